@@ -1,0 +1,1 @@
+//! The FTP client that finds the mode that works.

@@ -1,0 +1,1 @@
+//! Runs a protocol interpreter and its data connections on tokio.

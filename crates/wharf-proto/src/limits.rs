@@ -1,0 +1,47 @@
+//! Every length, count and time that a peer controls, in one place.
+//!
+//! Sizes are in bytes and include line ends unless said otherwise. Times are what Wharf uses where its user sets
+//! nothing else.
+
+use core::time::Duration;
+
+/// Longest command line that is read; a longer one is discarded up to its end and answered with 500.
+pub const COMMAND_LINE: usize = 8 * 1024;
+/// Longest reply, all its lines together, that a client takes.
+pub const REPLY: usize = 64 * 1024;
+/// Longest single line of a reply.
+pub const REPLY_LINE: usize = 16 * 1024;
+/// Longest line of a listing that is read from a data connection.
+pub const LISTING_LINE: usize = 16 * 1024;
+/// Most entries of one listing that a client takes.
+pub const LISTING_ENTRIES: usize = 4_000_000;
+/// Longest name or path, as PATH_MAX of Linux has it.
+pub const PATHNAME: usize = 4096;
+/// Commands that a server keeps while one is unanswered; with more than these it stops reading.
+pub const READ_AHEAD_COMMANDS: usize = 64;
+/// Bytes of commands that a server keeps while one is unanswered.
+pub const READ_AHEAD_BYTES: usize = 2 * COMMAND_LINE;
+/// Commands that a [`Dialogue`](crate::dialogue::Dialogue) remembers as unanswered.
+pub const OUTSTANDING_COMMANDS: usize = 256;
+/// Events that a [`Dialogue`](crate::dialogue::Dialogue) keeps for a reader who does not drain it; older ones are dropped.
+pub const PENDING_EVENTS: usize = 256;
+/// Commands that a server does not know, before login, after which it hangs up.
+pub const UNKNOWN_COMMANDS_BEFORE_LOGIN: u8 = 3;
+/// Wrong passwords in one session after which a server hangs up.
+pub const LOGIN_FAILURES: u8 = 5;
+/// Matches of a glob pattern in a listing command.
+pub const GLOB_MATCHES: usize = 100_000;
+/// Names that a glob pattern may be compared with before the search ends.
+pub const GLOB_STEPS: usize = 1_000_000;
+/// Longest wait for the login to be complete, from the greeting on, whatever the peer sends meanwhile.
+pub const LOGIN_TIME: Duration = Duration::from_secs(60);
+/// Longest silence of a control connection while nothing is being transferred.
+pub const IDLE_TIME: Duration = Duration::from_secs(300);
+/// Longest wait for a data connection to come up, in either direction.
+pub const DATA_CONNECTION_TIME: Duration = Duration::from_secs(30);
+/// Longest time without a byte of progress on a data connection.
+pub const DATA_STALL_TIME: Duration = Duration::from_secs(300);
+/// Longest wait of a client for a control connection.
+pub const CONNECT_TIME: Duration = Duration::from_secs(15);
+/// Longest wait of a client for a reply.
+pub const REPLY_TIME: Duration = Duration::from_secs(60);

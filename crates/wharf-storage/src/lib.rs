@@ -1,0 +1,1 @@
+//! Where files live: the local file system without escape, and memory.

@@ -1,0 +1,1 @@
+//! Test parts: scripted peers, the simulated pair, real peers.
