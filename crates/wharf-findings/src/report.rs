@@ -1,0 +1,108 @@
+//! A finding in words: what happened, how that is known, who must change what.
+
+use core::fmt;
+
+use serde::{Serialize, Serializer};
+
+use crate::text::{Language, Text};
+use crate::{Cause, Confidence, Finding};
+
+/// A [`Finding`] in one language.
+///
+/// `Display` is for people, several lines without a line end at the last:
+/// ```text
+/// The server's PASV reply carries a private address, … (pasv-private-address, certain)
+///   Seen:       The reply names 10.0.0.5:40001, …
+///   Client:     Connect to …
+///   Server:     Advertise …
+/// ```
+/// `Serialize` gives the JSON shape of `wharf doctor` and `wharf explain`; a side that can do nothing is `null`.
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'a> {
+    finding: &'a Finding,
+    language: Language,
+}
+
+impl<'a> Report<'a> {
+    pub(crate) const fn new(finding: &'a Finding, language: Language) -> Self {
+        Self { finding, language }
+    }
+
+    /// The facts, one sentence each.
+    fn evidence(&self) -> impl Iterator<Item = String> + 'a {
+        let language = self.language;
+        self.finding.evidence().iter().map(move |fact| fact.sentence(language))
+    }
+
+    fn fix(&self) -> FixInWords {
+        let fix = self.finding.cause().fix();
+        let words = |text: Option<Text>| text.map(|text| text.in_language(self.language));
+        FixInWords { client: words(fix.client), server: words(fix.server), middle: words(fix.middle) }
+    }
+}
+
+const SEEN: Text = Text::english("Seen");
+const CLIENT: Text = Text::english("Client");
+const SERVER: Text = Text::english("Server");
+const MIDDLE: Text = Text::english("In between");
+
+const fn confidence(confidence: Confidence) -> Text {
+    match confidence {
+        Confidence::Certain => Text::english("certain"),
+        Confidence::Likely => Text::english("likely"),
+        Confidence::Possible => Text::english("possible"),
+    }
+}
+
+/// Width of the labels with their colon and space; the longest is "In between: ".
+const LABEL_WIDTH: usize = 12;
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { finding, language } = *self;
+        let sure = confidence(finding.confidence()).in_language(language);
+        write!(f, "{} ({}, {sure})", finding.summary(language), finding.cause())?;
+        let mut line = |label: Text, words: &str| {
+            write!(f, "\n  {:<LABEL_WIDTH$}{words}", format!("{}:", label.in_language(language)))
+        };
+        for fact in self.evidence() {
+            line(SEEN, &fact)?;
+        }
+        let fix = self.fix();
+        for (label, words) in [(CLIENT, fix.client), (SERVER, fix.server), (MIDDLE, fix.middle)] {
+            if let Some(words) = words {
+                line(label, words)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Serialize)]
+struct Shape {
+    cause: Cause,
+    confidence: Confidence,
+    summary: &'static str,
+    evidence: Vec<String>,
+    fix: FixInWords,
+}
+
+#[derive(Serialize)]
+struct FixInWords {
+    client: Option<&'static str>,
+    server: Option<&'static str>,
+    middle: Option<&'static str>,
+}
+
+impl Serialize for Report<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Shape {
+            cause: self.finding.cause(),
+            confidence: self.finding.confidence(),
+            summary: self.finding.summary(self.language),
+            evidence: self.evidence().collect(),
+            fix: self.fix(),
+        }
+        .serialize(serializer)
+    }
+}

@@ -1,0 +1,84 @@
+//! What real programs say, word for word, and the traps: texts that must not lead to a cause.
+
+use wharf_findings::Cause::{self, *};
+use wharf_findings::candidates;
+
+#[test]
+fn what_real_programs_say() {
+    let said: &[(u16, &str, &[Cause])] = &[
+        (500, "Illegal PORT command.", &[PortUnroutable, BounceRefused]),
+        (500, "Illegal PORT command", &[PortUnroutable, BounceRefused]),
+        (500, "Illegal PORT command, EPSV ALL in effect", &[EpsvAll]),
+        (500, "Illegal PASV command, EPSV ALL in effect", &[EpsvAll]),
+        (425, "Security: Bad IP connecting.", &[DataPeerMismatch]),
+        (425, "Use PORT or PASV first.", &[NoNegotiation]),
+        (522, "Data connections must be encrypted.", &[ProtMismatch]),
+        (522, "Bad network protocol.", &[FamilyMismatch, Nat64]),
+        (421, "Timeout.", &[ControlCutIdle]),
+        (421, "Data timeout. Reconnect. Sorry.", &[TransferCut, MtuBlackHole]),
+        (426, "Failure reading network stream.", &[TransferCut, MissingCloseNotify]),
+        (426, "Failure writing network stream.", &[TransferCut, MissingCloseNotify]),
+        (530, "Non-anonymous sessions must use encryption.", &[TlsRequired]),
+        (500, "OOPS: vsftpd: refusing to run with writable root inside chroot()", &[ServerMisconfigured]),
+        (522, "Network protocol not supported, use (1)", &[FamilyMismatch, Nat64]),
+        (522, "SSL/TLS required on the data channel", &[ProtMismatch]),
+        (425, "Unable to build data connection: Connection refused", &[ClientRefusesInbound, PortUnroutable]),
+        (
+            425,
+            "Unable to build data connection: Operation not permitted",
+            &[TlsResumptionRequired, ServerEgressBlocked],
+        ),
+        (500, "I won't open a connection to 10.0.0.2 (only to 198.51.100.7)", &[PortUnroutable]),
+        (425, "You cannot use PASV on IPv6 connections. Use EPSV instead.", &[FamilyMismatch]),
+        (425, "All reserved TCP ports are busy", &[RangeExhausted]),
+        (425, "data connection security requirements not met", &[DataPeerMismatch]),
+        (501, "Rejected data connection to foreign address 10.0.0.2:40001.", &[PortUnroutable]),
+        (
+            425,
+            "Unable to build data connection: TLS session of data connection not resumed.",
+            &[TlsResumptionRequired],
+        ),
+        (421, "There are too many connections from your internet address.", &[SessionLimit]),
+        (530, "Sorry, Too Many users (50) are already connected", &[SessionLimit]),
+    ];
+    for (code, text, causes) in said {
+        assert_eq!(candidates(*code, text), *causes, "{code} {text}");
+    }
+}
+
+#[test]
+fn a_failure_of_data_tls_in_vsftpd_does_not_prove_that_the_session_had_to_be_resumed() {
+    let text =
+        "SSL connection failed; session reuse required: see require_ssl_reuse option in vsftpd.conf man page";
+    let causes = candidates(522, text);
+    assert_eq!(causes[0], TlsResumptionRequired);
+    assert!(causes.len() > 1, "the text alone must leave others possible");
+}
+
+#[test]
+fn a_connection_that_failed_is_told_by_vsftpd_alike_in_both_modes() {
+    let causes = candidates(425, "Failed to establish connection.");
+    assert!(causes.contains(&ClientRefusesInbound) && causes.contains(&PassivePortFiltered));
+}
+
+#[test]
+fn traps_lead_to_no_cause() {
+    for (code, text) in [
+        (500, "Unknown command."),
+        (500, "CLNT not understood"),
+        (500, "'EPSV': command not understood."),
+        (502, "MLST not implemented."),
+        (550, "Failed to change directory."),
+        (550, "Could not get file size."),
+        (550, "SIZE not allowed in ASCII mode"),
+        (226, "Transfer complete."),
+        (227, "Entering Passive Mode (10,0,0,5,156,65)."),
+        // The words of a failure in a banner or a listing's closing reply are no failure.
+        (220, "Too many users yesterday"),
+        (226, "Illegal PORT command."),
+        (425, ""),
+        (530, "Login incorrect."),
+    ] {
+        assert_eq!(candidates(code, text), [], "{code} {text}");
+    }
+}
