@@ -1,2 +1,55 @@
-//! The project's own commands.
-fn main() {}
+//! The project's own commands: `cargo xtask test | tidy | bench | fuzz | soak`.
+//!
+//! Everything that CI does can be done by hand with these, on a clean machine too.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to a person")]
+
+mod bench;
+mod fuzz;
+mod run;
+mod soak;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The project's own commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Installs what the tests need (as root), runs all of them and closes with one plain line of counts
+    Test(test::Options),
+    /// Checks the invariants of ARCHITECTURE.md, licences and documents; needs no network
+    Tidy,
+    /// Compares the release binary with other servers, by ../shared/bench where that is there
+    Bench(bench::Options),
+    /// Fuzzes each target for a while (needs cargo-fuzz and a nightly toolchain)
+    Fuzz(fuzz::Options),
+    /// Runs the long forms of the heavy tests, then fuzzes
+    Soak(soak::Options),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().task {
+        Task::Test(options) => test::run(&options),
+        Task::Tidy => tidy::run(),
+        Task::Bench(options) => bench::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
+        Task::Soak(options) => soak::run(&options),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

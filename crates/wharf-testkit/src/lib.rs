@@ -1,1 +1,31 @@
-//! Test parts: scripted peers, the simulated pair, real peers.
+//! Test parts: scripted peers, real peers, network namespaces and real clients. Only ever a dev-dependency.
+//!
+//! | to test … | take |
+//! |---|---|
+//! | what goes over the wire, byte for byte | [`scripted::ScriptedServer`], [`scripted::ScriptedClient`] |
+//! | our client against real servers | [`peers::Peer`] |
+//! | our server with real clients | [`clients`], [`process::run`] |
+//! | ports 20 and 21, 127.0.0.2, IPv6 for sure | [`namespace::NetworkNamespace`] |
+//! | a program that stays, ours too | [`process::Background`] |
+//!
+//! Everything here fails loudly, by a panic that says what was going on. A test that cannot run on this machine
+//! says so with [`skip!`] and is counted as skipped, not as passed, by `cargo xtask test`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "parts of tests: failing loudly is their job, and standard error is where a failed test is read"
+)]
+
+pub mod clients;
+pub mod directory;
+pub mod namespace;
+pub mod peers;
+pub mod ports;
+pub mod process;
+pub mod scripted;
+pub mod skipping;
+
+pub use directory::TestDirectory;
+pub use ports::{free_port, has_ipv6};
+pub use skipping::{is_root, skip, soak_rounds};

@@ -1,0 +1,147 @@
+//! Real clients, as commands that give up in time and read no user's configuration.
+//!
+//! Each is a [`Command`] to which the test adds its own arguments; [`crate::process::run`] runs it.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Whether `program` is in PATH, or in the administrators' folders that a plain PATH leaves out.
+#[must_use]
+pub fn is_installed(program: &str) -> bool {
+    find(program).is_some()
+}
+
+fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let more = ["/usr/sbin", "/sbin"].map(PathBuf::from);
+    std::env::split_paths(&path).chain(more).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+/// A command without the user's configuration: an empty home, and no proxy.
+fn clean(program: &str) -> Command {
+    let mut command = Command::new(find(program).unwrap_or_else(|| PathBuf::from(program)));
+    command.env("HOME", "/nonexistent").env("LC_ALL", "C.UTF-8");
+    for proxy in ["ftp_proxy", "FTP_PROXY", "all_proxy", "ALL_PROXY", "http_proxy", "HTTP_PROXY"] {
+        command.env_remove(proxy);
+    }
+    command
+}
+
+/// GNU Wget: passive, one try; add `--no-passive-ftp` for active mode.
+#[must_use]
+pub fn wget() -> Command {
+    let mut command = clean("wget");
+    command.args(["--no-config", "--no-netrc", "--tries=1", "--timeout=10", "--no-verbose"]);
+    command
+}
+
+/// curl: EPSV then PASV; add `--ftp-port -` for active mode, `--disable-epsv`, `--disable-eprt`.
+#[must_use]
+pub fn curl() -> Command {
+    let mut command = clean("curl");
+    command.args([
+        "--disable",
+        "--silent",
+        "--show-error",
+        "--globoff",
+        "--connect-timeout",
+        "10",
+        "--max-time",
+        "30",
+    ]);
+    command
+}
+
+/// How lftp is to open its data connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LftpMode {
+    /// PASV, and EPSV on IPv6.
+    Passive,
+    /// EPSV wherever it can.
+    ExtendedPassive,
+    /// PORT, and EPRT on IPv6.
+    Active,
+}
+
+/// lftp with a script of its own commands, such as `open ftp://…; mirror a b`; the first that fails ends it.
+#[must_use]
+pub fn lftp(mode: LftpMode, script: &str) -> Command {
+    let mut command = clean("lftp");
+    let (passive, extended) = match mode {
+        LftpMode::Passive => ("yes", "no"),
+        LftpMode::ExtendedPassive => ("yes", "yes"),
+        LftpMode::Active => ("no", "no"),
+    };
+    // HOME is where lftp would keep its state; it does without.
+    let settings = format!(
+        "set net:max-retries 1; set net:timeout 8; set net:reconnect-interval-base 1; set cmd:fail-exit yes; \
+         set ftp:passive-mode {passive}; set ftp:prefer-epsv {extended}; set ftp:ssl-allow no; set ftp:sync-mode on; \
+         set cmd:interactive no; set dns:order \"inet6 inet\""
+    );
+    command.arg("--norc").arg("-c").arg(format!("{settings}; {script}"));
+    command
+}
+
+/// tnftp, which takes URLs to fetch, `-o FILE`, or `-u URL FILE…` to send; add `-A` for active, `-p` for passive mode.
+#[must_use]
+pub fn tnftp() -> Command {
+    let mut command = clean("tnftp");
+    command.args(["-n", "-V", "-q", "10"]);
+    command
+}
+
+/// Python's ftplib: `script` finds a logged-in `ftp` (class `ftplib.FTP`), passive as it is there by default.
+///
+/// ```no_run
+/// # let address = "127.0.0.1:2121".parse().unwrap();
+/// wharf_testkit::clients::ftplib(address, "anonymous", "x@", "ftp.set_pasv(False); print(ftp.nlst())");
+/// ```
+#[must_use]
+pub fn ftplib(address: std::net::SocketAddr, user: &str, password: &str, script: &str) -> Command {
+    let mut command = clean("python3");
+    let start = "import ftplib, io, sys\n\
+                 host, port, user, password, script = sys.argv[1:]\n\
+                 ftp = ftplib.FTP(timeout=10)\n\
+                 ftp.connect(host, int(port))\n\
+                 ftp.login(user, password)\n\
+                 exec(script)\n";
+    // pyenv's python3 is a script that wants the real home; ftplib reads no configuration there.
+    if let Some(home) = std::env::var_os("HOME") {
+        command.env("HOME", home);
+    }
+    command.args([
+        "-c",
+        start,
+        &address.ip().to_string(),
+        &address.port().to_string(),
+        user,
+        password,
+        script,
+    ]);
+    command
+}
+
+/// `name` as the path of a URL: everything but the plainest characters becomes `%NN`.
+#[must_use]
+pub fn url_path(name: impl AsRef<[u8]>) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(byte);
+    name.as_ref()
+        .iter()
+        .map(|byte| if plain(byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_paths_of_urls() {
+        assert_eq!(url_path("a b/\u{e9}.txt"), "a%20b/%C3%A9.txt");
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_installed() {
+        assert!(is_installed("sh") && !is_installed("no-such-program-here"));
+    }
+}

@@ -1,0 +1,5 @@
+//! stub
+use std::process::ExitCode;
+pub(crate) fn run() -> anyhow::Result<ExitCode> {
+    Ok(ExitCode::SUCCESS)
+}
