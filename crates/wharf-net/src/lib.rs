@@ -1,1 +1,16 @@
 //! Runs a protocol interpreter and its data connections on tokio.
+//!
+//! * [`control`]: the control connection's socket
+//! * [`passive_ports`]: ports to listen on, from a range or the kernel's
+//! * [`dtp`]: the data connection: opened in either direction, its peer verified, pumped, cut
+//! * [`clock`]: wall time for the core, which has none
+//! * [`driver`]: what runs the sessions' futures
+
+pub mod clock;
+pub mod control;
+pub mod driver;
+pub mod dtp;
+pub mod passive_ports;
+mod registration;
+
+pub use clock::Clock;

@@ -1,0 +1,30 @@
+//! What runs the sessions' futures.
+//!
+//! The one place that knows how sessions are spread over cores. A session is an ordinary future; it never names the
+//! runtime, so that another driver can take its place. docs/performance.md tells how this one was chosen.
+
+use std::future::Future;
+use std::io;
+
+/// The runtime that sessions are spawned on.
+#[derive(Debug)]
+pub struct Driver {
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Driver {
+    /// A driver with a worker for each core.
+    ///
+    /// # Errors
+    /// When threads cannot be started.
+    pub fn new() -> io::Result<Self> {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("wharf").build()?;
+        Ok(Self { runtime })
+    }
+
+    /// Runs `main` to its end; what it spawns runs beside it.
+    pub fn run<F: Future>(&self, main: F) -> F::Output {
+        self.runtime.block_on(main)
+    }
+}

@@ -1,0 +1,14 @@
+//! The data transfer process (DTP of RFC 959 §2.2): the data connection, from its opening to its end.
+
+mod open;
+mod pump;
+mod stream;
+mod transfer;
+
+pub use open::{
+    ActiveTarget, ConnectError, DataListener, PeerVerified, SourcePort, Stranger, connect_active,
+    connect_passive,
+};
+pub use pump::{Progress, PumpError};
+pub use stream::DataStream;
+pub use transfer::Transfer;

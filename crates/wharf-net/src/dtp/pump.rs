@@ -1,0 +1,368 @@
+//! Moving the payload between a data connection and a file or a stream.
+//!
+//! A file whose pages are in memory is sent at once. Everything that may wait for a disk runs on a blocking thread,
+//! one piece at a time, and gives the thread back whenever the *peer* is what it waits for: neither a slow disk nor
+//! a slow client stops other sessions.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{fstatfs, sendfile};
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest};
+use wharf_proto::ascii::{AsciiDecoder, AsciiEncoder};
+
+use super::stream::DataStream;
+
+/// What is left of a file, in bytes, up to which it is sent in place when its pages are in memory.
+const IN_PLACE: u64 = 256 * 1024;
+/// Bytes after which a blocking thread is given back, so that many transfers share the threads fairly.
+const PIECE: u64 = 32 * 1024 * 1024;
+/// Bytes that one system call is asked for.
+const CALL: usize = 2 * 1024 * 1024;
+/// Size of the copy buffers, in bytes.
+const BUFFER: usize = 256 * 1024;
+/// A peer that took this much in one go is worth a short wait on the blocking thread.
+const FAST: u64 = 1024 * 1024;
+/// That wait.
+const LINGER: Timespec = Timespec { tv_sec: 0, tv_nsec: 2_000_000 };
+/// `f_type` of tmpfs (statfs(2)), whose files are always in memory.
+const TMPFS_MAGIC: u64 = 0x0102_1994;
+
+/// Bytes of payload moved so far, for whoever watches.
+#[derive(Debug, Default)]
+pub struct Progress(AtomicU64);
+
+impl Progress {
+    /// The count so far, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn add(&self, bytes: u64) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+/// Why a transfer did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum PumpError {
+    /// The data connection was reset, or the peer is gone.
+    #[error("the data connection broke: {0}")]
+    Network(io::Error),
+    /// Nothing moved for too long.
+    #[error("the data connection stalled")]
+    Stalled,
+    /// Reading or writing the file failed.
+    #[error("{0}")]
+    Local(io::Error),
+}
+
+/// An error of the socket.
+fn network(error: io::Error) -> PumpError {
+    if error.kind() == io::ErrorKind::TimedOut { PumpError::Stalled } else { PumpError::Network(error) }
+}
+
+/// An error of a call that reads one and writes the other.
+fn either(error: Errno) -> PumpError {
+    match error {
+        Errno::PIPE
+        | Errno::CONNRESET
+        | Errno::CONNABORTED
+        | Errno::TIMEDOUT
+        | Errno::NOTCONN
+        | Errno::HOSTUNREACH
+        | Errno::NETUNREACH => PumpError::Network(error.into()),
+        other => PumpError::Local(other.into()),
+    }
+}
+
+/// Where a blocking piece of work stopped.
+enum Stop {
+    /// The peer has to move before it can go on.
+    Peer,
+    /// The piece is done; there may be more.
+    Piece,
+    /// The end.
+    End,
+}
+
+/// Sends `file` from `offset` (bytes) to its end. Returns the number of bytes sent.
+///
+/// # Errors
+/// When the connection breaks or stalls, or the file cannot be read.
+pub(super) async fn send_file(
+    stream: &mut DataStream,
+    file: File,
+    offset: u64,
+    progress: &Arc<Progress>,
+) -> Result<u64, PumpError> {
+    let mut work = Sending { file, offset, copying: false, progress: progress.clone() };
+    let start = offset;
+    let left = work.file.metadata().map_err(PumpError::Local)?.len().saturating_sub(offset);
+    if left <= IN_PLACE && is_in_memory(&work.file, offset, left) {
+        loop {
+            match work.push(&stream.shared())? {
+                Stop::End => return Ok(work.offset - start),
+                Stop::Piece => {}
+                Stop::Peer => stream.ready(Interest::WRITABLE).await.map_err(network)?,
+            }
+        }
+    }
+    loop {
+        let socket = stream.shared();
+        let (returned, stop) = tokio::task::spawn_blocking(move || {
+            let stop = work.push_lingering(&socket);
+            (work, stop)
+        })
+        .await
+        .map_err(|error| PumpError::Local(io::Error::other(error)))?;
+        work = returned;
+        match stop? {
+            Stop::End => return Ok(work.offset - start),
+            Stop::Piece => {}
+            Stop::Peer => stream.ready(Interest::WRITABLE).await.map_err(network)?,
+        }
+    }
+}
+
+/// The state of a download that moves between threads.
+struct Sending {
+    file: File,
+    offset: u64,
+    /// sendfile(2) does not work for this file: read and send instead.
+    copying: bool,
+    progress: Arc<Progress>,
+}
+
+impl Sending {
+    /// As [`push`](Self::push), but waits a moment for a peer that is fast.
+    fn push_lingering(&mut self, socket: &OwnedFd) -> Result<Stop, PumpError> {
+        loop {
+            let before = self.offset;
+            match self.push(socket)? {
+                Stop::Peer if self.offset - before >= FAST && becomes_ready(socket, PollFlags::OUT) => {}
+                other => return Ok(other),
+            }
+        }
+    }
+
+    /// Sends until the peer's window is full, the piece is done or the file ends.
+    fn push(&mut self, socket: &OwnedFd) -> Result<Stop, PumpError> {
+        let until = self.offset + PIECE;
+        while self.offset < until {
+            let sent = if self.copying {
+                self.copy(socket)
+            } else {
+                sendfile(socket, &self.file, Some(&mut self.offset), CALL)
+            };
+            match sent {
+                Ok(0) => return Ok(Stop::End),
+                Ok(count) => self.progress.add(count as u64),
+                Err(Errno::AGAIN) => return Ok(Stop::Peer),
+                Err(Errno::INTR) => {}
+                Err(Errno::INVAL | Errno::NOSYS) if !self.copying => self.copying = true,
+                Err(error) => return Err(either(error)),
+            }
+        }
+        Ok(Stop::Piece)
+    }
+
+    fn copy(&mut self, socket: &OwnedFd) -> Result<usize, Errno> {
+        let mut buffer = vec![0; BUFFER];
+        let count = rustix::io::pread(&self.file, &mut buffer, self.offset)?;
+        if count == 0 {
+            return Ok(0);
+        }
+        let sent = rustix::net::send(socket, &buffer[..count], rustix::net::SendFlags::NOSIGNAL)?;
+        self.offset += sent as u64;
+        Ok(sent)
+    }
+}
+
+/// Takes everything until the peer's end and writes it to `file` at its position. Returns the number of bytes.
+///
+/// # Errors
+/// When the connection breaks or stalls, or the file cannot be written.
+pub(super) async fn receive_to_file(
+    stream: &mut DataStream,
+    file: File,
+    progress: &Arc<Progress>,
+) -> Result<u64, PumpError> {
+    let mut work = Receiving { file, buffer: vec![0; BUFFER], received: 0, progress: progress.clone() };
+    loop {
+        let socket = stream.shared();
+        let (returned, stop) = tokio::task::spawn_blocking(move || {
+            let stop = work.pull_lingering(&socket);
+            (work, stop)
+        })
+        .await
+        .map_err(|error| PumpError::Local(io::Error::other(error)))?;
+        work = returned;
+        match stop? {
+            Stop::End => return Ok(work.received),
+            Stop::Piece => {}
+            Stop::Peer => stream.ready(Interest::READABLE).await.map_err(network)?,
+        }
+    }
+}
+
+/// The state of an upload that moves between threads.
+struct Receiving {
+    file: File,
+    buffer: Vec<u8>,
+    received: u64,
+    progress: Arc<Progress>,
+}
+
+impl Receiving {
+    fn pull_lingering(&mut self, socket: &OwnedFd) -> Result<Stop, PumpError> {
+        loop {
+            let before = self.received;
+            match self.pull(socket)? {
+                Stop::Peer if self.received - before >= FAST && becomes_ready(socket, PollFlags::IN) => {}
+                other => return Ok(other),
+            }
+        }
+    }
+
+    fn pull(&mut self, socket: &OwnedFd) -> Result<Stop, PumpError> {
+        let until = self.received + PIECE;
+        while self.received < until {
+            match rustix::io::read(socket, self.buffer.as_mut_slice()) {
+                Ok(0) => return Ok(Stop::End),
+                Ok(count) => {
+                    self.file.write_all(&self.buffer[..count]).map_err(PumpError::Local)?;
+                    self.received += count as u64;
+                    self.progress.add(count as u64);
+                }
+                Err(Errno::AGAIN) => return Ok(Stop::Peer),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(PumpError::Network(error.into())),
+            }
+        }
+        Ok(Stop::Piece)
+    }
+}
+
+/// Whether the socket gets ready within [`LINGER`].
+fn becomes_ready(socket: &OwnedFd, flags: PollFlags) -> bool {
+    let mut descriptors = [PollFd::new(socket, flags)];
+    poll(&mut descriptors, Some(&LINGER)).is_ok_and(|count| count > 0)
+}
+
+/// Whether reading `length` bytes at `offset` would not wait for a disk: judged by the first and the last of them.
+fn is_in_memory(file: &File, offset: u64, length: u64) -> bool {
+    if length == 0 {
+        return true;
+    }
+    let probe = |at: u64| {
+        let mut byte = [0];
+        preadv2(file, &mut [io::IoSliceMut::new(&mut byte)], at, ReadWriteFlags::NOWAIT)
+    };
+    match probe(offset) {
+        Ok(1) => length == 1 || matches!(probe(offset + length - 1), Ok(1)),
+        Err(Errno::OPNOTSUPP) => fstatfs(file).is_ok_and(|status| status.f_type as u64 == TMPFS_MAGIC),
+        _ => false,
+    }
+}
+
+/// Sends everything that `reader` gives, with line ends made CR LF where `ascii`. Returns the number of bytes sent.
+///
+/// # Errors
+/// When the connection breaks or stalls, or the reader fails.
+pub(super) async fn send_reader(
+    stream: &mut DataStream,
+    reader: &mut (dyn AsyncRead + Send + Unpin),
+    ascii: bool,
+    progress: &Progress,
+) -> Result<u64, PumpError> {
+    let mut encoder = ascii.then(AsciiEncoder::new);
+    let mut buffer = vec![0; BUFFER];
+    let mut encoded = Vec::new();
+    let mut sent = 0;
+    loop {
+        let count = reader.read(&mut buffer).await.map_err(PumpError::Local)?;
+        let payload = match &mut encoder {
+            None => &buffer[..count],
+            Some(encoder) => {
+                encoded.clear();
+                encoder.encode(&buffer[..count], &mut encoded);
+                if count == 0 {
+                    encoder.finish();
+                }
+                &encoded[..]
+            }
+        };
+        stream.write_all(payload).await.map_err(network)?;
+        sent += payload.len() as u64;
+        progress.add(payload.len() as u64);
+        if count == 0 {
+            return Ok(sent);
+        }
+    }
+}
+
+/// Takes everything until the peer's end and hands it to `writer`, with CR LF made LF where `ascii`. Returns the
+/// number of bytes that came over the wire. The writer is not flushed.
+///
+/// # Errors
+/// When the connection breaks or stalls, or the writer fails.
+pub(super) async fn receive_to_writer(
+    stream: &mut DataStream,
+    writer: &mut (dyn AsyncWrite + Send + Unpin),
+    ascii: bool,
+    progress: &Progress,
+) -> Result<u64, PumpError> {
+    let mut decoder = ascii.then(AsciiDecoder::new);
+    let mut buffer = vec![0; BUFFER];
+    let mut decoded = Vec::new();
+    let mut received = 0;
+    loop {
+        let count = stream.read(&mut buffer).await.map_err(network)?;
+        let payload = match &mut decoder {
+            None => &buffer[..count],
+            Some(decoder) => {
+                decoded.clear();
+                decoder.decode(&buffer[..count], &mut decoded);
+                if count == 0 {
+                    decoder.finish(&mut decoded);
+                }
+                &decoded[..]
+            }
+        };
+        writer.write_all(payload).await.map_err(PumpError::Local)?;
+        received += count as u64;
+        progress.add(count as u64);
+        if count == 0 {
+            return Ok(received);
+        }
+    }
+}
+
+/// Sends `bytes` as they are.
+pub(super) async fn send_bytes(
+    stream: &mut DataStream,
+    bytes: &[u8],
+    progress: &Progress,
+) -> Result<(), PumpError> {
+    stream.write_all(bytes).await.map_err(network)?;
+    progress.add(bytes.len() as u64);
+    Ok(())
+}
+
+/// Takes what is there; 0 at the end.
+pub(super) async fn receive(
+    stream: &mut DataStream,
+    buffer: &mut [u8],
+    progress: &Progress,
+) -> Result<usize, PumpError> {
+    let count = stream.read(buffer).await.map_err(network)?;
+    progress.add(count as u64);
+    Ok(count)
+}

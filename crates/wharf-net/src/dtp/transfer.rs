@@ -1,0 +1,113 @@
+//! A transfer over a data connection that may carry one.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use wharf_proto::dialogue::Authenticated;
+
+use super::open::PeerVerified;
+use super::pump::{self, Progress, PumpError};
+use super::stream::DataStream;
+
+/// A data connection that is up, whose far end was verified, for a user who is logged in.
+///
+/// Payload can be moved through this type only. Dropping it unfinished closes the connection as it is; [`cut`]
+/// says clearly that something is missing.
+///
+/// [`cut`]: Self::cut
+#[derive(Debug)]
+pub struct Transfer {
+    stream: DataStream,
+    progress: Arc<Progress>,
+}
+
+impl Transfer {
+    /// Opens the way for payload; what is moved is counted in `progress`.
+    #[must_use]
+    pub fn open(
+        stream: DataStream,
+        _authenticated: Authenticated,
+        _peer: PeerVerified,
+        progress: Arc<Progress>,
+    ) -> Self {
+        Self { stream, progress }
+    }
+
+    /// This end and the other.
+    #[must_use]
+    pub fn endpoints(&self) -> (SocketAddr, SocketAddr) {
+        (self.stream.local(), self.stream.peer())
+    }
+
+    /// Sends `file` from `offset` (bytes) to its end. Returns the number of bytes sent.
+    ///
+    /// # Errors
+    /// When the connection breaks or stalls, or the file cannot be read.
+    pub async fn send_file(&mut self, file: File, offset: u64) -> Result<u64, PumpError> {
+        pump::send_file(&mut self.stream, file, offset, &self.progress).await
+    }
+
+    /// Sends everything that `reader` gives, with line ends made CR LF where `ascii`. Returns the bytes sent.
+    ///
+    /// # Errors
+    /// When the connection breaks or stalls, or the reader fails.
+    pub async fn send_reader(
+        &mut self,
+        reader: &mut (dyn AsyncRead + Send + Unpin),
+        ascii: bool,
+    ) -> Result<u64, PumpError> {
+        pump::send_reader(&mut self.stream, reader, ascii, &self.progress).await
+    }
+
+    /// Sends `bytes` as they are.
+    ///
+    /// # Errors
+    /// When the connection breaks or stalls.
+    pub async fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), PumpError> {
+        pump::send_bytes(&mut self.stream, bytes, &self.progress).await
+    }
+
+    /// Takes everything until the peer's end and writes it to `file` at its position. Returns the bytes taken.
+    ///
+    /// # Errors
+    /// When the connection breaks or stalls, or the file cannot be written.
+    pub async fn receive_to_file(&mut self, file: File) -> Result<u64, PumpError> {
+        pump::receive_to_file(&mut self.stream, file, &self.progress).await
+    }
+
+    /// Takes everything until the peer's end and hands it to `writer`, with CR LF made LF where `ascii`. Returns the
+    /// bytes that came over the wire. The writer is not flushed.
+    ///
+    /// # Errors
+    /// When the connection breaks or stalls, or the writer fails.
+    pub async fn receive_to_writer(
+        &mut self,
+        writer: &mut (dyn AsyncWrite + Send + Unpin),
+        ascii: bool,
+    ) -> Result<u64, PumpError> {
+        pump::receive_to_writer(&mut self.stream, writer, ascii, &self.progress).await
+    }
+
+    /// Takes what is there, waiting for the first byte; 0 at the peer's end. For listings, which are read line by line.
+    ///
+    /// # Errors
+    /// When the connection breaks or stalls.
+    pub async fn receive(&mut self, buffer: &mut [u8]) -> Result<usize, PumpError> {
+        pump::receive(&mut self.stream, buffer, &self.progress).await
+    }
+
+    /// Ends in order: FIN behind the last byte.
+    ///
+    /// # Errors
+    /// When the connection is broken already.
+    pub fn finish(self) -> Result<(), PumpError> {
+        self.stream.finish().map_err(PumpError::Network)
+    }
+
+    /// Ends out of order: RST, so that nobody takes what arrived for the whole.
+    pub fn cut(self) {
+        self.stream.cut();
+    }
+}

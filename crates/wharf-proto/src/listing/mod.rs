@@ -1,0 +1,22 @@
+//! What LIST, NLST, MLSD and MLST send: written for our own server, read from any other.
+//!
+//! | module | written | read |
+//! |---|---|---|
+//! | [`mlsx`] | facts of RFC 3659 §7 | the same |
+//! | [`unix`] | lines of `ls -l` | those, as the common servers vary them |
+//! | [`dos`] | | lines of IIS and other `DIR`-like servers |
+//!
+//! [`ListingParser`] stands on the readers: bytes of a data connection in, entries out. Names are bytes; none is ever
+//! changed, and one that could lead a client out of its folder comes as an error ([`check_name`]).
+
+pub mod dos;
+mod entry;
+pub mod mlsx;
+mod name;
+mod parser;
+mod text;
+pub mod unix;
+
+pub use entry::{EntryKind, ListedTime, ListingEntry, TimePrecision};
+pub use name::{UnlistableName, UnsafeName, check_name, is_safe_name};
+pub use parser::{Dialect, ListingError, ListingKind, ListingParser};
