@@ -134,10 +134,64 @@ pub fn url_path(name: impl AsRef<[u8]>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peers::{Peer, PeerKind, PeerOptions};
+    use crate::process::run;
 
     #[test]
     fn names_become_paths_of_urls() {
         assert_eq!(url_path("a b/\u{e9}.txt"), "a%20b/%C3%A9.txt");
+    }
+
+    /// Each client fetches a file and a listing from a real server, which shows that its switches are understood.
+    fn fetches_from_a_peer(program: &str, command: impl Fn(&Peer) -> Command) {
+        if !is_installed(program) {
+            crate::skip!("{program} is not installed");
+        }
+        let Some(peer) = Peer::start_or_skip(PeerKind::Pyftpdlib, &PeerOptions::new()) else { return };
+        let run = run(&mut command(&peer));
+        assert!(run.assert_success().output().contains("hello, world"), "{run}");
+    }
+
+    #[test]
+    fn wget_fetches_from_a_peer() {
+        fetches_from_a_peer("wget", |peer| {
+            let mut command = wget();
+            command.args(["-O", "-", "--no-passive-ftp"]).arg(peer.url("hello.txt"));
+            command
+        });
+    }
+
+    #[test]
+    fn curl_fetches_from_a_peer() {
+        fetches_from_a_peer("curl", |peer| {
+            let mut command = curl();
+            command.args(["--ftp-port", "-"]).arg(peer.url("hello.txt"));
+            command
+        });
+    }
+
+    #[test]
+    fn lftp_fetches_from_a_peer() {
+        for mode in [LftpMode::Passive, LftpMode::ExtendedPassive, LftpMode::Active] {
+            fetches_from_a_peer("lftp", |peer| lftp(mode, &format!("open {}; cat hello.txt", peer.url(""))));
+        }
+    }
+
+    #[test]
+    fn tnftp_fetches_from_a_peer() {
+        fetches_from_a_peer("tnftp", |peer| {
+            let mut command = tnftp();
+            command.args(["-A", "-o", "-"]).arg(peer.url("hello.txt"));
+            command
+        });
+    }
+
+    #[test]
+    fn ftplib_fetches_from_a_peer() {
+        fetches_from_a_peer("python3", |peer| {
+            let script = "ftp.set_pasv(False); ftp.retrlines('RETR hello.txt', print)";
+            ftplib(peer.address, peer.user, peer.password, script)
+        });
     }
 
     #[test]
