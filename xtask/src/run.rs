@@ -11,7 +11,8 @@ use anyhow::{Context, Result, bail};
 /// The workspace's folder.
 pub(crate) fn root() -> PathBuf {
     // Cargo says where xtask's manifest is when it runs it; a binary that was started by hand knows where it was built.
-    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let manifest =
+        std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     let here = Path::new(&manifest);
     here.parent().unwrap_or(here).to_path_buf()
 }
