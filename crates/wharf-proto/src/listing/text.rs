@@ -2,7 +2,8 @@
 
 /// As `ls` and RFC 5322 write them.
 pub(super) const MONTHS: [[u8; 3]; 12] = [
-    *b"Jan", *b"Feb", *b"Mar", *b"Apr", *b"May", *b"Jun", *b"Jul", *b"Aug", *b"Sep", *b"Oct", *b"Nov", *b"Dec",
+    *b"Jan", *b"Feb", *b"Mar", *b"Apr", *b"May", *b"Jun", *b"Jul", *b"Aug", *b"Sep", *b"Oct", *b"Nov",
+    *b"Dec",
 ];
 
 /// The value of a text that is decimal digits only; `None` for anything else or more than a u64 holds.
@@ -18,7 +19,11 @@ pub(super) fn parse_decimal(text: &[u8]) -> Option<u64> {
 
 /// As [`parse_decimal`], for a number of one to `digits` digits (at most two, four …) that fits the fields of a date.
 pub(super) fn parse_short(text: &[u8], digits: core::ops::RangeInclusive<usize>) -> Option<i16> {
-    if digits.contains(&text.len()) { parse_decimal(text).and_then(|value| i16::try_from(value).ok()) } else { None }
+    if digits.contains(&text.len()) {
+        parse_decimal(text).and_then(|value| i16::try_from(value).ok())
+    } else {
+        None
+    }
 }
 
 /// Appends decimal digits, right-aligned in `width`.
@@ -63,7 +68,8 @@ pub(super) fn words(line: &[u8], from: usize) -> impl Iterator<Item = Word> {
     let mut at = from;
     core::iter::from_fn(move || {
         let start = at + line[at..].iter().position(|byte| !is_space(*byte))?;
-        let end = line[start..].iter().position(|byte| is_space(*byte)).map_or(line.len(), |length| start + length);
+        let end =
+            line[start..].iter().position(|byte| is_space(*byte)).map_or(line.len(), |length| start + length);
         at = end;
         Some(Word { start, end })
     })
@@ -79,9 +85,13 @@ mod tests {
 
     #[test]
     fn numbers_are_aligned_and_come_back() {
-        for (value, width, text) in
-            [(0, 0, "0"), (7, 3, "  7"), (1234, 3, "1234"), (u64::MAX, 8, "18446744073709551615"), (1, 99, "1")]
-        {
+        for (value, width, text) in [
+            (0, 0, "0"),
+            (7, 3, "  7"),
+            (1234, 3, "1234"),
+            (u64::MAX, 8, "18446744073709551615"),
+            (1, 99, "1"),
+        ] {
             let mut out = Vec::new();
             write_decimal(&mut out, value, width);
             assert_eq!(parse_decimal(out.trim_ascii()), Some(value));

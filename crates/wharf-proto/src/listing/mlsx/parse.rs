@@ -50,7 +50,8 @@ fn end_of_facts(line: &[u8]) -> Option<usize> {
     if first == 0 || (line[first - 1] == b';' && are_facts(&line[..first])) {
         return Some(first);
     }
-    let spaced = memmem::find(line, b"; ").map(|semicolon| semicolon + 1).filter(|end| are_facts(&line[..*end]));
+    let spaced =
+        memmem::find(line, b"; ").map(|semicolon| semicolon + 1).filter(|end| are_facts(&line[..*end]));
     spaced.or_else(|| are_facts(&line[..first]).then_some(first))
 }
 

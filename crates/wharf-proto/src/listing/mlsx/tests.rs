@@ -74,7 +74,9 @@ fn lines_of_real_servers() {
         }
     );
     assert_eq!(
-        parse_line(b"modify=20261120100000;perm=flcdmpe;type=cdir;unique=803U2;UNIX.mode=0755; .").unwrap().kind,
+        parse_line(b"modify=20261120100000;perm=flcdmpe;type=cdir;unique=803U2;UNIX.mode=0755; .")
+            .unwrap()
+            .kind,
         EntryKind::CurrentDirectory
     );
     // Pure-FTPd 1.0.50
@@ -92,7 +94,9 @@ fn lines_of_real_servers() {
     );
     // pyftpdlib 2
     assert_eq!(
-        parse_line(b"modify=20261120100000;perm=elcmfd;size=4096;type=dir;unique=803g2c; sub").unwrap().rights,
+        parse_line(b"modify=20261120100000;perm=elcmfd;size=4096;type=dir;unique=803g2c; sub")
+            .unwrap()
+            .rights,
         Some(b"elcmfd".to_vec())
     );
     // IIS 10 (facts in its own case)
@@ -131,21 +135,35 @@ fn names_are_kept_exactly() {
 
 #[test]
 fn what_is_no_entry() {
-    for line in [&b""[..], b"x", b"size=1;", b"size=1; ", b"hello world", b"=1; x", b"-rw-r--r-- 1 ftp ftp 1 Nov 20 10:00 x"] {
+    for line in [
+        &b""[..],
+        b"x",
+        b"size=1;",
+        b"size=1; ",
+        b"hello world",
+        b"=1; x",
+        b"-rw-r--r-- 1 ftp ftp 1 Nov 20 10:00 x",
+    ] {
         assert!(parse_line(line).is_err(), "{line:?}");
     }
     // Values that say nothing.
     let entry = parse_line(b"size=-1;modify=yesterday;UNIX.mode=999;type=;perm=; x").unwrap();
-    assert_eq!(
-        entry,
-        ListingEntry { rights: Some(vec![]), ..ListingEntry::new("x", EntryKind::Other) }
-    );
+    assert_eq!(entry, ListingEntry { rights: Some(vec![]), ..ListingEntry::new("x", EntryKind::Other) });
 }
 
 fn any_kind() -> impl Strategy<Value = EntryKind> {
     use EntryKind::*;
     prop::sample::select(vec![
-        File, Directory, CurrentDirectory, ParentDirectory, Symlink, CharacterDevice, BlockDevice, Fifo, Socket, Other,
+        File,
+        Directory,
+        CurrentDirectory,
+        ParentDirectory,
+        Symlink,
+        CharacterDevice,
+        BlockDevice,
+        Fifo,
+        Socket,
+        Other,
     ])
 }
 
