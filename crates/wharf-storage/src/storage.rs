@@ -1,0 +1,102 @@
+//! The trait that every storage implements.
+
+use core::fmt::Debug;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+
+use crate::{Listing, Metadata, Sink, Source, StorageError, StoragePath};
+
+/// How a file is opened for writing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteMode {
+    /// A file that does not exist yet (STOU).
+    New,
+    /// A new file, or an existing one whose content is discarded (STOR).
+    Replace,
+    /// From this offset in bytes on (REST and STOR), in an existing file or, at 0, in a new one. What lies before
+    /// stays; what lies behind is overwritten, never cut off.
+    At(u64),
+    /// From the end of an existing file on, or a new one (APPE).
+    Append,
+}
+
+/// Files and directories beneath one root.
+///
+/// Nothing outside of the root can be reached by any path or symbolic link. Links within the root are followed, but
+/// for the last name of [`rename`](Self::rename), [`delete`](Self::delete) and
+/// [`remove_directory`](Self::remove_directory), which act on the link itself. An operation whose future is dropped
+/// may still be carried out.
+#[async_trait]
+pub trait Storage: Send + Sync + Debug {
+    /// Opens a regular file for reading from `offset`, in bytes; `offset` may be the file's size.
+    ///
+    /// # Errors
+    /// [`NotFound`](StorageError::NotFound), [`IsDirectory`](StorageError::IsDirectory),
+    /// [`NotRegular`](StorageError::NotRegular), [`OutsideRoot`](StorageError::OutsideRoot),
+    /// [`OffsetBeyondEnd`](StorageError::OffsetBeyondEnd), [`PermissionDenied`](StorageError::PermissionDenied) and
+    /// what else the storage meets.
+    async fn open_read(&self, path: &StoragePath, offset: u64) -> Result<Source, StorageError>;
+
+    /// Opens a regular file for writing.
+    ///
+    /// # Errors
+    /// As [`open_read`](Self::open_read), and [`Exists`](StorageError::Exists) for [`WriteMode::New`]. Where an
+    /// offset lies beyond the end nothing is created.
+    async fn open_write(&self, path: &StoragePath, mode: WriteMode) -> Result<Sink, StorageError>;
+
+    /// Begins to list a directory.
+    ///
+    /// # Errors
+    /// [`NotFound`](StorageError::NotFound), [`NotDirectory`](StorageError::NotDirectory) and what else is met.
+    async fn list(&self, path: &StoragePath) -> Result<Listing, StorageError>;
+
+    /// What stands at `path`; a symbolic link within the root is followed.
+    ///
+    /// # Errors
+    /// [`NotFound`](StorageError::NotFound), also for a link that leads nowhere,
+    /// [`OutsideRoot`](StorageError::OutsideRoot) for one that leads out, and what else is met.
+    async fn stat(&self, path: &StoragePath) -> Result<Metadata, StorageError>;
+
+    /// Renames a file or directory; what stood at `to` is replaced if it is of the same kind, a directory only if it
+    /// is empty.
+    ///
+    /// # Errors
+    /// [`NotFound`](StorageError::NotFound), [`IsDirectory`](StorageError::IsDirectory) and
+    /// [`NotDirectory`](StorageError::NotDirectory) for a `to` of the other kind,
+    /// [`NotEmpty`](StorageError::NotEmpty), [`NameNotAllowed`](StorageError::NameNotAllowed) for a directory that
+    /// is moved into itself, [`PermissionDenied`](StorageError::PermissionDenied) for the root,
+    /// [`Unsupported`](StorageError::Unsupported) across file systems.
+    async fn rename(&self, from: &StoragePath, to: &StoragePath) -> Result<(), StorageError>;
+
+    /// Deletes what is not a directory.
+    ///
+    /// # Errors
+    /// [`NotFound`](StorageError::NotFound), [`IsDirectory`](StorageError::IsDirectory).
+    async fn delete(&self, path: &StoragePath) -> Result<(), StorageError>;
+
+    /// Makes a directory.
+    ///
+    /// # Errors
+    /// [`Exists`](StorageError::Exists), [`NotFound`](StorageError::NotFound) for a missing parent.
+    async fn make_directory(&self, path: &StoragePath) -> Result<(), StorageError>;
+
+    /// Removes an empty directory.
+    ///
+    /// # Errors
+    /// [`NotFound`](StorageError::NotFound), [`NotDirectory`](StorageError::NotDirectory),
+    /// [`NotEmpty`](StorageError::NotEmpty), [`PermissionDenied`](StorageError::PermissionDenied) for the root.
+    async fn remove_directory(&self, path: &StoragePath) -> Result<(), StorageError>;
+
+    /// Sets the time of the last change of a file or directory (MFMT).
+    ///
+    /// # Errors
+    /// [`NotFound`](StorageError::NotFound), [`NotRegular`](StorageError::NotRegular) for FIFOs, devices and sockets.
+    async fn set_modified(&self, path: &StoragePath, time: SystemTime) -> Result<(), StorageError>;
+
+    /// Sets the Unix permission bits of a file or directory (SITE CHMOD); of `mode` only `0o7777` counts.
+    ///
+    /// # Errors
+    /// As [`set_modified`](Self::set_modified); [`Unsupported`](StorageError::Unsupported) where there are none.
+    async fn set_mode(&self, path: &StoragePath, mode: u32) -> Result<(), StorageError>;
+}
