@@ -1,5 +1,6 @@
 //! Large directories: every name once, in bounded batches, fast.
 
+use std::task::{Context, Waker};
 use std::time::Instant;
 
 use wharf_storage::{MemoryStorage, Storage, StoragePath, WriteMode};
@@ -51,18 +52,26 @@ async fn a_directory_that_changes_meanwhile_ends_without_an_error() {
     }
 }
 
-#[tokio::test]
-async fn a_listing_that_broke_off_does_not_look_whole() {
+#[test]
+fn a_listing_that_broke_off_does_not_look_whole() {
     let rooms = Rooms::new();
     std::fs::write(rooms.root.join("file"), "").unwrap();
-    let mut listing = rooms.storage.list(&StoragePath::root()).await.unwrap();
-    {
-        let mut batch = Box::pin(listing.next_batch());
-        let waker = std::task::Waker::noop();
-        let _ = batch.as_mut().poll(&mut std::task::Context::from_waker(waker));
-    }
-    // Either the thread was so fast that the batch was lost when its future was dropped, or the reader was.
-    assert!(listing.next_batch().await.is_err());
+    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+    runtime.block_on(async {
+        let mut listing = rooms.storage.list(&StoragePath::root()).await.unwrap();
+        // The only thread is kept busy, so that the batch cannot be ready at once.
+        let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+        let busy = tokio::task::spawn_blocking(move || may_go_on.recv());
+        {
+            let mut batch = Box::pin(listing.next_batch());
+            let mut context = Context::from_waker(Waker::noop());
+            assert!(batch.as_mut().poll(&mut context).is_pending());
+        }
+        go_on.send(()).unwrap();
+        busy.await.unwrap().unwrap();
+        assert!(listing.next_batch().await.is_err());
+        assert!(listing.next_batch().await.is_err());
+    });
 }
 
 /// Not a test: the figure of docs/performance.md. Run it in release with `--run-ignored only --no-capture`.
