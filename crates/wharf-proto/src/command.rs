@@ -4,8 +4,8 @@ use core::fmt;
 
 use crate::argument::{Argument, ArgumentError};
 pub use crate::argument::{
-    ByteCount, EpsvArgument, ListArgument, Password, ProtectionLevel, Representation, Structure, Text, TimeAndPath,
-    TransmissionMode,
+    ByteCount, EpsvArgument, ListArgument, Password, ProtectionLevel, Representation, Structure, Text,
+    TimeAndPath, TransmissionMode,
 };
 use crate::pathname::{PathnameError, escaped};
 use crate::reply::ReplyCode;
@@ -53,7 +53,10 @@ impl UnknownCommand {
     /// When the line is empty or holds CR, LF or NUL.
     pub fn new(line: &[u8]) -> Result<Self, PathnameError> {
         let (name, argument) = split(line);
-        Ok(Self { name: Text::new(name)?, argument: if argument.is_empty() { None } else { Some(Text::new(argument)?) } })
+        Ok(Self {
+            name: Text::new(name)?,
+            argument: if argument.is_empty() { None } else { Some(Text::new(argument)?) },
+        })
     }
 
     /// The verb as it came.

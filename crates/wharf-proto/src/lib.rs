@@ -11,6 +11,7 @@ pub mod dialogue;
 pub mod facts_time;
 pub mod host_port;
 pub mod limits;
+pub mod listing;
 pub mod pathname;
 pub mod reply;
 pub mod server_pi;

@@ -29,7 +29,10 @@ pub enum Action {
 /// A line that waits for its turn.
 #[derive(Debug)]
 enum Waiting {
-    Command { command: Command, bytes: usize },
+    Command {
+        command: Command,
+        bytes: usize,
+    },
     /// ABOR that has cut the transfer already and only waits to be answered.
     ActedAbort,
     Malformed(CommandError),
@@ -142,7 +145,9 @@ impl ServerPi {
         }
         match command.verb() {
             Some(Verb::Quit) => self.close = Closing::Due,
-            Some(Verb::Auth) if reply.code() == ReplyCode::SECURITY_EXCHANGE_COMPLETE => self.discard_behind_auth(),
+            Some(Verb::Auth) if reply.code() == ReplyCode::SECURITY_EXCHANGE_COMPLETE => {
+                self.discard_behind_auth();
+            }
             // The transfer is over: what it made ABOR wait for is done.
             Some(verb) if verb.role().is_transfer() => self.abort_requested = false,
             _ => {}
@@ -261,7 +266,10 @@ impl ServerPi {
         }
         if matches!(command, Command::Unknown(_)) {
             self.dialogue.command(at, &command);
-            self.reply(at, &Reply::new(ReplyCode::SYNTAX_ERROR, format!("{}: command not known.", command.name())));
+            self.reply(
+                at,
+                &Reply::new(ReplyCode::SYNTAX_ERROR, format!("{}: command not known.", command.name())),
+            );
             self.count_unknown(at, &command);
             return None;
         }
@@ -306,7 +314,10 @@ impl ServerPi {
         let name = command.name();
         let is_http = ["GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "DELETE"].contains(&name.as_str());
         if is_http && self.dialogue.state().login != LoginState::LoggedIn {
-            self.close_with(at, &Reply::new(ReplyCode::SERVICE_NOT_AVAILABLE, "This is an FTP server, not HTTP."));
+            self.close_with(
+                at,
+                &Reply::new(ReplyCode::SERVICE_NOT_AVAILABLE, "This is an FTP server, not HTTP."),
+            );
         } else {
             self.count_unknown_line(at);
         }

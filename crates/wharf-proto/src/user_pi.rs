@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use crate::command::Command;
 use crate::decoder::{DecodedReply, ReplyDecoder, ReplyError, ReplyQuirk};
 use crate::dialogue::{
-    Attribution, Authenticated, DataEvent, Deadlines, Deviation, Dialogue, Endpoints, Event, SecurityState, Side,
+    Attribution, Authenticated, DataEvent, Deadlines, Deviation, Dialogue, Endpoints, Event, SecurityState,
+    Side,
 };
 use crate::reply::Reply;
 use crate::time::Timestamp;

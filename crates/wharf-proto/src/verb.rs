@@ -3,8 +3,8 @@
 use core::fmt;
 
 use crate::argument::{
-    ByteCount, EpsvArgument, ListArgument, Password, ProtectionLevel, Representation, Structure, Text, TimeAndPath,
-    TransmissionMode,
+    ByteCount, EpsvArgument, ListArgument, Password, ProtectionLevel, Representation, Structure, Text,
+    TimeAndPath, TransmissionMode,
 };
 use crate::command::{CommandError, UnknownCommand, arm};
 use crate::host_port::{ExtendedHostPort, HostPort};
@@ -64,7 +64,8 @@ pub struct VerbSpecification {
 /// Codes that may answer any verb (RFC 959 §5.4; 533 to 537 are RFC 2228's).
 const REPLIES_TO_ANY: &[u16] = &[202, 332, 421, 500, 501, 502, 503, 504, 530, 532, 533, 534, 535, 536, 537];
 const RETRIEVING: &[u16] = &[110, 125, 150, 226, 250, 425, 426, 450, 451, 522, 550, 551, 552, 553, 554, 555];
-const STORING: &[u16] = &[110, 125, 150, 226, 250, 425, 426, 450, 451, 452, 522, 532, 550, 551, 552, 553, 554, 555];
+const STORING: &[u16] =
+    &[110, 125, 150, 226, 250, 425, 426, 450, 451, 452, 522, 532, 550, 551, 552, 553, 554, 555];
 const PATH_ACTION: &[u16] = &[200, 250, 450, 451, 550, 552, 553];
 
 macro_rules! verbs {

@@ -1,1 +1,16 @@
-//! The FTP server.
+//! The FTP server: sessions, commands, policy. The protocol itself is `wharf-proto`'s.
+
+pub mod auth;
+mod commands;
+pub mod config;
+mod data;
+mod glob;
+mod listing;
+mod replies;
+mod server;
+mod session;
+mod transfer;
+pub mod transfer_log;
+
+pub use config::ServerConfig;
+pub use server::{BindError, Server, ShutdownHandle, ShutdownStage};

@@ -24,6 +24,7 @@ pub mod peers;
 pub mod ports;
 pub mod process;
 pub mod scripted;
+pub mod served;
 pub mod skipping;
 
 pub use directory::TestDirectory;

@@ -1,2 +1,12 @@
-//! The wharf binary.
-fn main() {}
+//! The wharf binary: arguments → settings → commands.
+
+mod args;
+mod commands;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    commands::run(args::Arguments::parse())
+}

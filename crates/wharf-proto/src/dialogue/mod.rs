@@ -344,7 +344,8 @@ impl Dialogue {
             .map(|time| (self.started + time, Timer::Login));
         // While data flows, silence of the control connection is normal.
         let data_flows = self.transfer.is_some_and(|transfer| {
-            transfer.stage == TransferStage::Started && !matches!(transfer.data, DataStage::Closed | DataStage::Cut)
+            transfer.stage == TransferStage::Started
+                && !matches!(transfer.data, DataStage::Closed | DataStage::Cut)
         });
         let waiting = self.is_unanswered() || !self.greeted;
         let other = if data_flows {
@@ -384,7 +385,8 @@ impl Dialogue {
     /// answered so and ABOR, STAT or QUIT overtook it.
     fn owner_of(&self, code: ReplyCode) -> Option<usize> {
         let oldest = self.outstanding.front()?;
-        let fits = |command: &Command| command.verb().is_none_or(|verb| verb.may_be_answered_with(code.get()));
+        let fits =
+            |command: &Command| command.verb().is_none_or(|verb| verb.may_be_answered_with(code.get()));
         if fits(oldest) || !oldest.verb().is_some_and(|verb| verb.role().is_transfer()) {
             return Some(0);
         }
@@ -430,7 +432,9 @@ impl Dialogue {
         match command.verb() {
             Some(verb) if verb.role().is_transfer() => self.transfer_answered(verb, code),
             Some(Verb::Quit) => self.close(code),
-            Some(Verb::Auth) if self.state.security == SecurityState::Handshake => self.push(Event::HandshakeDue),
+            Some(Verb::Auth) if self.state.security == SecurityState::Handshake => {
+                self.push(Event::HandshakeDue);
+            }
             Some(Verb::Ccc) if code.is_positive() => self.push(Event::ClearDue),
             Some(verb) if verb.role() == Role::Negotiation => self.negotiated(command, reply),
             Some(Verb::Rein) if code.is_positive() => self.plan = None,
@@ -439,7 +443,10 @@ impl Dialogue {
         match (was, self.state.login) {
             (LoginState::LoggedIn, LoginState::LoggedIn) => {}
             (_, LoginState::LoggedIn) => self.push(Event::LoggedIn),
-            (LoginState::LoggedIn | LoginState::UserNamed | LoginState::AccountWanted, LoginState::Nobody) => {
+            (
+                LoginState::LoggedIn | LoginState::UserNamed | LoginState::AccountWanted,
+                LoginState::Nobody,
+            ) => {
                 self.push(Event::LoggedOut);
             }
             _ => {}
@@ -513,7 +520,8 @@ impl Dialogue {
             _ => (NegotiationCommand::Epsv, self.told_in_229(reply)),
         };
         if let Some(endpoint) = endpoint {
-            let plan = DataConnectionPlan { command: negotiation, endpoint, protection: self.state.protection };
+            let plan =
+                DataConnectionPlan { command: negotiation, endpoint, protection: self.state.protection };
             self.plan = Some(plan);
             self.push(Event::PlanAgreed(plan));
         }

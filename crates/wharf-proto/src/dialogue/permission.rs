@@ -43,7 +43,9 @@ impl Refusal {
             Self::AuthenticateFirst => (ReplyCode::BAD_SEQUENCE, "Send AUTH TLS first."),
             Self::AlreadyProtected => (ReplyCode::BAD_SEQUENCE, "TLS is in use already."),
             Self::BufferSizeFirst => (ReplyCode::BAD_SEQUENCE, "Send PBSZ 0 first."),
-            Self::EpsvAllInEffect => (ReplyCode::BAD_SEQUENCE, "EPSV ALL is in effect: only EPSV is allowed."),
+            Self::EpsvAllInEffect => {
+                (ReplyCode::BAD_SEQUENCE, "EPSV ALL is in effect: only EPSV is allowed.")
+            }
             Self::NegotiateFirst => {
                 (ReplyCode::CANNOT_OPEN_DATA_CONNECTION, "Use EPSV, PASV, EPRT or PORT before each transfer.")
             }
@@ -57,8 +59,8 @@ pub(super) fn judge(state: &SessionState, negotiated: bool, command: &Command) -
     let Some(verb) = command.verb() else { return Ok(()) };
     let specification = verb.specification();
     // STAT without a path tells about the session; with one it lists files.
-    let needs_login =
-        specification.login == Login::Needed || matches!(command, Command::Stat(Some(argument)) if argument.path.is_some());
+    let needs_login = specification.login == Login::Needed
+        || matches!(command, Command::Stat(Some(argument)) if argument.path.is_some());
     if needs_login && state.login != LoginState::LoggedIn {
         return Err(Refusal::NotLoggedIn);
     }
@@ -75,7 +77,9 @@ pub(super) fn judge(state: &SessionState, negotiated: bool, command: &Command) -
         }
         Command::Prot(_) if !state.buffer_size_agreed => Err(Refusal::BufferSizeFirst),
         Command::Epsv(EpsvArgument::All) => Ok(()),
-        _ if verb.role() == Role::Negotiation && state.epsv_all && verb != Verb::Epsv => Err(Refusal::EpsvAllInEffect),
+        _ if verb.role() == Role::Negotiation && state.epsv_all && verb != Verb::Epsv => {
+            Err(Refusal::EpsvAllInEffect)
+        }
         _ if verb.role().is_transfer() && !negotiated => Err(Refusal::NegotiateFirst),
         _ => Ok(()),
     }

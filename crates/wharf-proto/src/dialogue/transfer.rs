@@ -66,7 +66,14 @@ pub struct Transfer {
 
 impl Transfer {
     pub(super) fn new(verb: Verb) -> Self {
-        Self { verb, stage: TransferStage::Requested, plan: None, offset: 0, bytes: 0, data: DataStage::NotSeen }
+        Self {
+            verb,
+            stage: TransferStage::Requested,
+            plan: None,
+            offset: 0,
+            bytes: 0,
+            data: DataStage::NotSeen,
+        }
     }
 
     /// Who sends the payload.

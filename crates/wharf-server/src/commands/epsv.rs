@@ -1,0 +1,57 @@
+//! PASV (RFC 959 §4.1.2) and EPSV (RFC 2428 §3): the server listens.
+
+use std::net::{IpAddr, SocketAddr};
+
+use wharf_net::dtp::DataListener;
+use wharf_proto::command::EpsvArgument;
+use wharf_proto::dialogue::DataMode;
+use wharf_proto::host_port::{HostPort, extended_passive_mode_text};
+use wharf_proto::{Reply, ReplyCode};
+
+use super::Carried;
+use crate::data::Negotiated;
+use crate::replies;
+use crate::session::Session;
+
+/// PASV: 227 with the advertised address and the real port.
+pub(crate) async fn pasv(session: &mut Session) -> Carried<Reply> {
+    let local = match session.data_address().ip() {
+        IpAddr::V4(local) => local,
+        IpAddr::V6(_) => return Err(replies::pasv_is_ipv4_only()),
+    };
+    let address = listen(session)?;
+    let told = HostPort { address: session.shared.advertiser.address(local).await, port: address.port() };
+    Ok(Reply::new(ReplyCode::PASSIVE_MODE, told.passive_mode_text()))
+}
+
+/// EPSV: 229 with the port alone, EPSV ALL: 200.
+pub(crate) fn run(session: &mut Session, argument: EpsvArgument) -> Carried<Reply> {
+    let is_ipv4 = session.data_address().is_ipv4();
+    match argument {
+        EpsvArgument::All => return Ok(replies::epsv_all()),
+        EpsvArgument::Same => {}
+        EpsvArgument::Family(1) if is_ipv4 => {}
+        EpsvArgument::Family(2) if !is_ipv4 => {}
+        EpsvArgument::Family(_) if is_ipv4 => return Err(replies::use_family_1()),
+        EpsvArgument::Family(_) => return Err(replies::use_family_2()),
+    }
+    let address = listen(session)?;
+    Ok(Reply::new(ReplyCode::EXTENDED_PASSIVE_MODE, extended_passive_mode_text(address.port())))
+}
+
+/// A listener in place of the one before: a session never holds two (threat 5).
+fn listen(session: &mut Session) -> Carried<SocketAddr> {
+    let config = &session.shared.config;
+    if !config.modes.offers(DataMode::Passive) {
+        return Err(replies::mode_disabled(DataMode::Passive));
+    }
+    session.negotiated = Negotiated::Nothing;
+    let socket = config.passive_ports.listen(session.data_address()).map_err(|error| {
+        tracing::warn!(session = session.number, %error, cause = "range-exhausted", "no passive port");
+        replies::cannot_listen(&error)
+    })?;
+    let listener = DataListener::new(socket).map_err(|_| replies::no_listener())?;
+    let address = listener.address();
+    session.negotiated = Negotiated::Passive(listener);
+    Ok(address)
+}

@@ -1,0 +1,31 @@
+//! MDTM (RFC 3659 §3) and MFMT (draft-somers-ftp-mfxx §3): when a file was changed, in UTC.
+
+use std::time::SystemTime;
+
+use wharf_proto::command::TimeAndPath;
+use wharf_proto::{Pathname, Reply};
+
+use super::{Carried, may_write, resolve};
+use crate::listing::wire_time;
+use crate::replies;
+use crate::session::Session;
+
+/// Tells the time.
+pub(crate) async fn run(session: &mut Session, path: &Pathname) -> Carried<Reply> {
+    let path = resolve(session, path)?;
+    let metadata = session.shared.storage.stat(&path).await.map_err(|error| replies::storage(&error))?;
+    Ok(replies::fact(wire_time(metadata.modified)))
+}
+
+/// Sets the time.
+pub(crate) async fn set(session: &mut Session, argument: &TimeAndPath) -> Carried<Reply> {
+    may_write(session)?;
+    let path = resolve(session, &argument.path)?;
+    let time = SystemTime::from(argument.time);
+    session.shared.storage.set_modified(&path, time).await.map_err(|error| replies::storage(&error))?;
+    let mut text = b"Modify=".to_vec();
+    text.extend_from_slice(&wire_time(time));
+    text.extend_from_slice(b"; ");
+    text.extend_from_slice(argument.path.as_bytes());
+    Ok(replies::fact(text))
+}

@@ -1,0 +1,19 @@
+//! MKD, XMKD (RFC 959 §4.1.3).
+
+use wharf_proto::{Pathname, Reply};
+
+use super::{Carried, may_write, resolve};
+use crate::replies;
+use crate::session::Session;
+
+/// Makes a directory; 257 tells its absolute name.
+pub(crate) async fn run(session: &mut Session, path: &Pathname) -> Carried<Reply> {
+    may_write(session)?;
+    let path = resolve(session, path)?;
+    let storage = &session.shared.storage;
+    storage.make_directory(&path).await.map_err(|error| replies::storage(&error))?;
+    if let Some(umask) = session.umask {
+        storage.set_mode(&path, 0o777 & !umask).await.map_err(|error| replies::storage(&error))?;
+    }
+    Ok(replies::created(&path))
+}

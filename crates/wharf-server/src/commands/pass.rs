@@ -1,0 +1,25 @@
+//! PASS (RFC 959 §4.1.1): "must be immediately preceded by the user name command".
+
+use wharf_proto::Reply;
+use wharf_proto::command::Password;
+use wharf_proto::limits;
+
+use crate::replies;
+use crate::session::Session;
+
+/// Logs in, or refuses in the same words whatever was wrong.
+pub(crate) fn run(session: &mut Session, password: &Password) -> Reply {
+    let Some(user) = session.user().cloned() else { return replies::login_refused() };
+    session.identity = session.shared.config.accounts.authenticate(user.as_bytes(), password);
+    if session.identity.is_some() {
+        tracing::info!(session = session.number, client = %session.client(), user = %user, "logged in");
+        return replies::logged_in();
+    }
+    tracing::warn!(session = session.number, client = %session.client(), user = %user, "login refused");
+    session.login_failures = session.login_failures.saturating_add(1);
+    if session.login_failures >= limits::LOGIN_FAILURES {
+        let now = session.now();
+        session.pi.close_with(now, &replies::too_many_failures());
+    }
+    replies::login_refused()
+}

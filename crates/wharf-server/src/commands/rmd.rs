@@ -1,0 +1,15 @@
+//! RMD, XRMD (RFC 959 §4.1.3).
+
+use wharf_proto::{Pathname, Reply};
+
+use super::{Carried, may_write, resolve};
+use crate::replies;
+use crate::session::Session;
+
+/// Removes an empty directory.
+pub(crate) async fn run(session: &mut Session, path: &Pathname) -> Carried<Reply> {
+    may_write(session)?;
+    let path = resolve(session, path)?;
+    session.shared.storage.remove_directory(&path).await.map_err(|error| replies::storage(&error))?;
+    Ok(replies::removed())
+}

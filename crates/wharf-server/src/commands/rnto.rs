@@ -1,0 +1,27 @@
+//! RNFR and RNTO (RFC 959 §4.1.3): the core lets RNTO through only right behind RNFR.
+
+use wharf_proto::{Pathname, Reply};
+
+use super::{Carried, may_write, resolve};
+use crate::replies;
+use crate::session::Session;
+
+/// Notes what will be renamed, if it is there.
+pub(crate) async fn from(session: &mut Session, path: &Pathname) -> Carried<Reply> {
+    may_write(session)?;
+    let path = resolve(session, path)?;
+    session.shared.storage.stat(&path).await.map_err(|error| replies::storage(&error))?;
+    session.rename_from = Some(path);
+    Ok(replies::rename_from_accepted())
+}
+
+/// Renames it.
+pub(crate) async fn run(session: &mut Session, path: &Pathname) -> Carried<Reply> {
+    may_write(session)?;
+    let to = resolve(session, path)?;
+    let Some(from) = session.rename_from.take() else {
+        return Err(wharf_proto::dialogue::Refusal::RenameFromFirst.reply());
+    };
+    session.shared.storage.rename(&from, &to).await.map_err(|error| replies::storage(&error))?;
+    Ok(replies::renamed())
+}

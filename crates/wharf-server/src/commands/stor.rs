@@ -1,0 +1,73 @@
+//! STOR, APPE and STOU (RFC 959 §4.1.3; RFC 1123 §4.1.2.9 for STOU's replies).
+
+use wharf_proto::{Pathname, Verb};
+use wharf_storage::{Sink, StorageError, StoragePath, WriteMode};
+
+use super::{Carried, Outcome, may_write, resolve};
+use crate::replies;
+use crate::session::Session;
+use crate::transfer::Payload;
+
+/// Names that STOU tries before it gives up.
+const UNIQUE_TRIES: u32 = 100;
+
+/// STOR: a new file, or the old one from the offset of REST on.
+pub(crate) async fn run(session: &mut Session, path: &Pathname) -> Carried<Outcome> {
+    let offset = session.pi.dialogue().state().restart_offset;
+    if offset > 0 && session.converts_ascii() {
+        return Err(replies::restart_in_ascii());
+    }
+    let mode = if offset > 0 { WriteMode::At(offset) } else { WriteMode::Replace };
+    store(session, Verb::Stor, path, mode).await
+}
+
+/// APPE: behind what is there.
+pub(crate) async fn append(session: &mut Session, path: &Pathname) -> Carried<Outcome> {
+    store(session, Verb::Appe, path, WriteMode::Append).await
+}
+
+/// STOU: under a name that no file has; 150 tells it.
+pub(crate) async fn unique(session: &mut Session, path: Option<&Pathname>) -> Carried<Outcome> {
+    may_write(session)?;
+    let wanted = path.map_or(b"wharf".as_slice(), Pathname::as_bytes);
+    for attempt in 0..UNIQUE_TRIES {
+        let mut name = wanted.to_vec();
+        if attempt > 0 || path.is_none() {
+            name.extend_from_slice(format!(".{:08x}", rand::random::<u32>()).as_bytes());
+        }
+        let file = session.directory.resolve(&name).map_err(|error| replies::bad_path(&error))?;
+        match session.shared.storage.open_write(&file, WriteMode::New).await {
+            Ok(sink) => {
+                let announcement = replies::opening_unique(&name);
+                return begin(session, Verb::Stou, file, sink, announcement).await;
+            }
+            Err(StorageError::Exists) => {}
+            Err(error) => return Err(replies::storage(&error)),
+        }
+    }
+    Err(replies::storage(&StorageError::Exists))
+}
+
+async fn store(session: &mut Session, verb: Verb, path: &Pathname, mode: WriteMode) -> Carried<Outcome> {
+    may_write(session)?;
+    let file = resolve(session, path)?;
+    let sink =
+        session.shared.storage.open_write(&file, mode).await.map_err(|error| replies::storage(&error))?;
+    let announcement = replies::opening(path.as_bytes(), session.converts_ascii(), None);
+    begin(session, verb, file, sink, announcement).await
+}
+
+async fn begin(
+    session: &mut Session,
+    verb: Verb,
+    file: StoragePath,
+    sink: Sink,
+    announcement: wharf_proto::Reply,
+) -> Carried<Outcome> {
+    if let Some(umask) = session.umask {
+        let mode = 0o666 & !umask;
+        session.shared.storage.set_mode(&file, mode).await.map_err(|error| replies::storage(&error))?;
+    }
+    let task = session.task(verb, file)?;
+    Ok(Outcome::Begin { announcement, running: task.start(Payload::Sink(sink)) })
+}

@@ -1,0 +1,137 @@
+//! What was negotiated for the next data connection, and how it is opened.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Mutex;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use wharf_net::dtp::{
+    ActiveTarget, ConnectError, DataListener, DataStream, PeerVerified, SourcePort, connect_active,
+};
+
+use crate::config::{ActiveSourcePort, Advertise};
+use crate::server::Shared;
+
+/// Longest wait of a PASV for a name's address.
+const NAME_WAIT: Duration = Duration::from_secs(1);
+
+/// What the last negotiation left.
+#[derive(Debug, Default)]
+pub(crate) enum Negotiated {
+    /// Nothing, or it is used up.
+    #[default]
+    Nothing,
+    /// PASV, EPSV: a listener waits.
+    Passive(DataListener),
+    /// PORT, EPRT: the client listens there. The address was checked.
+    Active(SocketAddr),
+}
+
+/// Everything that opening a data connection needs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opening {
+    pub session: u64,
+    /// The control connection's own address, port 0.
+    pub local: SocketAddr,
+    pub control_port: u16,
+    pub client: IpAddr,
+}
+
+impl Negotiated {
+    /// Opens the data connection that was negotiated and verifies its far end.
+    pub(crate) async fn open(
+        self,
+        opening: Opening,
+        shared: &Shared,
+    ) -> Result<(DataStream, PeerVerified), ConnectError> {
+        let times = &shared.config.times;
+        match self {
+            Self::Passive(listener) => {
+                let address = listener.address();
+                listener
+                    .accept(opening.client, times.data_connection, times.data_stall, |stranger| {
+                        tracing::warn!(
+                            session = opening.session,
+                            listener = %address,
+                            from = %stranger.from,
+                            client = %opening.client,
+                            cause = "stolen-accept",
+                            "a stranger connected to the data port and was dropped"
+                        );
+                    })
+                    .await
+            }
+            Self::Active(target) => {
+                let source_port = shared.config.active_source_port;
+                let mut active = ActiveTarget {
+                    local: opening.local,
+                    source_port: source_port.for_control_port(opening.control_port),
+                    target,
+                    deadline: times.data_connection,
+                    stall: times.data_stall,
+                };
+                match connect_active(active).await {
+                    Err(ConnectError::SourcePort { port, source })
+                        if source_port == ActiveSourcePort::ControlMinusOne =>
+                    {
+                        if !shared.source_port_denied.swap(true, Ordering::Relaxed) {
+                            tracing::warn!(
+                                port, error = %source,
+                                "active data connections come from any port, since this one cannot be used"
+                            );
+                        }
+                        active.source_port = SourcePort::Any;
+                        connect_active(active).await
+                    }
+                    other => other,
+                }
+            }
+            // The protocol core lets no transfer begin without a negotiation.
+            Self::Nothing => Err(ConnectError::Kernel(std::io::ErrorKind::NotConnected.into())),
+        }
+    }
+}
+
+/// Knows the address that a 227 tells.
+#[derive(Debug)]
+pub(crate) struct Advertiser {
+    rule: Option<Advertise>,
+    last_answer: Mutex<Option<Ipv4Addr>>,
+}
+
+impl Advertiser {
+    pub(crate) fn new(rule: Option<Advertise>) -> Self {
+        Self { rule, last_answer: Mutex::new(None) }
+    }
+
+    /// The address for a client that reached the server at `local`. A name is asked for at each PASV and no longer
+    /// than a second; while the resolver fails, its last good answer is told.
+    pub(crate) async fn address(&self, local: Ipv4Addr) -> Ipv4Addr {
+        let name = match &self.rule {
+            None => return local,
+            Some(Advertise::Address(address)) => return *address,
+            Some(Advertise::Name(name)) => name,
+        };
+        let lookup = tokio::time::timeout(NAME_WAIT, tokio::net::lookup_host((name.as_str(), 0))).await;
+        let answer = lookup.ok().and_then(Result::ok).and_then(|addresses| {
+            addresses
+                .filter_map(|address| match address.ip() {
+                    IpAddr::V4(v4) => Some(v4),
+                    IpAddr::V6(_) => None,
+                })
+                .next()
+        });
+        let mut last_answer = self.last_answer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match answer {
+            Some(address) => {
+                *last_answer = Some(address);
+                address
+            }
+            None => {
+                let told = last_answer.unwrap_or(local);
+                tracing::warn!(name, %told, "the advertised name has no IPv4 address now");
+                told
+            }
+        }
+    }
+}

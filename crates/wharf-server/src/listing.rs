@@ -1,0 +1,295 @@
+//! Listings: what is selected, and the lines that tell it.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use wharf_proto::listing::EntryKind;
+use wharf_proto::listing::mlsx::{self, Fact, FactSelection, Facts, Rights};
+use wharf_proto::listing::unix::{self, Attributes};
+use wharf_proto::{Pathname, Reply, facts_time, limits};
+use wharf_storage::{Entry, Kind, Listing, Metadata, Storage, StorageError, StoragePath};
+
+use crate::glob;
+use crate::replies;
+
+/// Owner and group that are shown: the host's accounts are nobody's business.
+const OWNER: &[u8] = b"ftp";
+
+/// The facts that this server has (RFC 3659 §7.5).
+pub(crate) const FACTS: FactSelection = FactSelection::NONE
+    .with(Fact::Type)
+    .with(Fact::Size)
+    .with(Fact::Modify)
+    .with(Fact::Perm)
+    .with(Fact::Unique)
+    .with(Fact::UnixMode);
+
+/// How a listing is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ListingStyle {
+    /// As `ls -l` (LIST).
+    Unix,
+    /// Names only (NLST).
+    Names,
+    /// Facts (MLSD).
+    Facts(FactSelection),
+}
+
+/// What is listed.
+#[derive(Debug)]
+pub(crate) enum Selection {
+    /// What a directory holds. `prefix` stands before each name in NLST, so that each can be given to RETR
+    /// (RFC 1123 §4.1.2.7).
+    Directory { path: StoragePath, prefix: Vec<u8>, hidden: bool },
+    /// The names in a directory that fit a pattern.
+    Pattern { path: StoragePath, prefix: Vec<u8>, pattern: Vec<u8>, hidden: bool },
+    /// One file, under the name that was given.
+    File { path: StoragePath, metadata: Metadata, name: Vec<u8> },
+}
+
+impl Selection {
+    /// What `argument` of LIST, NLST or STAT means in `directory`.
+    pub(crate) async fn find(
+        storage: &Arc<dyn Storage>,
+        directory: &StoragePath,
+        argument: Option<&Pathname>,
+        hidden: bool,
+    ) -> Result<Self, Reply> {
+        let Some(argument) = argument else {
+            return Ok(Self::Directory { path: directory.clone(), prefix: Vec::new(), hidden });
+        };
+        let bytes = argument.as_bytes();
+        let path = directory.resolve(bytes).map_err(|error| replies::bad_path(&error))?;
+        match storage.stat(&path).await {
+            Ok(metadata) if metadata.is_directory() => {
+                let mut prefix = bytes.to_vec();
+                if !prefix.ends_with(b"/") {
+                    prefix.push(b'/');
+                }
+                Ok(Self::Directory { path, prefix, hidden })
+            }
+            Ok(metadata) => Ok(Self::File { path, metadata, name: bytes.to_vec() }),
+            // Only the last component may be a pattern: no search ever leaves its directory (threat 11).
+            Err(error) => match (path.file_name(), error) {
+                (Some(name), StorageError::NotFound) if glob::is_pattern(name) => {
+                    let prefix_length =
+                        bytes.len() - bytes.rsplit(|&byte| byte == b'/').next().map_or(0, <[u8]>::len);
+                    Ok(Self::Pattern {
+                        pattern: name.to_vec(),
+                        path: path.parent(),
+                        prefix: bytes[..prefix_length].to_vec(),
+                        hidden,
+                    })
+                }
+                (_, error) => Err(replies::storage(&error)),
+            },
+        }
+    }
+
+    /// A whole directory.
+    pub(crate) fn directory(path: StoragePath, hidden: bool) -> Self {
+        Self::Directory { path, prefix: Vec::new(), hidden }
+    }
+
+    /// The directory or file.
+    pub(crate) fn path(&self) -> &StoragePath {
+        match self {
+            Self::Directory { path, .. } | Self::Pattern { path, .. } | Self::File { path, .. } => path,
+        }
+    }
+}
+
+/// Writes a listing piece by piece, so that a huge directory costs no memory.
+pub(crate) struct ListingWriter {
+    source: Entries,
+    style: ListingStyle,
+    prefix: Vec<u8>,
+    pattern: Option<Vec<u8>>,
+    hidden: bool,
+    write: bool,
+    matches_left: usize,
+    now: Timestamp,
+}
+
+enum Entries {
+    Directory(Listing),
+    One(Option<Entry>),
+}
+
+impl ListingWriter {
+    /// Opens what is listed, so that 550 comes before any 150.
+    pub(crate) async fn open(
+        storage: &dyn Storage,
+        selection: Selection,
+        style: ListingStyle,
+        write: bool,
+    ) -> Result<Self, Reply> {
+        let (source, prefix, pattern, hidden) = match selection {
+            Selection::Directory { path, prefix, hidden } => {
+                (Entries::Directory(open_directory(storage, &path).await?), prefix, None, hidden)
+            }
+            Selection::Pattern { path, prefix, pattern, hidden } => {
+                let hidden = hidden || pattern.starts_with(b".");
+                (Entries::Directory(open_directory(storage, &path).await?), prefix, Some(pattern), hidden)
+            }
+            Selection::File { metadata, name, .. } => {
+                let entry = Entry { name: name.into(), metadata };
+                (Entries::One(Some(entry)), Vec::new(), None, true)
+            }
+        };
+        Ok(Self {
+            source,
+            style,
+            prefix,
+            pattern,
+            hidden,
+            write,
+            matches_left: limits::GLOB_MATCHES,
+            now: Timestamp::now(),
+        })
+    }
+
+    /// The next lines, CR LF at the end of each; none at the end of the listing. May be empty in between.
+    pub(crate) async fn next_lines(&mut self) -> Result<Option<Vec<u8>>, StorageError> {
+        let mut lines = Vec::new();
+        match &mut self.source {
+            Entries::One(entry) => match entry.take() {
+                None => return Ok(None),
+                Some(entry) => write_line(&mut lines, self.style, &[], &entry, self.write, self.now),
+            },
+            Entries::Directory(listing) => {
+                let Some(batch) = listing.next_batch().await? else { return Ok(None) };
+                for entry in &batch {
+                    if entry.name.starts_with(b".") && !self.hidden {
+                        continue;
+                    }
+                    if let Some(pattern) = &self.pattern {
+                        if self.matches_left == 0 || !glob::fits(pattern, &entry.name) {
+                            continue;
+                        }
+                        self.matches_left -= 1;
+                    }
+                    write_line(&mut lines, self.style, &self.prefix, entry, self.write, self.now);
+                }
+            }
+        }
+        Ok(Some(lines))
+    }
+}
+
+async fn open_directory(storage: &dyn Storage, path: &StoragePath) -> Result<Listing, Reply> {
+    storage.list(path).await.map_err(|error| replies::storage(&error))
+}
+
+/// A name that no line can hold (CR, LF) is left out: nobody could ask for it, and a changed one would be a lie.
+fn write_line(
+    lines: &mut Vec<u8>,
+    style: ListingStyle,
+    prefix: &[u8],
+    entry: &Entry,
+    write: bool,
+    now: Timestamp,
+) {
+    let written = match style {
+        ListingStyle::Unix => {
+            let metadata = &entry.metadata;
+            let attributes = Attributes {
+                kind: entry_kind(metadata.kind),
+                permissions: metadata.mode,
+                links: metadata.links,
+                owner: OWNER,
+                group: OWNER,
+                size: metadata.size,
+                modified: timestamp(metadata.modified),
+                link_target: None,
+            };
+            unix::write_line(lines, &attributes, &entry.name, now)
+        }
+        ListingStyle::Names => {
+            if Pathname::new(&entry.name).is_ok() {
+                lines.extend_from_slice(prefix);
+                lines.extend_from_slice(&entry.name);
+                lines.extend_from_slice(b"\r\n");
+            }
+            Ok(())
+        }
+        ListingStyle::Facts(selection) => {
+            let facts = facts(entry_kind(entry.metadata.kind), &entry.metadata, write);
+            mlsx::write_line(lines, &facts, selection, &entry.name)
+        }
+    };
+    if written.is_err() {
+        tracing::debug!(name = %wharf_proto::pathname::escaped(&entry.name), "a name that no listing can hold was left out");
+    }
+}
+
+/// One line of facts about `path` for MLST, without a line end.
+pub(crate) fn facts_of(
+    path: &StoragePath,
+    metadata: &Metadata,
+    selection: FactSelection,
+    write: bool,
+) -> Option<Vec<u8>> {
+    let mut line = Vec::new();
+    let facts = facts(entry_kind(metadata.kind), metadata, write);
+    mlsx::write_entry(&mut line, &facts, selection, path.as_bytes()).ok()?;
+    Some(line)
+}
+
+fn facts(kind: EntryKind, metadata: &Metadata, write: bool) -> Facts<'static> {
+    let unique = metadata
+        .device
+        .zip(metadata.inode)
+        .map(|(device, inode)| u128::from(device) << 64 | u128::from(inode));
+    Facts {
+        size: metadata.is_file().then_some(metadata.size),
+        modify: Some(timestamp(metadata.modified)),
+        rights: Some(rights(metadata, write)),
+        unique,
+        unix_mode: Some(metadata.mode),
+        ..Facts::new(kind)
+    }
+}
+
+/// What may be done with it, as far as the server's own policy goes (RFC 3659 §7.5.5).
+fn rights(metadata: &Metadata, write: bool) -> Rights {
+    let (reading, writing) = if metadata.is_directory() {
+        (
+            Rights::ENTER.with(Rights::LIST),
+            Rights::CREATE
+                .with(Rights::DELETE)
+                .with(Rights::RENAME)
+                .with(Rights::MAKE_DIRECTORY)
+                .with(Rights::PURGE),
+        )
+    } else {
+        (Rights::READ, Rights::APPEND.with(Rights::DELETE).with(Rights::RENAME).with(Rights::WRITE))
+    };
+    if write { reading.with(writing) } else { reading }
+}
+
+fn entry_kind(kind: Kind) -> EntryKind {
+    match kind {
+        Kind::File => EntryKind::File,
+        Kind::Directory => EntryKind::Directory,
+        Kind::Symlink => EntryKind::Symlink,
+        Kind::Other => EntryKind::Other,
+    }
+}
+
+/// Times that no calendar has become its end.
+fn timestamp(time: SystemTime) -> Timestamp {
+    Timestamp::try_from(time).unwrap_or(if time > SystemTime::UNIX_EPOCH {
+        Timestamp::MAX
+    } else {
+        Timestamp::MIN
+    })
+}
+
+/// `YYYYMMDDHHMMSS` in UTC (RFC 3659 §2.3).
+pub(crate) fn wire_time(time: SystemTime) -> Vec<u8> {
+    let mut text = Vec::new();
+    facts_time::write_seconds(timestamp(time), &mut text);
+    text
+}

@@ -1,0 +1,270 @@
+//! The texts of the server's replies, in one place. Codes are RFC 959's, §5.4.
+
+use std::net::IpAddr;
+
+use wharf_net::dtp::{ConnectError, PumpError};
+use wharf_net::passive_ports::ListenError;
+use wharf_proto::command::Text;
+use wharf_proto::dialogue::DataMode;
+use wharf_proto::pathname::escaped;
+use wharf_proto::{Pathname, Reply, ReplyCode};
+use wharf_storage::{PathError, StorageError, StoragePath};
+
+/// A reply of one line.
+macro_rules! fixed {
+    ($($(#[$doc:meta])* $name:ident = $code:ident $text:literal;)*) => {
+        $($(#[$doc])* pub(crate) fn $name() -> Reply { Reply::new(ReplyCode::$code, $text) })*
+    };
+}
+
+fixed! {
+    greeting = SERVICE_READY "Wharf is ready.";
+    ready_for_new_user = SERVICE_READY "Ready for a new user.";
+    host_accepted = SERVICE_READY "Host accepted.";
+    goodbye = CLOSING_CONTROL_CONNECTION "Goodbye.";
+    okay = COMMAND_OKAY "OK.";
+    superfluous = COMMAND_SUPERFLUOUS "Not needed here.";
+    type_ascii = COMMAND_OKAY "Type set to ASCII.";
+    type_image = COMMAND_OKAY "Type set to image.";
+    only_these_types = PARAMETER_NOT_IMPLEMENTED "Only TYPE A, I and L 8 are supported.";
+    only_file_structure = PARAMETER_NOT_IMPLEMENTED "Only STRU F is supported.";
+    only_stream_mode = PARAMETER_NOT_IMPLEMENTED "Only MODE S is supported.";
+    port_accepted = COMMAND_OKAY "Data address noted.";
+    epsv_all = COMMAND_OKAY "Only EPSV from now on.";
+    system = SYSTEM_TYPE "UNIX Type: L8";
+    password_wanted = NEED_PASSWORD "Please give the password.";
+    guest_password_wanted = NEED_PASSWORD "Anonymous access: any password will do.";
+    logged_in = LOGGED_IN "Logged in.";
+    login_refused = NOT_LOGGED_IN "Login incorrect.";
+    too_many_failures = SERVICE_NOT_AVAILABLE "Too many wrong logins.";
+    rename_from_accepted = FILE_ACTION_PENDING "Now give the new name with RNTO.";
+    read_only = FILE_UNAVAILABLE "This server is read-only.";
+    nothing_to_abort = DATA_CONNECTION_OPEN "No transfer is running.";
+    transfer_aborted = TRANSFER_ABORTED "Transfer aborted.";
+    no_tls = NOT_IMPLEMENTED "TLS is not configured on this server.";
+    not_implemented = NOT_IMPLEMENTED "Not supported by this server.";
+    idle_too_long = SERVICE_NOT_AVAILABLE "Idle for too long, closing.";
+    login_too_slow = SERVICE_NOT_AVAILABLE "No login in time, closing.";
+    shutting_down = SERVICE_NOT_AVAILABLE "The server is shutting down.";
+    transfer_complete = TRANSFER_COMPLETE "Transfer complete.";
+    listing_complete = TRANSFER_COMPLETE "Listing complete.";
+    done = FILE_ACTION_OKAY "Done.";
+    deleted = FILE_ACTION_OKAY "Deleted.";
+    removed = FILE_ACTION_OKAY "Directory removed.";
+    renamed = FILE_ACTION_OKAY "Renamed.";
+    size_in_ascii = FILE_UNAVAILABLE "SIZE tells nothing true in TYPE A; send TYPE I first.";
+    restart_in_ascii = INVALID_RESTART "A transfer in TYPE A cannot be restarted; send TYPE I first.";
+    pasv_is_ipv4_only = NETWORK_PROTOCOL_NOT_SUPPORTED "PASV cannot tell an IPv6 address, use EPSV (2).";
+    port_is_ipv4_only = NETWORK_PROTOCOL_NOT_SUPPORTED "PORT cannot tell an IPv6 address, use EPRT (2).";
+    use_family_1 = NETWORK_PROTOCOL_NOT_SUPPORTED "This control connection is IPv4, use (1).";
+    use_family_2 = NETWORK_PROTOCOL_NOT_SUPPORTED "This control connection is IPv6, use (2).";
+    utf8_always = COMMAND_OKAY "UTF8 is always on.";
+    unknown_option = PARAMETER_SYNTAX_ERROR "Only OPTS MLST and OPTS UTF8 are known.";
+    allocation_wants_a_number = PARAMETER_SYNTAX_ERROR "ALLO wants a number of bytes.";
+    wants_octal_mode = PARAMETER_SYNTAX_ERROR "An octal mode of at most 777 is wanted, and a path behind it for CHMOD.";
+    mlsd_wants_a_directory = PARAMETER_SYNTAX_ERROR "MLSD lists directories only; MLST tells about a file.";
+    listing_too_long = FILE_UNAVAILABLE "That listing is too long for STAT; use LIST.";
+    unlistable = FILE_UNAVAILABLE "No line can hold that name.";
+    no_listener = CANNOT_OPEN_DATA_CONNECTION "Cannot listen for a data connection.";
+    english_only = PARAMETER_NOT_IMPLEMENTED "Only English is spoken here.";
+}
+
+/// 250 with the new directory.
+pub(crate) fn directory_is(path: &StoragePath) -> Reply {
+    quoted(ReplyCode::FILE_ACTION_OKAY, path, "is the current directory.")
+}
+
+/// 257: RFC 959, appendix II: quotes inside are doubled.
+pub(crate) fn current_directory(path: &StoragePath) -> Reply {
+    quoted(ReplyCode::PATHNAME_CREATED, path, "is the current directory.")
+}
+
+/// 257 for MKD.
+pub(crate) fn created(path: &StoragePath) -> Reply {
+    quoted(ReplyCode::PATHNAME_CREATED, path, "created.")
+}
+
+fn quoted(code: ReplyCode, path: &StoragePath, rest: &str) -> Reply {
+    let mut text = vec![b'"'];
+    for &byte in path.as_bytes().iter() {
+        text.push(byte);
+        if byte == b'"' {
+            text.push(b'"');
+        }
+    }
+    text.extend_from_slice(b"\" ");
+    text.extend_from_slice(rest.as_bytes());
+    Reply::new(code, text)
+}
+
+/// 150 with the size where it is known, as wget and curl read it.
+pub(crate) fn opening(what: &[u8], ascii: bool, size: Option<u64>) -> Reply {
+    let kind = if ascii { "ASCII" } else { "BINARY" };
+    let mut text = format!("Opening {kind} mode data connection for ").into_bytes();
+    text.extend_from_slice(what);
+    text.extend_from_slice(
+        match size {
+            Some(size) => format!(" ({size} bytes)."),
+            None => ".".to_owned(),
+        }
+        .as_bytes(),
+    );
+    Reply::new(ReplyCode::OPENING_DATA_CONNECTION, text)
+}
+
+/// 150 for STOU (RFC 1123 §4.1.2.9).
+pub(crate) fn opening_unique(name: &[u8]) -> Reply {
+    Reply::new(ReplyCode::OPENING_DATA_CONNECTION, [b"FILE: ".as_slice(), name].concat())
+}
+
+/// 350 for REST.
+pub(crate) fn restart_at(offset: u64) -> Reply {
+    Reply::new(ReplyCode::FILE_ACTION_PENDING, format!("The next transfer starts at byte {offset}."))
+}
+
+/// 502 for a mode that is not on offer (S5).
+pub(crate) fn mode_disabled(mode: DataMode) -> Reply {
+    let text = match mode {
+        DataMode::Active => "Active mode is switched off on this server: use passive mode (EPSV or PASV).",
+        DataMode::Passive => "Passive mode is switched off on this server: use active mode (EPRT or PORT).",
+    };
+    Reply::new(ReplyCode::NOT_IMPLEMENTED, text)
+}
+
+/// 504 for PORT or EPRT to another host (RFC 2577 §3).
+pub(crate) fn foreign_host(told: IpAddr, client: IpAddr) -> Reply {
+    Reply::new(
+        ReplyCode::PARAMETER_NOT_IMPLEMENTED,
+        format!(
+            "No data connection to {told}: you are {client}. Behind a NAT, use passive mode (EPSV or PASV)."
+        ),
+    )
+}
+
+/// 504 for PORT or EPRT to a port of a service (RFC 2577 §3).
+pub(crate) fn privileged_port(port: u16) -> Reply {
+    Reply::new(
+        ReplyCode::PARAMETER_NOT_IMPLEMENTED,
+        format!("No data connection to port {port}: ports below 1024 are refused."),
+    )
+}
+
+/// 425 for a listener that could not be had.
+pub(crate) fn cannot_listen(error: &ListenError) -> Reply {
+    let text = match error {
+        ListenError::AllInUse(_) => format!("{}; try again later.", first_upper(&error.to_string())),
+        ListenError::Kernel { .. } => "Cannot listen for a data connection.".to_owned(),
+    };
+    Reply::new(ReplyCode::CANNOT_OPEN_DATA_CONNECTION, text)
+}
+
+/// 425 for a data connection that did not come up: what happened, and who can change it.
+pub(crate) fn cannot_connect(error: &ConnectError) -> Reply {
+    let text = match error {
+        ConnectError::NothingConnected { listener, waited, .. } => format!(
+            "Nothing connected to {listener} in {} s: a firewall between you and this server probably blocks that port.",
+            waited.as_secs()
+        ),
+        ConnectError::Unanswered { target, waited } => format!(
+            "{target} did not answer in {} s: a firewall or NAT before you probably drops incoming connections; use passive mode.",
+            waited.as_secs()
+        ),
+        ConnectError::Refused { target, .. } => {
+            format!(
+                "{target} refused the connection: nothing listens there, or a firewall rejects it; use passive mode."
+            )
+        }
+        ConnectError::PairInUse { .. } | ConnectError::SourcePort { .. } => {
+            format!("{}.", first_upper(&error.to_string()))
+        }
+        ConnectError::Kernel(_) => "Cannot open the data connection.".to_owned(),
+    };
+    Reply::new(ReplyCode::CANNOT_OPEN_DATA_CONNECTION, text)
+}
+
+/// The final reply for a transfer that broke.
+pub(crate) fn broken(error: &PumpError) -> Reply {
+    match error {
+        PumpError::Network(_) => {
+            Reply::new(ReplyCode::TRANSFER_ABORTED, "The data connection broke; transfer aborted.")
+        }
+        PumpError::Stalled => {
+            Reply::new(ReplyCode::TRANSFER_ABORTED, "Nothing moved for too long; transfer aborted.")
+        }
+        PumpError::Local(error) => match error.kind() {
+            std::io::ErrorKind::StorageFull => {
+                Reply::new(ReplyCode::INSUFFICIENT_STORAGE, "The disk is full.")
+            }
+            std::io::ErrorKind::QuotaExceeded | std::io::ErrorKind::FileTooLarge => {
+                Reply::new(ReplyCode::STORAGE_EXCEEDED, "The quota is used up.")
+            }
+            _ => {
+                Reply::new(ReplyCode::LOCAL_ERROR, "The file could not be read or written; transfer aborted.")
+            }
+        },
+    }
+}
+
+/// 550 or 553 for a path that leads nowhere.
+pub(crate) fn bad_path(error: &PathError) -> Reply {
+    Reply::new(ReplyCode::FILE_UNAVAILABLE, format!("{}.", first_upper(&error.to_string())))
+}
+
+/// What the storage says, as a reply.
+pub(crate) fn storage(error: &StorageError) -> Reply {
+    let code = match error {
+        StorageError::NoSpace => ReplyCode::INSUFFICIENT_STORAGE,
+        StorageError::QuotaExceeded => ReplyCode::STORAGE_EXCEEDED,
+        StorageError::NameNotAllowed => ReplyCode::NAME_NOT_ALLOWED,
+        StorageError::OffsetBeyondEnd { .. } => ReplyCode::INVALID_RESTART,
+        StorageError::Io(_) => ReplyCode::LOCAL_ERROR,
+        _ => ReplyCode::FILE_UNAVAILABLE,
+    };
+    let text = match error {
+        StorageError::Io(_) => "The server could not do that.".to_owned(),
+        other => format!("{}.", first_upper(&other.to_string())),
+    };
+    Reply::new(code, text)
+}
+
+/// 213 with a number or a time.
+pub(crate) fn fact(text: impl Into<Vec<u8>>) -> Reply {
+    Reply::new(ReplyCode::FILE_STATUS, text.into())
+}
+
+/// 211 about the session.
+pub(crate) fn status(lines: Vec<String>) -> Reply {
+    Reply::multi_line(
+        ReplyCode::SYSTEM_STATUS,
+        std::iter::once("Status of this session:".to_owned())
+            .chain(lines.into_iter().map(|line| format!(" {line}")))
+            .chain(["End of status.".to_owned()])
+            .map(String::into_bytes),
+    )
+}
+
+/// What a listing command lists, for its 150.
+pub(crate) fn listed(path: Option<&Pathname>) -> Vec<u8> {
+    match path {
+        Some(path) => path.as_bytes().to_vec(),
+        None => b"the listing".to_vec(),
+    }
+}
+
+fn first_upper(text: &str) -> String {
+    let mut characters = text.chars();
+    match characters.next() {
+        Some(first) => first.to_uppercase().chain(characters).collect(),
+        None => String::new(),
+    }
+}
+
+/// A verb of SITE that nobody knows.
+pub(crate) fn unknown_site(name: &[u8]) -> Reply {
+    Reply::new(ReplyCode::SYNTAX_ERROR, format!("SITE {} is not known; see SITE HELP.", escaped(name)))
+}
+
+/// A verb that nobody knows.
+pub(crate) fn unknown_verb(name: &Text) -> Reply {
+    Reply::new(ReplyCode::NOT_IMPLEMENTED, format!("{name} is not known; HELP lists what is."))
+}

@@ -1,0 +1,208 @@
+//! Listening, accepting, and stopping in order.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use wharf_net::Clock;
+use wharf_net::control::ControlConnection;
+use wharf_proto::dialogue::Side;
+use wharf_storage::Storage;
+
+use crate::config::ServerConfig;
+use crate::data::Advertiser;
+use crate::session::Session;
+use crate::transfer_log::TransferLog;
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 4096;
+/// Pause after the descriptors ran out, so that sessions can end.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How far the end of the server has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ShutdownStage {
+    /// It runs.
+    Running,
+    /// No new sessions; idle ones are told 421; transfers finish.
+    Draining,
+    /// Everything stops.
+    Stopping,
+}
+
+/// Tells a server to stop.
+#[derive(Clone, Debug)]
+pub struct ShutdownHandle(Arc<watch::Sender<ShutdownStage>>);
+
+impl ShutdownHandle {
+    /// One step further: the first call drains, the second stops at once.
+    pub fn advance(&self) {
+        self.0.send_modify(|stage| {
+            *stage = match stage {
+                ShutdownStage::Running => ShutdownStage::Draining,
+                _ => ShutdownStage::Stopping,
+            }
+        });
+    }
+}
+
+/// Why a server cannot listen.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {source}")]
+pub struct BindError {
+    /// Where.
+    pub address: SocketAddr,
+    /// Why.
+    pub source: io::Error,
+}
+
+/// What all sessions share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub config: ServerConfig,
+    pub storage: Arc<dyn Storage>,
+    pub clock: Clock,
+    pub advertiser: Advertiser,
+    pub transfer_log: Option<TransferLog>,
+    pub next_session: AtomicU64,
+    /// Whether it was said that the source port of RFC 959 may not be bound.
+    pub source_port_denied: AtomicBool,
+}
+
+/// A server that listens.
+#[derive(Debug)]
+pub struct Server {
+    shared: Arc<Shared>,
+    listeners: Vec<TcpListener>,
+    addresses: Vec<SocketAddr>,
+    stage: watch::Receiver<ShutdownStage>,
+    shutdown: ShutdownHandle,
+}
+
+impl Server {
+    /// Listens on all addresses of the configuration. Must be called inside a runtime.
+    ///
+    /// # Errors
+    /// When one of them cannot be listened on.
+    pub fn bind(
+        config: ServerConfig,
+        storage: Arc<dyn Storage>,
+        transfer_log: Option<TransferLog>,
+    ) -> Result<Self, BindError> {
+        let mut listeners = Vec::new();
+        let mut addresses = Vec::new();
+        for &address in &config.listen {
+            let listener = listen_on(address).map_err(|source| BindError { address, source })?;
+            addresses.push(listener.local_addr().map_err(|source| BindError { address, source })?);
+            listeners.push(listener);
+        }
+        let (sender, stage) = watch::channel(ShutdownStage::Running);
+        let shared = Arc::new(Shared {
+            advertiser: Advertiser::new(config.advertise.clone()),
+            config,
+            storage,
+            clock: Clock::start(),
+            transfer_log,
+            next_session: AtomicU64::new(1),
+            source_port_denied: AtomicBool::new(false),
+        });
+        Ok(Self { shared, listeners, addresses, stage, shutdown: ShutdownHandle(Arc::new(sender)) })
+    }
+
+    /// Where it listens, with the real ports.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// What stops it.
+    #[must_use]
+    pub fn shutdown_handle(&self) -> ShutdownHandle {
+        self.shutdown.clone()
+    }
+
+    /// The log of transfers, to be reopened on SIGHUP.
+    #[must_use]
+    pub fn transfer_log(&self) -> Option<TransferLog> {
+        self.shared.transfer_log.clone()
+    }
+
+    /// Serves until it is told to stop and the transfers have ended, or their time is over.
+    pub async fn run(self) {
+        let mut accepting = JoinSet::new();
+        let (done, mut all_done) = tokio::sync::mpsc::channel::<()>(1);
+        for listener in self.listeners {
+            accepting.spawn(accept_loop(listener, self.shared.clone(), self.stage.clone(), done.clone()));
+        }
+        drop(done);
+        let mut stage = self.stage.clone();
+        // The sender lives in `self.shutdown`, so this ends only by the stage.
+        let _ = stage.wait_for(|stage| *stage >= ShutdownStage::Draining).await;
+        accepting.shutdown().await;
+        let drain = tokio::time::sleep(self.shared.config.times.drain);
+        tokio::select! {
+            // Each session holds a sender: the channel closes with the last of them.
+            _ = all_done.recv() => return,
+            () = drain => tracing::warn!("transfers still run after the drain time: they are cut"),
+            _ = stage.wait_for(|stage| *stage == ShutdownStage::Stopping) => {}
+        }
+        self.shutdown.0.send_replace(ShutdownStage::Stopping);
+        let _ = tokio::time::timeout(Duration::from_secs(1), all_done.recv()).await;
+    }
+}
+
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket =
+        Socket::new(Domain::for_address(address), Type::STREAM.nonblocking().cloexec(), Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        // [::] serves both families, a single IPv6 address only its own.
+        socket.set_only_v6(!address.ip().is_unspecified())?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+async fn accept_loop(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    stage: watch::Receiver<ShutdownStage>,
+    done: tokio::sync::mpsc::Sender<()>,
+) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => start_session(stream, &shared, stage.clone(), done.clone()),
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                // Descriptors ran out: nothing tells when one is free again.
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn start_session(
+    stream: TcpStream,
+    shared: &Arc<Shared>,
+    stage: watch::Receiver<ShutdownStage>,
+    done: tokio::sync::mpsc::Sender<()>,
+) {
+    let number = shared.next_session.fetch_add(1, Ordering::Relaxed);
+    match ControlConnection::new(stream, Side::Server) {
+        Ok(control) => {
+            let session = Session::new(number, control, shared.clone(), stage);
+            tokio::spawn(async move {
+                session.run().await;
+                drop(done);
+            });
+        }
+        Err(error) => tracing::debug!(session = number, %error, "the client was gone before it was greeted"),
+    }
+}

@@ -1,0 +1,313 @@
+//! One control connection, from its greeting to its end.
+
+use std::future::poll_fn;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Sleep;
+use wharf_net::control::{ControlConnection, Received};
+use wharf_proto::command::Text;
+use wharf_proto::dialogue::{Deadlines, Deviation, Event, Refusal, Side, Timer};
+use wharf_proto::listing::mlsx::FactSelection;
+use wharf_proto::server_pi::{Action, ServerPi};
+use wharf_proto::{Reply, Timestamp, Verb};
+use wharf_storage::StoragePath;
+
+use crate::auth::Identity;
+use crate::commands::{self, Outcome};
+use crate::data::{Negotiated, Opening};
+use crate::listing::FACTS;
+use crate::replies;
+use crate::server::{Shared, ShutdownStage};
+use crate::transfer::{Running, Task};
+
+/// Longest wait for a client to take the last reply, or to close.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// A session's state. What the protocol knows lies in the interpreter; here is what the server knows.
+pub(crate) struct Session {
+    pub(crate) number: u64,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) pi: ServerPi,
+    pub(crate) identity: Option<Identity>,
+    pub(crate) directory: StoragePath,
+    pub(crate) negotiated: Negotiated,
+    pub(crate) facts: FactSelection,
+    pub(crate) rename_from: Option<StoragePath>,
+    pub(crate) umask: Option<u32>,
+    pub(crate) login_failures: u8,
+    control: ControlConnection,
+    stage: watch::Receiver<ShutdownStage>,
+    running: Option<Running>,
+    timer: Option<Pin<Box<Sleep>>>,
+    input_ended: bool,
+}
+
+/// What ended a wait.
+enum Woken {
+    TransferEnded(Reply),
+    Input(std::io::Result<Received>),
+    Timer,
+    Shutdown,
+}
+
+impl Session {
+    pub(crate) fn new(
+        number: u64,
+        control: ControlConnection,
+        shared: Arc<Shared>,
+        stage: watch::Receiver<ShutdownStage>,
+    ) -> Self {
+        let times = &shared.config.times;
+        let deadlines = Deadlines { login: Some(times.login), idle: Some(times.idle), reply: None };
+        Self {
+            number,
+            pi: ServerPi::new(shared.clock.now(), control.endpoints(), deadlines),
+            shared,
+            identity: None,
+            directory: StoragePath::root(),
+            negotiated: Negotiated::Nothing,
+            facts: FACTS,
+            rename_from: None,
+            umask: None,
+            login_failures: 0,
+            control,
+            stage,
+            running: None,
+            timer: None,
+            input_ended: false,
+        }
+    }
+
+    /// Serves the client until either side ends it.
+    pub(crate) async fn run(mut self) {
+        tracing::debug!(session = self.number, client = %self.control.endpoints().client, "connected");
+        if let Err(error) = self.serve().await {
+            tracing::debug!(session = self.number, %error, "the control connection broke");
+        }
+        tracing::debug!(session = self.number, "ended");
+    }
+
+    async fn serve(&mut self) -> std::io::Result<()> {
+        self.pi.greet(self.now(), &replies::greeting());
+        if *self.stage.borrow_and_update() >= ShutdownStage::Draining {
+            self.pi.close_with(self.now(), &replies::shutting_down());
+        }
+        loop {
+            while let Some(action) = self.pi.poll_action(self.now()) {
+                if self.act(action).await {
+                    return self.farewell().await;
+                }
+            }
+            self.note_events();
+            self.flush().await?;
+            if self.input_ended && self.running.is_none() {
+                return Ok(());
+            }
+            match self.wait().await {
+                Woken::TransferEnded(reply) => self.transfer_ended(&reply),
+                Woken::Input(Ok(Received::Bytes)) => {}
+                Woken::Input(Ok(Received::End)) => {
+                    // RFC 959 §4.1.1, QUIT: an unexpected close acts as ABOR and QUIT.
+                    self.input_ended = true;
+                    if self.running.take().is_some() {
+                        self.transfer_ended(&replies::transfer_aborted());
+                    }
+                }
+                Woken::Input(Err(error)) => return Err(error),
+                Woken::Timer => {
+                    self.timer = None;
+                    self.pi.handle_timeout(self.now());
+                }
+                Woken::Shutdown => self.shutdown_stage_changed(),
+            }
+        }
+    }
+
+    /// Does what the interpreter wants. Tells whether the end has come.
+    async fn act(&mut self, action: Action) -> bool {
+        match action {
+            Action::CarryOut(command) => match commands::carry_out(self, command).await {
+                Outcome::Reply(reply) => self.pi.reply(self.now(), &reply),
+                Outcome::Begin { announcement, running } => {
+                    self.pi.reply(self.now(), &announcement);
+                    self.running = Some(running);
+                }
+            },
+            Action::AbortTransfer => {
+                self.running = None; // cuts it
+                self.transfer_ended(&replies::transfer_aborted());
+            }
+            Action::ReportTransfer => {
+                let lines = commands::stat::session_lines(self);
+                self.pi.reply(self.now(), &replies::status(lines));
+            }
+            Action::Close => return true,
+        }
+        false
+    }
+
+    fn transfer_ended(&mut self, reply: &Reply) {
+        self.running = None;
+        self.pi.reply(self.now(), reply);
+        if *self.stage.borrow() >= ShutdownStage::Draining {
+            self.pi.close_with(self.now(), &replies::shutting_down());
+        }
+    }
+
+    fn shutdown_stage_changed(&mut self) {
+        let stage = *self.stage.borrow_and_update();
+        if stage == ShutdownStage::Stopping && self.running.take().is_some() {
+            self.transfer_ended(&replies::transfer_aborted());
+        }
+        if self.running.is_none() {
+            self.pi.close_with(self.now(), &replies::shutting_down());
+        }
+    }
+
+    fn note_events(&mut self) {
+        while let Some(event) = self.pi.poll_event() {
+            match event {
+                Event::TimedOut(Timer::Login) => self.pi.close_with(self.now(), &replies::login_too_slow()),
+                Event::TimedOut(Timer::Idle) => self.pi.close_with(self.now(), &replies::idle_too_long()),
+                Event::LoggedOut => self.forget_login(),
+                Event::Deviation(deviation) => self.note_deviation(&deviation),
+                _ => {}
+            }
+        }
+    }
+
+    fn note_deviation(&self, deviation: &Deviation) {
+        tracing::debug!(session = self.number, ?deviation, "the client does what no RFC says");
+    }
+
+    fn forget_login(&mut self) {
+        self.identity = None;
+        self.directory = StoragePath::root();
+        self.negotiated = Negotiated::Nothing;
+        self.rename_from = None;
+        self.umask = None;
+    }
+
+    /// Sends all output. A client that does not read its replies is waited for as long as an idle one.
+    async fn flush(&mut self) -> std::io::Result<()> {
+        while !self.pi.output().is_empty() {
+            let sending = self.control.send(self.pi.output());
+            let count = tokio::time::timeout(self.shared.config.times.idle, sending)
+                .await
+                .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
+            self.pi.output_written(count);
+        }
+        Ok(())
+    }
+
+    /// Says the last words and closes without destroying them: a close with unread input would send RST.
+    async fn farewell(&mut self) -> std::io::Result<()> {
+        self.flush().await?;
+        self.control.finish()?;
+        let drained = async { while let Ok(Received::Bytes) = self.control.receive(|_| {}).await {} };
+        let _ = tokio::time::timeout(FAREWELL, drained).await;
+        Ok(())
+    }
+
+    async fn wait(&mut self) -> Woken {
+        let deadline = self.pi.poll_timeout().map(|at| self.shared.clock.instant(at));
+        if let Some(deadline) = deadline {
+            match &mut self.timer {
+                // A timer that fires too early costs one wake-up; setting it anew for each command costs more.
+                Some(timer) if timer.deadline() <= deadline && !timer.is_elapsed() => {}
+                Some(timer) => timer.as_mut().reset(deadline),
+                None => self.timer = Some(Box::pin(tokio::time::sleep_until(deadline))),
+            }
+        }
+        let Self { control, pi, running, timer, stage, input_ended, .. } = self;
+        let wants_input = pi.wants_input() && !*input_ended;
+        tokio::select! {
+            biased;
+            ended = poll_fn(|context| match running {
+                Some(running) => running.work.as_mut().poll(context),
+                None => Poll::Pending,
+            }) => Woken::TransferEnded(ended),
+            received = control.receive(|bytes| pi.handle_input(bytes)), if wants_input => Woken::Input(received),
+            () = poll_fn(|context| match timer {
+                Some(timer) => timer.as_mut().poll(context),
+                None => Poll::Pending,
+            }) => Woken::Timer,
+            _ = stage.changed() => Woken::Shutdown,
+        }
+    }
+
+    /// The present moment.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+
+    /// The client's address.
+    pub(crate) fn client(&self) -> IpAddr {
+        self.control.endpoints().client.ip()
+    }
+
+    /// The client's end of the control connection.
+    pub(crate) fn client_endpoint(&self) -> std::net::SocketAddr {
+        self.control.endpoints().client
+    }
+
+    /// The transfer that runs.
+    pub(crate) fn running(&self) -> Option<&Running> {
+        self.running.as_ref()
+    }
+
+    /// The control connection's own address for data sockets, port 0.
+    pub(crate) fn data_address(&self) -> std::net::SocketAddr {
+        self.control.data_address(Side::Server)
+    }
+
+    /// The port that the client reached.
+    pub(crate) fn control_port(&self) -> u16 {
+        self.control.endpoints().server.port()
+    }
+
+    /// The user's name as logs show it.
+    pub(crate) fn who(&self) -> Arc<str> {
+        match &self.identity {
+            Some(Identity::User(name)) => wharf_proto::pathname::escaped(name).to_string().into(),
+            _ => "anonymous".into(),
+        }
+    }
+
+    /// Whether files are converted in the present type.
+    pub(crate) fn converts_ascii(&self) -> bool {
+        self.pi.dialogue().state().representation == wharf_proto::command::Representation::Ascii
+            && self.shared.config.ascii == crate::config::AsciiPolicy::Convert
+    }
+
+    /// What a transfer needs; uses up what was negotiated. Fails only without a login, which the core rules
+    /// out.
+    pub(crate) fn task(&mut self, verb: Verb, path: StoragePath) -> Result<Task, Reply> {
+        let authenticated = self.pi.authenticated().ok_or_else(|| Refusal::NotLoggedIn.reply())?;
+        Ok(Task {
+            verb,
+            path,
+            shared: self.shared.clone(),
+            opening: Opening {
+                session: self.number,
+                local: self.data_address(),
+                control_port: self.control_port(),
+                client: self.client(),
+            },
+            authenticated,
+            ascii: self.converts_ascii(),
+            who: self.who(),
+            negotiated: std::mem::take(&mut self.negotiated),
+        })
+    }
+
+    /// The user's name that was given with USER.
+    pub(crate) fn user(&self) -> Option<&Text> {
+        self.pi.dialogue().state().user.as_ref()
+    }
+}

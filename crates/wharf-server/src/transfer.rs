@@ -1,0 +1,188 @@
+//! The life of one transfer on the server: open the data connection, move the payload, say how it ended.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use wharf_net::dtp::{Progress, PumpError, Transfer};
+use wharf_proto::dialogue::Authenticated;
+use wharf_proto::pathname::escaped;
+use wharf_proto::{Reply, Verb};
+use wharf_storage::{Sink, SinkKind, Source, SourceKind, StorageError, StoragePath};
+
+use crate::data::{Negotiated, Opening};
+use crate::replies;
+use crate::server::Shared;
+
+/// A transfer that runs beside the control connection.
+pub(crate) struct Running {
+    /// What it does.
+    pub verb: Verb,
+    /// How far it has come.
+    pub progress: Arc<Progress>,
+    /// Ends with the final reply. Dropping it cuts the transfer.
+    pub work: Pin<Box<dyn Future<Output = Reply> + Send>>,
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running").field("verb", &self.verb).finish_non_exhaustive()
+    }
+}
+
+/// What every transfer needs.
+#[derive(Debug)]
+pub(crate) struct Task {
+    pub verb: Verb,
+    pub path: StoragePath,
+    pub shared: Arc<Shared>,
+    pub negotiated: Negotiated,
+    pub opening: Opening,
+    pub authenticated: Authenticated,
+    pub ascii: bool,
+    pub who: Arc<str>,
+}
+
+/// What is moved.
+pub(crate) enum Payload {
+    /// A file to the client.
+    Source(Source),
+    /// A file from the client.
+    Sink(Sink),
+    /// A listing to the client.
+    Listing(crate::listing::ListingWriter),
+}
+
+/// Why a transfer failed after its 1yz.
+enum Failure {
+    Connect(wharf_net::dtp::ConnectError),
+    Pump(PumpError),
+    Storage(StorageError),
+}
+
+impl From<PumpError> for Failure {
+    fn from(error: PumpError) -> Self {
+        Self::Pump(error)
+    }
+}
+
+impl From<StorageError> for Failure {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+impl Task {
+    /// The transfer as a future of its own, not yet begun.
+    pub(crate) fn start(self, payload: Payload) -> Running {
+        let progress = Arc::new(Progress::default());
+        let verb = self.verb;
+        Running { verb, progress: progress.clone(), work: Box::pin(self.run(payload, progress)) }
+    }
+
+    async fn run(self, payload: Payload, progress: Arc<Progress>) -> Reply {
+        let begun = Instant::now();
+        let Self { verb, path, shared, negotiated, opening, authenticated, ascii, who } = self;
+        let result = async {
+            let (stream, peer) = negotiated.open(opening, &shared).await.map_err(Failure::Connect)?;
+            let transfer = Transfer::open(stream, authenticated, peer, progress.clone());
+            move_payload(transfer, payload, ascii).await
+        }
+        .await;
+        let bytes = progress.bytes();
+        let reply = match &result {
+            Ok(()) if verb.role() == wharf_proto::verb::Role::Listing => replies::listing_complete(),
+            Ok(()) => replies::transfer_complete(),
+            Err(Failure::Connect(error)) => replies::cannot_connect(error),
+            Err(Failure::Pump(error)) => replies::broken(error),
+            Err(Failure::Storage(error)) => replies::storage(error),
+        };
+        match &result {
+            Ok(()) => tracing::info!(
+                session = opening.session, %verb, path = %escaped(path.as_bytes()), bytes,
+                millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX), "transfer complete"
+            ),
+            Err(_) => tracing::warn!(
+                session = opening.session, %verb, path = %escaped(path.as_bytes()), bytes, client = %opening.client,
+                reply = %reply, "transfer failed"
+            ),
+        }
+        if let Some(log) = &shared.transfer_log {
+            log.write(&crate::transfer_log::Record {
+                verb,
+                path: &path,
+                bytes,
+                ascii,
+                who: &who,
+                client: opening.client,
+                seconds: begun.elapsed().as_secs(),
+                complete: result.is_ok(),
+            });
+        }
+        reply
+    }
+}
+
+/// Moves everything; ends the data connection in order only when all of it was moved.
+async fn move_payload(mut transfer: Transfer, payload: Payload, ascii: bool) -> Result<(), Failure> {
+    let result = match payload {
+        Payload::Source(source) => send(&mut transfer, source, ascii).await,
+        Payload::Sink(sink) => receive(&mut transfer, sink, ascii).await,
+        Payload::Listing(mut listing) => send_listing(&mut transfer, &mut listing).await,
+    };
+    match result {
+        Ok(()) => {
+            transfer.finish()?;
+            Ok(())
+        }
+        Err(failure) => {
+            transfer.cut();
+            Err(failure)
+        }
+    }
+}
+
+async fn send(transfer: &mut Transfer, source: Source, ascii: bool) -> Result<(), Failure> {
+    match source.kind {
+        SourceKind::File(file) if !ascii => transfer.send_file(file, source.offset).await?,
+        SourceKind::File(file) => {
+            let mut reader = tokio::fs::File::from_std(file);
+            let reader: &mut (dyn AsyncRead + Send + Unpin) = &mut reader;
+            transfer.send_reader(reader, true).await?
+        }
+        SourceKind::Stream(mut reader) => transfer.send_reader(&mut *reader, ascii).await?,
+    };
+    Ok(())
+}
+
+async fn receive(transfer: &mut Transfer, mut sink: Sink, ascii: bool) -> Result<(), Failure> {
+    match sink.kind_mut() {
+        SinkKind::File(file) if !ascii => {
+            let file = file.try_clone().map_err(PumpError::Local)?;
+            transfer.receive_to_file(file).await?;
+        }
+        SinkKind::File(file) => {
+            let mut writer = tokio::fs::File::from_std(file.try_clone().map_err(PumpError::Local)?);
+            let writer_reference: &mut (dyn AsyncWrite + Send + Unpin) = &mut writer;
+            transfer.receive_to_writer(writer_reference, true).await?;
+            tokio::io::AsyncWriteExt::flush(&mut writer).await.map_err(PumpError::Local)?;
+        }
+        SinkKind::Stream(writer) => {
+            transfer.receive_to_writer(&mut **writer, ascii).await?;
+        }
+    }
+    sink.finish().await?;
+    Ok(())
+}
+
+async fn send_listing(
+    transfer: &mut Transfer,
+    listing: &mut crate::listing::ListingWriter,
+) -> Result<(), Failure> {
+    while let Some(lines) = listing.next_lines().await? {
+        transfer.send_bytes(&lines).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! `wharf serve` as a guard for tests: started, waited for, and killed when it goes.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::process::Background;
+
+/// Longest wait for `wharf: ready`.
+const START: Duration = Duration::from_secs(20);
+
+/// A running `wharf serve`.
+#[derive(Debug)]
+pub struct Served {
+    program: Background,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Served {
+    /// Serves `directory` with `binary` (`env!("CARGO_BIN_EXE_wharf")` in the binary's tests) on a free port of
+    /// 127.0.0.1, with `flags` behind the directory.
+    #[must_use]
+    pub fn start(binary: &str, directory: impl AsRef<Path>, flags: &[&str]) -> Self {
+        Self::start_on(binary, directory, "127.0.0.1:0", flags)
+    }
+
+    /// As [`start`](Self::start), on a chosen `listen` address.
+    #[must_use]
+    pub fn start_on(binary: &str, directory: impl AsRef<Path>, listen: &str, flags: &[&str]) -> Self {
+        let mut command = Command::new(binary);
+        command.arg("serve").arg(directory.as_ref()).args(["--listen", listen]).args(flags);
+        Self::from_command(&mut command)
+    }
+
+    /// Starts a whole `wharf serve` command line, in a namespace for instance.
+    #[must_use]
+    pub fn from_command(command: &mut Command) -> Self {
+        let program = Background::start(command);
+        program.wait_for_line("wharf: ready", START);
+        let addresses = program
+            .output()
+            .lines()
+            .filter_map(|line| line.strip_prefix("wharf: control "))
+            .map(|address| address.parse().expect("an address and a port"))
+            .collect();
+        Self { program, addresses }
+    }
+
+    /// The first control address, with its real port.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.addresses[0]
+    }
+
+    /// All control addresses.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The program: its output, its log on standard error, signals.
+    pub fn program(&mut self) -> &mut Background {
+        &mut self.program
+    }
+
+    /// Its log so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.program.errors()
+    }
+}

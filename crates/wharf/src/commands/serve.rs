@@ -1,0 +1,187 @@
+//! `wharf serve`.
+
+use std::io::{IsTerminal, Write};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::filter::LevelFilter;
+use wharf_net::driver::Driver;
+use wharf_net::passive_ports::PassivePorts;
+use wharf_proto::command::Password;
+use wharf_server::auth::{Accounts, VirtualUser};
+use wharf_server::config::{ActiveSourcePort, Advertise, AsciiPolicy, Modes, Times};
+use wharf_server::transfer_log::TransferLog;
+use wharf_server::{Server, ServerConfig};
+use wharf_storage::LocalStorage;
+
+use crate::args::serve::{Advertised, Ascii, LogForm, Mode, ServeArguments, SourcePort};
+
+/// The port of a server that is only tried out: no rights are needed for it.
+const TRY_PORT: u16 = 2121;
+/// Where a password is read from when none stands behind the user's name.
+const PASSWORD_VARIABLE: &str = "WHARF_PASSWORD";
+
+/// Runs the server until it is told to stop.
+pub(crate) fn run(arguments: ServeArguments) -> ExitCode {
+    match serve(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("wharf: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(arguments: &ServeArguments) -> Result<()> {
+    start_log(arguments);
+    let directory = &arguments.directory;
+    let storage =
+        LocalStorage::open(directory).with_context(|| format!("cannot serve {}", directory.display()))?;
+    let config = config(arguments)?;
+    let transfer_log = match &arguments.xferlog {
+        Some(path) => Some(
+            TransferLog::open(path)
+                .with_context(|| format!("cannot write the transfer log {}", path.display()))?,
+        ),
+        None => None,
+    };
+    if arguments.check {
+        return Ok(());
+    }
+    raise_descriptor_limit();
+    let shown = directory.canonicalize().unwrap_or_else(|_| directory.clone());
+    let driver = Driver::new().context("cannot start threads")?;
+    driver.run(async move {
+        let server = Server::bind(config, Arc::new(storage), transfer_log).map_err(explain_bind)?;
+        let mut ready = format!("wharf: serving {}\n", shown.display());
+        for address in server.addresses() {
+            ready.push_str(&format!("wharf: control {address}\n"));
+        }
+        ready.push_str("wharf: ready\n");
+        // Whoever started us may have closed standard output; the server runs all the same.
+        let _ = std::io::stdout().write_all(ready.as_bytes()).and_then(|()| std::io::stdout().flush());
+        tokio::spawn(handle_signals(server.shutdown_handle(), server.transfer_log()));
+        server.run().await;
+        Ok(())
+    })
+}
+
+fn config(arguments: &ServeArguments) -> Result<ServerConfig> {
+    let listen = if arguments.listen.is_empty() {
+        vec![
+            SocketAddr::from((Ipv4Addr::LOCALHOST, TRY_PORT)),
+            SocketAddr::from((Ipv6Addr::LOCALHOST, TRY_PORT)),
+        ]
+    } else {
+        arguments.listen.clone()
+    };
+    let users = arguments.user.iter().map(|user| virtual_user(user)).collect::<Result<Vec<_>>>()?;
+    Ok(ServerConfig {
+        listen,
+        accounts: Accounts { anonymous: arguments.anonymous || users.is_empty(), users },
+        write: arguments.write,
+        modes: Modes {
+            active: arguments.modes.contains(&Mode::Active),
+            passive: arguments.modes.contains(&Mode::Passive),
+        },
+        passive_ports: arguments.passive_ports.clone().map_or(PassivePorts::Any, PassivePorts::Range),
+        advertise: arguments.advertise.clone().map(|advertised| match advertised {
+            Advertised::Address(address) => Advertise::Address(address),
+            Advertised::Name(name) => Advertise::Name(name),
+        }),
+        active_source_port: match arguments.active_source_port {
+            None => ActiveSourcePort::ControlMinusOne,
+            Some(SourcePort::Any) => ActiveSourcePort::Any,
+            Some(SourcePort::Fixed(port)) => ActiveSourcePort::Fixed(port),
+        },
+        ascii: match arguments.ascii {
+            Ascii::Convert => AsciiPolicy::Convert,
+            Ascii::Binary => AsciiPolicy::Binary,
+        },
+        times: Times::default(),
+    })
+}
+
+fn virtual_user(text: &str) -> Result<VirtualUser> {
+    let (name, password) = match text.split_once(':') {
+        Some((name, password)) => (name, password.to_owned()),
+        None => (text, password_of(text)?),
+    };
+    if name.is_empty() || name.bytes().any(|byte| byte.is_ascii_control()) {
+        bail!("--user {name:?}: a user's name is not empty and holds no control characters");
+    }
+    let password = Password::new(&password).with_context(|| format!("the password of user {name}"))?;
+    Ok(VirtualUser { name: name.as_bytes().to_vec(), password })
+}
+
+fn password_of(name: &str) -> Result<String> {
+    if let Ok(password) = std::env::var(PASSWORD_VARIABLE) {
+        return Ok(password);
+    }
+    if !std::io::stdin().is_terminal() {
+        bail!("user {name} has no password: give --user {name}:PASSWORD, or set {PASSWORD_VARIABLE}");
+    }
+    rpassword::prompt_password(format!("Password for {name}: ")).context("cannot read the password")
+}
+
+fn start_log(arguments: &ServeArguments) {
+    let level = match (arguments.quiet, arguments.verbose) {
+        (true, _) => LevelFilter::ERROR,
+        (_, 0) => LevelFilter::WARN,
+        (_, 1) => LevelFilter::INFO,
+        _ => LevelFilter::DEBUG,
+    };
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false);
+    match arguments.log {
+        LogForm::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogForm::Json => log.json().flatten_event(true).init(),
+    }
+}
+
+/// Each session takes a descriptor or two: the soft limit is for programs that use select(2), which this is not.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
+    {
+        tracing::warn!(%error, "the limit of open files could not be raised");
+    }
+}
+
+fn explain_bind(error: wharf_server::BindError) -> anyhow::Error {
+    let hint = match error.source.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            ": another server runs there; stop it, or choose a port with --listen"
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            ": ports below 1024 need root or CAP_NET_BIND_SERVICE; choose a port with --listen"
+        }
+        std::io::ErrorKind::AddrNotAvailable => ": this machine has no such address",
+        _ => "",
+    };
+    anyhow::anyhow!("{error}{hint}")
+}
+
+/// SIGTERM and Ctrl-C stop, SIGHUP opens the logs anew.
+async fn handle_signals(shutdown: wharf_server::ShutdownHandle, transfer_log: Option<TransferLog>) {
+    let signals =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = signals else {
+        tracing::error!("signals cannot be watched");
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => shutdown.advance(),
+            _ = interrupt.recv() => shutdown.advance(),
+            _ = hangup.recv() => {
+                if let Some(Err(error)) = transfer_log.as_ref().map(TransferLog::reopen) {
+                    tracing::error!(%error, "the transfer log cannot be opened anew");
+                }
+            }
+        }
+    }
+}
