@@ -9,6 +9,8 @@ use wharf_net::dtp::{
     ActiveTarget, ConnectError, DataListener, DataStream, PeerVerified, SourcePort, connect_active,
 };
 
+use wharf_proto::dialogue::Side;
+
 use crate::config::{ActiveSourcePort, Advertise};
 use crate::server::Shared;
 
@@ -38,6 +40,14 @@ pub(crate) struct Opening {
 }
 
 impl Negotiated {
+    /// Who opens the data connection.
+    pub(crate) fn opener(&self) -> Side {
+        match self {
+            Self::Passive(_) => Side::Client,
+            Self::Active(_) | Self::Nothing => Side::Server,
+        }
+    }
+
     /// Opens the data connection that was negotiated and verifies its far end.
     pub(crate) async fn open(
         self,

@@ -23,7 +23,7 @@ use crate::data::{Negotiated, Opening};
 use crate::listing::FACTS;
 use crate::replies;
 use crate::server::{Shared, ShutdownStage};
-use crate::transfer::{Running, Task};
+use crate::transfer::{Ended, Running, Task};
 
 /// Longest wait for a client to take the last reply, or to close.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -49,7 +49,7 @@ pub(crate) struct Session {
 
 /// What ended a wait.
 enum Woken {
-    TransferEnded(Reply),
+    TransferEnded(Ended),
     Input(std::io::Result<Received>),
     Timer,
     Shutdown,
@@ -109,7 +109,7 @@ impl Session {
                 return Ok(());
             }
             match self.wait().await {
-                Woken::TransferEnded(reply) => self.transfer_ended(&reply),
+                Woken::TransferEnded(ended) => self.transfer_done(&ended),
                 Woken::Input(Ok(Received::Bytes)) => {}
                 Woken::Input(Ok(Received::End)) => {
                     // RFC 959 §4.1.1, QUIT: an unexpected close acts as ABOR and QUIT.
@@ -136,6 +136,10 @@ impl Session {
                 Outcome::Begin { announcement, running } => {
                     self.pi.reply(self.now(), &announcement);
                     self.running = Some(running);
+                    // A small file over a connection that is up already is done at once: 150 and 226 leave together.
+                    if let Some(ended) = self.transfer_if_done().await {
+                        self.transfer_done(&ended);
+                    }
                 }
             },
             Action::AbortTransfer => {
@@ -149,6 +153,26 @@ impl Session {
             Action::Close => return true,
         }
         false
+    }
+
+    /// Lets the transfer go as far as it can without waiting.
+    async fn transfer_if_done(&mut self) -> Option<Ended> {
+        poll_fn(|context| {
+            let polled = self.running.as_mut().map(|running| running.work.as_mut().poll(context));
+            Poll::Ready(match polled {
+                Some(Poll::Ready(ended)) => Some(ended),
+                _ => None,
+            })
+        })
+        .await
+    }
+
+    fn transfer_done(&mut self, ended: &Ended) {
+        let now = self.now();
+        for &event in &ended.seen {
+            self.pi.handle_data(now, event);
+        }
+        self.transfer_ended(&ended.reply);
     }
 
     fn transfer_ended(&mut self, reply: &Reply) {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use wharf_net::dtp::{Progress, PumpError, Transfer};
-use wharf_proto::dialogue::Authenticated;
+use wharf_net::dtp::{ConnectError, Progress, PumpError, Transfer};
+use wharf_proto::dialogue::{Authenticated, DataEvent};
 use wharf_proto::pathname::escaped;
 use wharf_proto::{Reply, Verb};
 use wharf_storage::{Sink, SinkKind, Source, SourceKind, StorageError, StoragePath};
@@ -22,8 +22,17 @@ pub(crate) struct Running {
     pub verb: Verb,
     /// How far it has come.
     pub progress: Arc<Progress>,
-    /// Ends with the final reply. Dropping it cuts the transfer.
-    pub work: Pin<Box<dyn Future<Output = Reply> + Send>>,
+    /// Dropping it cuts the transfer.
+    pub work: Pin<Box<dyn Future<Output = Ended> + Send>>,
+}
+
+/// How a transfer ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// What the client is told.
+    pub reply: Reply,
+    /// What was seen of the data connection, in order.
+    pub seen: Vec<DataEvent>,
 }
 
 impl std::fmt::Debug for Running {
@@ -57,7 +66,7 @@ pub(crate) enum Payload {
 
 /// Why a transfer failed after its 1yz.
 enum Failure {
-    Connect(wharf_net::dtp::ConnectError),
+    Connect(ConnectError),
     Pump(PumpError),
     Storage(StorageError),
 }
@@ -82,11 +91,15 @@ impl Task {
         Running { verb, progress: progress.clone(), work: Box::pin(self.run(payload, progress)) }
     }
 
-    async fn run(self, payload: Payload, progress: Arc<Progress>) -> Reply {
+    async fn run(self, payload: Payload, progress: Arc<Progress>) -> Ended {
         let begun = Instant::now();
         let Self { verb, path, shared, negotiated, opening, authenticated, ascii, who } = self;
+        let opened_by = negotiated.opener();
+        let mut seen = Vec::new();
         let result = async {
             let (stream, peer) = negotiated.open(opening, &shared).await.map_err(Failure::Connect)?;
+            let (server, client) = (stream.local(), stream.peer());
+            seen.push(DataEvent::Opened { by: opened_by, client, server });
             let transfer = Transfer::open(stream, authenticated, peer, progress.clone());
             move_payload(transfer, payload, ascii).await
         }
@@ -121,7 +134,14 @@ impl Task {
                 complete: result.is_ok(),
             });
         }
-        reply
+        seen.push(DataEvent::Progress { bytes });
+        seen.push(match &result {
+            Ok(()) => DataEvent::Closed,
+            Err(Failure::Connect(ConnectError::Refused { .. })) => DataEvent::Refused,
+            Err(Failure::Connect(_)) => DataEvent::Unanswered,
+            Err(Failure::Pump(_) | Failure::Storage(_)) => DataEvent::Cut,
+        });
+        Ended { reply, seen }
     }
 }
 
