@@ -20,6 +20,7 @@
 pub mod clients;
 pub mod directory;
 pub mod namespace;
+pub mod pair;
 pub mod peers;
 pub mod ports;
 pub mod process;

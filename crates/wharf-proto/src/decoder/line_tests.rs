@@ -131,6 +131,13 @@ fn an_abort_is_found_wherever_the_urgent_byte_went() {
 }
 
 #[test]
+fn a_discarded_line_is_no_line_start() {
+    let mut decoder = LineDecoder::new(8);
+    decoder.push(b"123456789\xFF\xF4\xF2\n");
+    assert_eq!(decoder.next_line(), Some(Err(LineError::TooLong { limit: 8, length: 11 })));
+}
+
+#[test]
 fn an_endless_subnegotiation_is_a_long_line() {
     let mut decoder = LineDecoder::new(64);
     decoder.push(b"US\xFF\xFA");

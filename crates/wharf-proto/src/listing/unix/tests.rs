@@ -172,6 +172,13 @@ fn lines_of_real_servers() {
             },
         ),
         (
+            "lrwxrwxrwx   1 ftp      ftp             1 Nov 20 10:00 a -> -> c",
+            ListingEntry {
+                link_target: Some(b"c".to_vec()),
+                ..owned(entry("a ->", Symlink, 0o777, 1), "ftp", "ftp")
+            },
+        ),
+        (
             "-rw-r--r--   1 ftp      ftp             1 Nov 20 10:00 a -> b",
             owned(entry("a -> b", File, 0o644, 1), "ftp", "ftp"),
         ),
