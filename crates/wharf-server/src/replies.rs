@@ -48,7 +48,7 @@ fixed! {
     shutting_down = SERVICE_NOT_AVAILABLE "The server is shutting down.";
     transfer_complete = TRANSFER_COMPLETE "Transfer complete.";
     listing_complete = TRANSFER_COMPLETE "Listing complete.";
-    done = FILE_ACTION_OKAY "Done.";
+    mode_changed = COMMAND_OKAY "Mode changed.";
     deleted = FILE_ACTION_OKAY "Deleted.";
     removed = FILE_ACTION_OKAY "Directory removed.";
     renamed = FILE_ACTION_OKAY "Renamed.";

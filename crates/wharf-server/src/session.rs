@@ -132,7 +132,10 @@ impl Session {
     async fn act(&mut self, action: Action) -> bool {
         match action {
             Action::CarryOut(command) => match commands::carry_out(self, command).await {
-                Outcome::Reply(reply) => self.pi.reply(self.now(), &reply),
+                Outcome::Reply(reply) => {
+                    self.pi.reply(self.now(), &reply);
+                    self.release_refused_listener();
+                }
                 Outcome::Begin { announcement, running } => {
                     self.pi.reply(self.now(), &announcement);
                     self.running = Some(running);
@@ -153,6 +156,13 @@ impl Session {
             Action::Close => return true,
         }
         false
+    }
+
+    /// A transfer that was refused has used up what was negotiated for it: its port is free for others (S11).
+    fn release_refused_listener(&mut self) {
+        if self.pi.dialogue().plan().is_none() {
+            self.negotiated = Negotiated::Nothing;
+        }
     }
 
     /// Lets the transfer go as far as it can without waiting.
@@ -333,5 +343,20 @@ impl Session {
     /// The user's name that was given with USER.
     pub(crate) fn user(&self) -> Option<&Text> {
         self.pi.dialogue().state().user.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Idle sessions own next to nothing: this is what each of ten thousand holds (architecture.md, 4 KiB in all).
+    #[test]
+    fn the_future_of_a_session_is_small() {
+        fn size_of_future<F: Future>(_: impl FnOnce(Session) -> F) -> usize {
+            size_of::<F>()
+        }
+        let size = size_of_future(Session::run);
+        assert!(size <= 3 * 1024, "{size} bytes");
     }
 }

@@ -92,8 +92,8 @@ impl Task {
     }
 
     async fn run(self, payload: Payload, progress: Arc<Progress>) -> Ended {
-        let begun = Instant::now();
         let Self { verb, path, shared, negotiated, opening, authenticated, ascii, who } = self;
+        let account = Account::open(verb, path, shared.clone(), opening, ascii, who, progress.clone());
         let opened_by = negotiated.opener();
         let mut seen = Vec::new();
         let result = async {
@@ -113,26 +113,8 @@ impl Task {
             Err(Failure::Storage(error)) => replies::storage(error),
         };
         match &result {
-            Ok(()) => tracing::info!(
-                session = opening.session, %verb, path = %escaped(path.as_bytes()), bytes,
-                millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX), "transfer complete"
-            ),
-            Err(_) => tracing::warn!(
-                session = opening.session, %verb, path = %escaped(path.as_bytes()), bytes, client = %opening.client,
-                reply = %reply, "transfer failed"
-            ),
-        }
-        if let Some(log) = &shared.transfer_log {
-            log.write(&crate::transfer_log::Record {
-                verb,
-                path: &path,
-                bytes,
-                ascii,
-                who: &who,
-                client: opening.client,
-                seconds: begun.elapsed().as_secs(),
-                complete: result.is_ok(),
-            });
+            Ok(()) => account.complete(),
+            Err(_) => account.failed(&reply),
         }
         seen.push(DataEvent::Progress { bytes });
         seen.push(match &result {
@@ -142,6 +124,79 @@ impl Task {
             Err(Failure::Pump(_) | Failure::Storage(_)) => DataEvent::Cut,
         });
         Ended { reply, seen }
+    }
+}
+
+/// The transfer's entry in the logs. One that was cut (ABOR, a client that went away, the server's end) never comes to
+/// its own end, so that dropping writes it too.
+struct Account {
+    verb: Verb,
+    path: StoragePath,
+    shared: Arc<Shared>,
+    opening: Opening,
+    ascii: bool,
+    who: Arc<str>,
+    progress: Arc<Progress>,
+    begun: Instant,
+    is_closed: bool,
+}
+
+impl Account {
+    fn open(
+        verb: Verb,
+        path: StoragePath,
+        shared: Arc<Shared>,
+        opening: Opening,
+        ascii: bool,
+        who: Arc<str>,
+        progress: Arc<Progress>,
+    ) -> Self {
+        let begun = Instant::now();
+        Self { verb, path, shared, opening, ascii, who, progress, begun, is_closed: false }
+    }
+
+    fn complete(mut self) {
+        let millis = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(
+            session = self.opening.session, verb = %self.verb, path = %escaped(self.path.as_bytes()),
+            bytes = self.progress.bytes(), millis, "transfer complete"
+        );
+        self.close(true);
+    }
+
+    fn failed(mut self, reply: &Reply) {
+        tracing::warn!(
+            session = self.opening.session, verb = %self.verb, path = %escaped(self.path.as_bytes()),
+            bytes = self.progress.bytes(), client = %self.opening.client, reply = %reply, "transfer failed"
+        );
+        self.close(false);
+    }
+
+    fn close(&mut self, complete: bool) {
+        self.is_closed = true;
+        let Some(log) = &self.shared.transfer_log else { return };
+        log.write(&crate::transfer_log::Record {
+            verb: self.verb,
+            path: &self.path,
+            bytes: self.progress.bytes(),
+            ascii: self.ascii,
+            who: &self.who,
+            client: self.opening.client,
+            seconds: self.begun.elapsed().as_secs(),
+            complete,
+        });
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        if !self.is_closed {
+            tracing::info!(
+                session = self.opening.session, verb = %self.verb, path = %escaped(self.path.as_bytes()),
+                bytes = self.progress.bytes(), "transfer cut"
+            );
+            self.close(false);
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use crate::session::Session;
 
 /// PASV: 227 with the advertised address and the real port.
 pub(crate) async fn pasv(session: &mut Session) -> Carried<Reply> {
+    passive_is_on_offer(session)?;
     let local = match session.data_address().ip() {
         IpAddr::V4(local) => local,
         IpAddr::V6(_) => return Err(replies::pasv_is_ipv4_only()),
@@ -26,6 +27,8 @@ pub(crate) async fn pasv(session: &mut Session) -> Carried<Reply> {
 
 /// EPSV: 229 with the port alone, EPSV ALL: 200.
 pub(crate) fn run(session: &mut Session, argument: EpsvArgument) -> Carried<Reply> {
+    // EPSV ALL too: a client that promised to use nothing else would be left without any mode.
+    passive_is_on_offer(session)?;
     let is_ipv4 = session.data_address().is_ipv4();
     match argument {
         EpsvArgument::All => return Ok(replies::epsv_all()),
@@ -39,12 +42,14 @@ pub(crate) fn run(session: &mut Session, argument: EpsvArgument) -> Carried<Repl
     Ok(Reply::new(ReplyCode::EXTENDED_PASSIVE_MODE, extended_passive_mode_text(address.port())))
 }
 
+fn passive_is_on_offer(session: &Session) -> Carried<()> {
+    let modes = session.shared.config.modes;
+    if modes.offers(DataMode::Passive) { Ok(()) } else { Err(replies::mode_disabled(DataMode::Passive)) }
+}
+
 /// A listener in place of the one before: a session never holds two (threat 5).
 fn listen(session: &mut Session) -> Carried<SocketAddr> {
     let config = &session.shared.config;
-    if !config.modes.offers(DataMode::Passive) {
-        return Err(replies::mode_disabled(DataMode::Passive));
-    }
     session.negotiated = Negotiated::Nothing;
     let socket = config.passive_ports.listen(session.data_address()).map_err(|error| {
         tracing::warn!(session = session.number, %error, cause = "range-exhausted", "no passive port");

@@ -29,7 +29,8 @@ async fn change_mode(session: &mut Session, rest: &[u8]) -> Carried<Reply> {
     let path = Pathname::new(path).map_err(|_| replies::wants_octal_mode())?;
     let path = resolve(session, &path)?;
     session.shared.storage.set_mode(&path, mode).await.map_err(|error| replies::storage(&error))?;
-    Ok(replies::done())
+    // RFC 959 §5.4 has 200 for SITE, not the 250 of other file actions.
+    Ok(replies::mode_changed())
 }
 
 fn umask(session: &mut Session, rest: &[u8]) -> Carried<Reply> {

@@ -39,7 +39,8 @@ pub(crate) async fn unique(session: &mut Session, path: Option<&Pathname>) -> Ca
         match session.shared.storage.open_write(&file, WriteMode::New).await {
             Ok(sink) => {
                 let announcement = replies::opening_unique(&name);
-                return begin(session, Verb::Stou, file, sink, announcement).await;
+                apply_umask(session, &file).await?;
+                return begin(session, Verb::Stou, file, sink, announcement);
             }
             Err(StorageError::Exists) => {}
             Err(error) => return Err(replies::storage(&error)),
@@ -51,23 +52,31 @@ pub(crate) async fn unique(session: &mut Session, path: Option<&Pathname>) -> Ca
 async fn store(session: &mut Session, verb: Verb, path: &Pathname, mode: WriteMode) -> Carried<Outcome> {
     may_write(session)?;
     let file = resolve(session, path)?;
+    let is_new = session.umask.is_some()
+        && matches!(session.shared.storage.stat(&file).await, Err(StorageError::NotFound));
     let sink =
         session.shared.storage.open_write(&file, mode).await.map_err(|error| replies::storage(&error))?;
+    if is_new {
+        apply_umask(session, &file).await?;
+    }
     let announcement = replies::opening(path.as_bytes(), session.converts_ascii(), None);
-    begin(session, verb, file, sink, announcement).await
+    begin(session, verb, file, sink, announcement)
 }
 
-async fn begin(
+/// A umask that was set with SITE UMASK is about new files; those that are there keep their mode.
+async fn apply_umask(session: &mut Session, file: &StoragePath) -> Carried<()> {
+    let Some(umask) = session.umask else { return Ok(()) };
+    let mode = 0o666 & !umask;
+    session.shared.storage.set_mode(file, mode).await.map_err(|error| replies::storage(&error))
+}
+
+fn begin(
     session: &mut Session,
     verb: Verb,
     file: StoragePath,
     sink: Sink,
     announcement: wharf_proto::Reply,
 ) -> Carried<Outcome> {
-    if let Some(umask) = session.umask {
-        let mode = 0o666 & !umask;
-        session.shared.storage.set_mode(&file, mode).await.map_err(|error| replies::storage(&error))?;
-    }
     let task = session.task(verb, file)?;
     Ok(Outcome::Begin { announcement, running: task.start(Payload::Sink(sink)) })
 }
