@@ -78,7 +78,7 @@ impl Endpoints {
 /// The times that a role watches; none is watched unless it is set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Deadlines {
-    /// From the start until the login is complete, whatever is sent meanwhile.
+    /// From the start, or the end of another login, until the login is complete, whatever is sent meanwhile.
     pub login: Option<Duration>,
     /// Silence while nothing is under way.
     pub idle: Option<Duration>,
@@ -112,7 +112,8 @@ pub struct Attribution {
 pub struct Dialogue {
     endpoints: Endpoints,
     deadlines: Deadlines,
-    started: Timestamp,
+    /// Since when a login is waited for.
+    login_begun: Timestamp,
     last_activity: Timestamp,
     greeted: bool,
     closing: bool,
@@ -132,7 +133,7 @@ impl Dialogue {
         Self {
             endpoints,
             deadlines,
-            started: at,
+            login_begun: at,
             last_activity: at,
             greeted: false,
             closing: false,
@@ -325,7 +326,11 @@ impl Dialogue {
 
     /// What became known, oldest first.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        let event = self.events.pop_front();
+        if self.events.is_empty() {
+            self.events = VecDeque::new(); // idle sessions own next to nothing
+        }
+        event
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
@@ -341,7 +346,7 @@ impl Dialogue {
             .deadlines
             .login
             .filter(|_| self.state.login != LoginState::LoggedIn)
-            .map(|time| (self.started + time, Timer::Login));
+            .map(|time| (self.login_begun + time, Timer::Login));
         // While data flows, silence of the control connection is normal.
         let data_flows = self.transfer.is_some_and(|transfer| {
             transfer.stage == TransferStage::Started
@@ -433,12 +438,18 @@ impl Dialogue {
             Some(verb) if verb.role().is_transfer() => self.transfer_answered(verb, code),
             Some(Verb::Quit) => self.close(code),
             Some(Verb::Auth) if self.state.security == SecurityState::Handshake => {
+                // What was agreed in clear is not good for a data connection under TLS.
+                self.plan = None;
+                self.early_data = DataStage::NotSeen;
                 self.push(Event::HandshakeDue);
             }
             Some(Verb::Ccc) if code.is_positive() => self.push(Event::ClearDue),
             Some(verb) if verb.role() == Role::Negotiation => self.negotiated(command, reply),
             Some(Verb::Rein) if code.is_positive() => self.plan = None,
             _ => {}
+        }
+        if was == LoginState::LoggedIn {
+            self.login_begun = self.last_activity; // whoever logs out and in again has the whole time for it
         }
         match (was, self.state.login) {
             (LoginState::LoggedIn, LoginState::LoggedIn) => {}
