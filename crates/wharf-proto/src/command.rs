@@ -86,6 +86,10 @@ pub enum CommandError {
     /// The verb is not made of letters, or holds CR, LF or NUL.
     #[error("\"{}\" is not a command", escaped(.0))]
     NotAVerb(Box<[u8]>),
+    /// Telnet commands stood inside the argument: perhaps they were bytes of a name that were not doubled, and what is
+    /// left is another name (threat 16).
+    #[error("a byte 0xFF in an argument must be sent twice (RFC 854)")]
+    TelnetInside,
     /// The verb is known, what stands behind it is wrong.
     #[error("{verb}: {error}")]
     Argument {
@@ -102,6 +106,7 @@ impl CommandError {
     pub fn reply_code(&self) -> ReplyCode {
         match self {
             Self::Empty | Self::TooLong | Self::NotAVerb(_) => ReplyCode::SYNTAX_ERROR,
+            Self::TelnetInside => ReplyCode::PARAMETER_SYNTAX_ERROR,
             Self::Argument { error, .. } => error.reply_code(),
         }
     }

@@ -188,6 +188,8 @@ impl ServerPi {
                 }
                 Closing::Told => return None,
             }
+            // Lines that found the queue full when they came have room now.
+            self.read_lines();
             if self.dialogue.is_unanswered() {
                 return self.overtaking_action(at);
             }
@@ -198,7 +200,6 @@ impl ServerPi {
             if let Some(action) = self.take_turn(at, waiting) {
                 return Some(action);
             }
-            self.read_lines();
         }
     }
 
@@ -222,7 +223,11 @@ impl ServerPi {
                 Some(Ok(line)) if line.bytes.is_empty() => continue, // what an interrupted line leaves behind
                 Some(Ok(line)) => {
                     let (bytes, bare_line_feed) = (line.bytes.len(), line.bare_line_feed);
-                    let parsed = Command::parse(line.bytes);
+                    let parsed = if line.telnet_inside && line.bytes.contains(&b' ') {
+                        Err(CommandError::TelnetInside)
+                    } else {
+                        Command::parse(line.bytes)
+                    };
                     if bare_line_feed {
                         self.dialogue.deviation(Deviation::BareLineFeed { by: Side::Client });
                     }
@@ -347,6 +352,10 @@ impl ServerPi {
 
     fn say(&mut self, at: Timestamp, reply: &Reply) -> Attribution {
         reply.encode(&mut self.output);
+        // RFC 959 §5.4: 421 may answer any command, and nothing comes behind it.
+        if reply.code() == ReplyCode::SERVICE_NOT_AVAILABLE && self.close == Closing::No {
+            self.close = Closing::Due;
+        }
         self.dialogue.reply(at, reply)
     }
 }
