@@ -1,0 +1,121 @@
+//! What was tried for a data connection, and what came of it.
+
+use core::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use wharf_proto::Reply;
+use wharf_proto::dialogue::{DataMode, NegotiationCommand};
+
+/// One try to get a data connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// How it was negotiated.
+    pub command: NegotiationCommand,
+    /// Where the listening side listens: the server in passive mode, this machine in active mode. `None` if it did not
+    /// come so far.
+    pub endpoint: Option<SocketAddr>,
+    /// Where 227 or PORT said that it listens, if that is another endpoint.
+    pub told: Option<SocketAddr>,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The reply that the negotiation got.
+    pub reply: Option<Reply>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// What came of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The data connection is up.
+    Open,
+    /// The negotiation was refused; the reply is the attempt's.
+    NegotiationRefused,
+    /// No reply to the negotiation: silence, or the control connection was lost.
+    NegotiationUnanswered {
+        /// What happened in its place.
+        problem: String,
+    },
+    /// The reply does not say where to connect.
+    ReplyUnreadable {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Our connect was refused.
+    ConnectRefused {
+        /// The operating system's words.
+        error: String,
+    },
+    /// Our connect got no answer.
+    ConnectUnanswered,
+    /// We cannot listen.
+    CannotListen {
+        /// Why.
+        error: String,
+    },
+    /// We listened and nobody connected.
+    NothingConnected {
+        /// How many others connected and were dropped.
+        strangers: u32,
+    },
+    /// The server gave the data connection up.
+    GivenUp {
+        /// With this reply to the transfer.
+        reply: Reply,
+    },
+}
+
+impl Attempt {
+    /// Active or passive.
+    #[must_use]
+    pub fn mode(&self) -> DataMode {
+        self.command.mode()
+    }
+
+    /// Whether the data connection came up.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.outcome == Outcome::Open
+    }
+}
+
+/// On one line, as `EPSV 192.0.2.7:4000: no answer in 3.0 s`.
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.command)?;
+        if let Some(endpoint) = self.endpoint {
+            write!(f, " {endpoint}")?;
+        }
+        if let Some(told) = self.told {
+            write!(f, " (told {told})")?;
+        }
+        let seconds = self.took.as_secs_f32();
+        match &self.outcome {
+            Outcome::Open => match self.mode() {
+                DataMode::Passive => f.write_str(": connected (passive: opened by us)"),
+                DataMode::Active => f.write_str(": connected (active: opened by the server)"),
+            },
+            Outcome::NegotiationRefused => match &self.reply {
+                Some(reply) => write!(f, ": refused with \"{reply}\""),
+                None => f.write_str(": refused"),
+            },
+            Outcome::NegotiationUnanswered { problem } => write!(f, ": {problem}"),
+            Outcome::ReplyUnreadable { problem } => {
+                write!(f, ": the reply says no endpoint ({problem})")?;
+                self.reply.iter().try_for_each(|reply| write!(f, ": \"{reply}\""))
+            }
+            Outcome::ConnectRefused { error } => write!(f, ": {error}"),
+            Outcome::ConnectUnanswered => write!(f, ": no answer in {seconds:.1} s"),
+            Outcome::CannotListen { error } => write!(f, ": {error}"),
+            Outcome::NothingConnected { strangers: 0 } => {
+                write!(f, ": the server did not connect in {seconds:.1} s")
+            }
+            Outcome::NothingConnected { strangers } => write!(
+                f,
+                ": the server did not connect in {seconds:.1} s, but {strangers} others did and were dropped"
+            ),
+            Outcome::GivenUp { reply } => write!(f, ": the server gave it up with \"{reply}\""),
+        }
+    }
+}

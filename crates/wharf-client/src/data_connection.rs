@@ -1,0 +1,430 @@
+//! Getting a data connection: the ladder of [`strategy`](crate::strategy) climbed with real sockets.
+//!
+//! A rung is left for the next one by what the *connect* did, not only by the reply: the negotiation refused or not
+//! answered, the connect refused or silent, 425 to the transfer.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use wharf_net::dtp::{
+    ConnectError, DataListener, DataStream, PeerVerified, Progress, Transfer, connect_passive,
+};
+use wharf_proto::command::{ByteCount, EpsvArgument, Representation};
+use wharf_proto::dialogue::{DataEvent, DataMode, NegotiationCommand, Side, canonical_endpoint};
+use wharf_proto::host_port::{ExtendedHostPort, HostPort};
+use wharf_proto::{Command, Reply, ReplyCode};
+
+use crate::attempt::{Attempt, Outcome};
+use crate::diagnosis;
+use crate::error::{ClientError, ControlFailure, NoDataConnection};
+use crate::session::{Session, accepted};
+use crate::strategy::{WorkingMode, passive_endpoints, rungs};
+
+/// Longest wait for the answer to a negotiation while there is another rung: some filters swallow EPSV and EPRT.
+const NEGOTIATION_TIME: Duration = Duration::from_secs(10);
+/// How long a data connection may still take after the server has confirmed the transfer already.
+const LATE_DATA_TIME: Duration = Duration::from_secs(1);
+
+/// What is to be transferred.
+pub(crate) struct Request {
+    /// RETR, STOR, MLSD, …
+    pub(crate) command: Command,
+    /// TYPE.
+    pub(crate) representation: Representation,
+    /// REST, in bytes; none is sent for 0.
+    pub(crate) offset: u64,
+}
+
+/// A transfer that the server has taken on, with its data connection.
+pub(crate) struct Running {
+    /// The data connection, good for this one transfer.
+    pub(crate) transfer: Transfer,
+    /// Counts its bytes.
+    pub(crate) progress: Arc<Progress>,
+    /// How it was made.
+    pub(crate) attempt: Attempt,
+    /// The first reply: 1yz, or 2yz from a server that skips it.
+    pub(crate) first: Reply,
+    /// The final reply, if it has come already.
+    pub(crate) confirmed: Option<Reply>,
+}
+
+/// What came of a rung.
+enum Step {
+    Running(Box<Running>),
+    /// The attempt failed; the next rung may work.
+    Next,
+}
+
+/// What the server answered to a transfer command.
+enum Verdict {
+    /// 1yz, or 2yz at once.
+    Begun { first: Reply, confirmed: Option<Reply> },
+    /// It is about the data connection.
+    NoData(Reply),
+}
+
+impl Session {
+    /// Has the transfer begun, over the first way that works.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] when the server says no to the transfer itself, [`ClientError::NoDataConnection`]
+    /// when no way works, or what happened to the control connection.
+    pub(crate) async fn begin(&mut self, request: &Request) -> Result<Running, ClientError> {
+        self.revive().await?;
+        let rungs = rungs(self.options.mode, self.peer().is_ipv6(), self.working);
+        let mut attempts = Vec::new();
+        for (index, command) in rungs.iter().enumerate() {
+            // A rung may have been left deaf or closing.
+            self.revive().await?;
+            self.set_representation(request.representation).await?;
+            let is_last = index + 1 == rungs.len();
+            let step = match command.mode() {
+                DataMode::Passive => self.try_passive(*command, is_last, request, &mut attempts).await?,
+                DataMode::Active => self.try_active(*command, is_last, request, &mut attempts).await?,
+            };
+            if let Step::Running(running) = step {
+                let advertised = *command == NegotiationCommand::Pasv
+                    && running.attempt.endpoint.map(|endpoint| endpoint.ip()) != Some(self.peer().ip());
+                self.working = Some(WorkingMode { command: *command, advertised });
+                return Ok(*running);
+            }
+        }
+        let endpoints = self.control.endpoints();
+        let findings = diagnosis::findings(&attempts, endpoints, self.options.mode);
+        Err(Box::new(NoDataConnection { attempts, findings }).into())
+    }
+
+    async fn try_passive(
+        &mut self,
+        command: NegotiationCommand,
+        is_last: bool,
+        request: &Request,
+        attempts: &mut Vec<Attempt>,
+    ) -> Result<Step, ClientError> {
+        let verb = match command {
+            NegotiationCommand::Pasv => Command::Pasv,
+            _ => Command::Epsv(EpsvArgument::Same),
+        };
+        let started = Instant::now();
+        let Some(reply) = self.negotiate(command, &verb, None, is_last, attempts).await else {
+            return Ok(Step::Next);
+        };
+        let Some(plan) = self.pi.dialogue().plan().copied() else {
+            let problem = self.unreadable.take().unwrap_or_else(|| "it has another code".to_owned());
+            let outcome = Outcome::ReplyUnreadable { problem };
+            self.note_attempt(attempts, command, None, None, outcome, Some(reply), started);
+            return Ok(Step::Next);
+        };
+        let advertised_first = self.working.is_some_and(|working| working.advertised);
+        let endpoints = match command {
+            NegotiationCommand::Pasv => passive_endpoints(plan.endpoint, self.peer(), advertised_first),
+            _ => vec![plan.endpoint],
+        };
+        for (index, endpoint) in endpoints.iter().enumerate() {
+            let started = Instant::now();
+            let told = (plan.endpoint != *endpoint).then_some(plan.endpoint);
+            let is_last = is_last && index + 1 == endpoints.len();
+            let times = self.options.times;
+            let budget = if is_last { times.last_rung } else { times.passive };
+            let local = self.control.data_address(Side::Client);
+            let (stream, verified) = match connect_passive(local, *endpoint, budget, times.stall).await {
+                Ok(opened) => opened,
+                Err(error) => {
+                    let (event, outcome) = failed_connect(&error);
+                    self.pi.handle_data(self.clock.now(), event);
+                    let reply = Some(reply.clone());
+                    self.note_attempt(attempts, command, Some(*endpoint), told, outcome, reply, started);
+                    continue;
+                }
+            };
+            self.pi.handle_data(
+                self.clock.now(),
+                DataEvent::Opened {
+                    by: Side::Client,
+                    client: canonical_endpoint(stream.local()),
+                    server: canonical_endpoint(stream.peer()),
+                },
+            );
+            self.restart_at(request.offset).await?;
+            self.send(&request.command);
+            return match self.transfer_verdict(&request.command).await? {
+                Verdict::Begun { first, confirmed } => {
+                    let attempt = self.note_attempt(
+                        attempts,
+                        command,
+                        Some(*endpoint),
+                        told,
+                        Outcome::Open,
+                        Some(reply),
+                        started,
+                    );
+                    self.running(attempt, stream, verified, first, confirmed)
+                }
+                Verdict::NoData(refusal) => {
+                    let outcome = Outcome::GivenUp { reply: refusal };
+                    self.note_attempt(
+                        attempts,
+                        command,
+                        Some(*endpoint),
+                        told,
+                        outcome,
+                        Some(reply),
+                        started,
+                    );
+                    Ok(Step::Next)
+                }
+            };
+        }
+        Ok(Step::Next)
+    }
+
+    async fn try_active(
+        &mut self,
+        command: NegotiationCommand,
+        is_last: bool,
+        request: &Request,
+        attempts: &mut Vec<Attempt>,
+    ) -> Result<Step, ClientError> {
+        let started = Instant::now();
+        let local = self.control.data_address(Side::Client);
+        let listener = self.options.active.ports.listen(local).map_err(|error| error.to_string());
+        let listener =
+            listener.and_then(|socket| DataListener::new(socket).map_err(|error| error.to_string()));
+        let listener = match listener {
+            Ok(listener) => listener,
+            Err(error) => {
+                let outcome = Outcome::CannotListen { error };
+                self.note_attempt(attempts, command, None, None, outcome, None, started);
+                return Ok(Step::Next);
+            }
+        };
+        let endpoint = listener.address();
+        let told_address = self.options.active.told.unwrap_or(endpoint.ip());
+        let told = SocketAddr::new(told_address, endpoint.port());
+        let verb = match (command, told) {
+            (NegotiationCommand::Port, SocketAddr::V4(told)) => Command::Port(HostPort::from(told)),
+            _ => Command::Eprt(ExtendedHostPort::from(told)),
+        };
+        let Some(reply) = self.negotiate(command, &verb, Some(endpoint), is_last, attempts).await else {
+            return Ok(Step::Next);
+        };
+        let told = (told.ip() != endpoint.ip()).then_some(told);
+        self.restart_at(request.offset).await?;
+        self.send(&request.command);
+        let times = self.options.times;
+        let budget = if is_last { times.last_rung } else { times.active };
+        let mut strangers = 0;
+        let arrival = self.await_server(listener, &request.command, budget, &mut strangers).await?;
+        match arrival {
+            Arrival::Open { stream, verified, first, confirmed } => {
+                let attempt = self.note_attempt(
+                    attempts,
+                    command,
+                    Some(endpoint),
+                    told,
+                    Outcome::Open,
+                    Some(reply),
+                    started,
+                );
+                self.running(attempt, stream, verified, first, confirmed)
+            }
+            Arrival::Refused(refusal) => {
+                let outcome = Outcome::GivenUp { reply: refusal };
+                self.note_attempt(attempts, command, Some(endpoint), told, outcome, Some(reply), started);
+                Ok(Step::Next)
+            }
+            Arrival::Nobody => {
+                // The server may be busy with its connect, and deaf, for a minute.
+                self.abandon();
+                self.pi.handle_data(self.clock.now(), DataEvent::Unanswered);
+                let outcome = Outcome::NothingConnected { strangers };
+                self.note_attempt(attempts, command, Some(endpoint), told, outcome, Some(reply), started);
+                Ok(Step::Next)
+            }
+        }
+    }
+
+    /// Sends the negotiation. None if it failed, with the attempt noted.
+    async fn negotiate(
+        &mut self,
+        command: NegotiationCommand,
+        verb: &Command,
+        endpoint: Option<SocketAddr>,
+        is_last: bool,
+        attempts: &mut Vec<Attempt>,
+    ) -> Option<Reply> {
+        let started = Instant::now();
+        let limit = self.options.times.reply;
+        let limit = if is_last { limit } else { limit.min(NEGOTIATION_TIME) };
+        self.unreadable = None;
+        match self.exchange_within(verb, limit).await {
+            Ok(reply) if reply.code().is_positive() => Some(reply),
+            Ok(reply) => {
+                let outcome = Outcome::NegotiationRefused;
+                self.note_attempt(attempts, command, endpoint, None, outcome, Some(reply), started);
+                None
+            }
+            Err(failure) => {
+                let outcome = Outcome::NegotiationUnanswered { problem: failure.to_string() };
+                self.note_attempt(attempts, command, endpoint, None, outcome, None, started);
+                None
+            }
+        }
+    }
+
+    /// REST (RFC 3659 §5), right before the transfer.
+    async fn restart_at(&mut self, offset: u64) -> Result<(), ClientError> {
+        let Some(count) = ByteCount::new(offset).filter(|_| offset > 0) else { return Ok(()) };
+        let command = Command::Rest(count);
+        accepted(&command, self.exchange(&command).await?).map(|_| ())
+    }
+
+    /// The answer to a transfer command whose data connection is up.
+    async fn transfer_verdict(&mut self, command: &Command) -> Result<Verdict, ClientError> {
+        let limit = self.options.times.reply;
+        let deadline = Instant::now() + limit;
+        loop {
+            let answer = self.answer_before(deadline, limit).await?;
+            let is_preliminary = answer.attribution.is_preliminary && answer.attribution.command.is_some();
+            if is_preliminary {
+                return Ok(Verdict::Begun { first: answer.reply, confirmed: None });
+            }
+            if let Some(reply) = self.final_of(answer)? {
+                return judge(command, reply);
+            }
+        }
+    }
+
+    /// Waits for the server's connection and its first reply, in whichever order they come.
+    async fn await_server(
+        &mut self,
+        listener: DataListener,
+        command: &Command,
+        budget: Duration,
+        strangers: &mut u32,
+    ) -> Result<Arrival, ClientError> {
+        let stall = self.options.times.stall;
+        let control_peer = self.peer().ip();
+        let mut accepting = pin!(listener.accept(control_peer, budget, stall, |stranger| {
+            *strangers = strangers.saturating_add(1);
+            tracing::debug!(from = %stranger.from, "somebody else connected to the data listener");
+        }));
+        let mut verdict = None;
+        let mut late = None;
+        let (stream, verified) = loop {
+            tokio::select! {
+                biased;
+                accepted = &mut accepting => match accepted {
+                    Ok(opened) => break opened,
+                    Err(_) => return Ok(Arrival::Nobody),
+                },
+                answer = self.next_answer(), if late.is_none() => {
+                    let answer = answer?;
+                    if answer.attribution.is_preliminary && answer.attribution.command.is_some() {
+                        verdict = Some((answer.reply, None));
+                    } else if let Some(reply) = self.final_of(answer)? {
+                        match judge(command, reply)? {
+                            Verdict::NoData(reply) => return Ok(Arrival::Refused(reply)),
+                            Verdict::Begun { first, confirmed } => {
+                                let first = verdict.take().map_or(first, |(first, _)| first);
+                                verdict = Some((first, confirmed));
+                                // The connection may be in the queue; after this it will not come.
+                                late = Some(Instant::now() + LATE_DATA_TIME);
+                            }
+                        }
+                    }
+                }
+                () = tokio::time::sleep_until(late.unwrap_or_else(Instant::now)), if late.is_some() => {
+                    return Ok(Arrival::Nobody);
+                }
+            }
+        };
+        self.pi.handle_data(
+            self.clock.now(),
+            DataEvent::Opened {
+                by: Side::Server,
+                client: canonical_endpoint(stream.local()),
+                server: canonical_endpoint(stream.peer()),
+            },
+        );
+        let (first, confirmed) = match verdict {
+            Some(verdict) => verdict,
+            None => match self.transfer_verdict(command).await? {
+                Verdict::Begun { first, confirmed } => (first, confirmed),
+                Verdict::NoData(reply) => return Ok(Arrival::Refused(reply)),
+            },
+        };
+        Ok(Arrival::Open { stream, verified, first, confirmed })
+    }
+
+    fn running(
+        &mut self,
+        attempt: Attempt,
+        stream: DataStream,
+        verified: PeerVerified,
+        first: Reply,
+        confirmed: Option<Reply>,
+    ) -> Result<Step, ClientError> {
+        let Some(authenticated) = self.pi.authenticated() else {
+            return Err(ControlFailure::Broken("the server took the login back".to_owned()).into());
+        };
+        let progress = Arc::<Progress>::default();
+        let transfer = Transfer::open(stream, authenticated, verified, progress.clone());
+        Ok(Step::Running(Box::new(Running { transfer, progress, attempt, first, confirmed })))
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the fields of an attempt, in their order")]
+    fn note_attempt(
+        &mut self,
+        attempts: &mut Vec<Attempt>,
+        command: NegotiationCommand,
+        endpoint: Option<SocketAddr>,
+        told: Option<SocketAddr>,
+        outcome: Outcome,
+        reply: Option<Reply>,
+        started: Instant,
+    ) -> Attempt {
+        let attempt = Attempt { command, endpoint, told, outcome, reply, took: started.elapsed() };
+        self.observer.data_connection(&attempt);
+        attempts.push(attempt.clone());
+        attempt
+    }
+}
+
+/// What came to the listener.
+enum Arrival {
+    /// The server, and its first reply.
+    Open { stream: DataStream, verified: PeerVerified, first: Reply, confirmed: Option<Reply> },
+    /// The server said that it cannot connect.
+    Refused(Reply),
+    /// Nobody, in time.
+    Nobody,
+}
+
+/// What a final reply to a transfer command means that no 1yz announced.
+fn judge(command: &Command, reply: Reply) -> Result<Verdict, ClientError> {
+    if matches!(
+        reply.code(),
+        ReplyCode::CANNOT_OPEN_DATA_CONNECTION
+            | ReplyCode::DATA_PROTECTION_UNACCEPTABLE
+            | ReplyCode::NETWORK_PROTOCOL_NOT_SUPPORTED
+    ) {
+        return Ok(Verdict::NoData(reply));
+    }
+    let reply = accepted(command, reply)?;
+    Ok(Verdict::Begun { first: reply.clone(), confirmed: Some(reply) })
+}
+
+fn failed_connect(error: &ConnectError) -> (DataEvent, Outcome) {
+    match error {
+        ConnectError::Unanswered { .. } => (DataEvent::Unanswered, Outcome::ConnectUnanswered),
+        ConnectError::Refused { source, .. } => {
+            (DataEvent::Refused, Outcome::ConnectRefused { error: source.to_string() })
+        }
+        other => (DataEvent::Refused, Outcome::ConnectRefused { error: other.to_string() }),
+    }
+}

@@ -1,0 +1,230 @@
+//! From failed attempts to root causes.
+
+use std::net::SocketAddr;
+
+use wharf_findings::{Cause, Confidence, Evidence, Finding, candidates};
+use wharf_proto::Reply;
+use wharf_proto::dialogue::{DataMode, Endpoints, NegotiationCommand, is_private};
+use wharf_proto::pathname::escaped;
+
+use crate::attempt::{Attempt, Outcome};
+use crate::options::ModeChoice;
+
+/// The root causes that the attempts prove or point to, the surest first, each once.
+pub(crate) fn findings(attempts: &[Attempt], control: Endpoints, choice: ModeChoice) -> Vec<Finding> {
+    let mut found = Findings(Vec::new());
+    if attempts.is_empty() {
+        // Every rung was left out: IPv6, and only PASV or PORT allowed.
+        let verb = if choice == ModeChoice::Only(NegotiationCommand::Port) { "PORT" } else { "PASV" };
+        let evidence = Evidence::FamilyDiffers { verb: verb.to_owned(), control_peer: control.server.ip() };
+        found.add(Cause::FamilyMismatch, Confidence::Certain, vec![evidence]);
+    }
+    for mode in [DataMode::Passive, DataMode::Active] {
+        refused_mode(attempts, mode, &mut found);
+    }
+    for attempt in attempts {
+        judge(attempt, control, &mut found);
+    }
+    found.0.sort_by_key(|finding| std::cmp::Reverse(finding.confidence()));
+    found.0
+}
+
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    /// Adds a cause, unless it is there.
+    fn add(&mut self, cause: Cause, confidence: Confidence, evidence: Vec<Evidence>) {
+        if self.0.iter().any(|finding| finding.cause() == cause) {
+            return;
+        }
+        match Finding::new(cause, confidence, evidence) {
+            Ok(finding) => self.0.push(finding),
+            Err(unfounded) => tracing::error!(%unfounded, "a cause without its evidence"),
+        }
+    }
+}
+
+/// Both commands of a mode refused: the mode is off. One of them only, and that the extended one: it is not known.
+fn refused_mode(attempts: &[Attempt], mode: DataMode, found: &mut Findings) {
+    let of_mode: Vec<_> = attempts.iter().filter(|attempt| attempt.mode() == mode).collect();
+    let refused: Vec<_> =
+        of_mode.iter().filter(|attempt| attempt.outcome == Outcome::NegotiationRefused).collect();
+    let evidence: Vec<_> = refused.iter().filter_map(|attempt| negotiation_reply(attempt)).collect();
+    if refused.is_empty() || evidence.is_empty() {
+        return;
+    }
+    let permanent =
+        refused.iter().all(|attempt| attempt.reply.as_ref().is_some_and(|reply| reply.code().get() >= 500));
+    if refused.len() == of_mode.len() && permanent {
+        // One refused command alone may also be one that the server does not know.
+        let confidence = if refused.len() > 1 { Confidence::Certain } else { Confidence::Likely };
+        found.add(Cause::ModeDisabled, confidence, evidence);
+    } else if permanent
+        && refused
+            .iter()
+            .all(|attempt| matches!(attempt.command, NegotiationCommand::Epsv | NegotiationCommand::Eprt))
+    {
+        found.add(Cause::ExtendedUnsupported, Confidence::Likely, evidence);
+    }
+}
+
+fn judge(attempt: &Attempt, control: Endpoints, found: &mut Findings) {
+    let verb = attempt.command.to_string();
+    let peer = control.server.ip();
+    if let Some(told) = attempt.told
+        && attempt.command == NegotiationCommand::Pasv
+        && is_private(told.ip())
+        && !is_private(peer)
+    {
+        let evidence = Evidence::PrivateAddressTold { told, control_peer: peer };
+        found.add(Cause::PasvPrivateAddress, Confidence::Certain, vec![evidence]);
+    }
+    match &attempt.outcome {
+        Outcome::Open => {}
+        Outcome::NegotiationRefused => {
+            if let Some(reply) = &attempt.reply {
+                known_text(&verb, reply, found);
+            }
+        }
+        Outcome::NegotiationUnanswered { .. } => {
+            let evidence = Evidence::SilenceAfter { verb, waited: attempt.took };
+            if matches!(attempt.command, NegotiationCommand::Epsv | NegotiationCommand::Eprt) {
+                found.add(Cause::ExtendedUnsupported, Confidence::Possible, vec![evidence]);
+            }
+        }
+        Outcome::ReplyUnreadable { problem } => {
+            let reply = attempt.reply.as_ref().map_or_else(String::new, ToString::to_string);
+            let evidence = Evidence::ReplyUnreadable { reply, problem: problem.clone() };
+            found.add(Cause::MalformedReply, Confidence::Certain, vec![evidence]);
+        }
+        Outcome::ConnectRefused { error } => {
+            if let Some(endpoint) = attempt.endpoint {
+                let evidence = Evidence::ConnectRefused { endpoint, error: error.clone() };
+                found.add(Cause::PassivePortRefused, Confidence::Likely, vec![evidence]);
+            }
+        }
+        Outcome::ConnectUnanswered => {
+            if let Some(endpoint) = attempt.endpoint {
+                let evidence = Evidence::SynUnanswered { endpoint, waited: attempt.took };
+                found.add(Cause::PassivePortFiltered, Confidence::Likely, vec![evidence]);
+            }
+        }
+        Outcome::CannotListen { .. } => {}
+        Outcome::NothingConnected { .. } => not_connected_to_us(attempt, control, None, found),
+        Outcome::GivenUp { reply } => {
+            known_text(&verb, reply, found);
+            if attempt.mode() == DataMode::Active {
+                not_connected_to_us(attempt, control, Some(reply), found);
+            }
+        }
+    }
+}
+
+/// The server was told where we listen, and did not get there. From here nobody can tell a SYN that was never sent from
+/// one that was dropped on the way, so the causes stay possible; what tells them apart is a capture on either side.
+fn not_connected_to_us(attempt: &Attempt, control: Endpoints, reply: Option<&Reply>, found: &mut Findings) {
+    let Some(endpoint) = attempt.endpoint else { return };
+    let told: SocketAddr = attempt.told.unwrap_or(endpoint);
+    let (client, server) = (control.client.ip(), control.server.ip());
+    if is_private(told.ip()) && !is_private(server) {
+        // A private address that reaches a public server was translated on the way.
+        let evidence = Evidence::UnroutableAddressSent { told, control_source: client };
+        found.add(Cause::PortUnroutable, Confidence::Likely, vec![evidence]);
+    }
+    let mut evidence = Vec::new();
+    match reply {
+        Some(reply) => evidence.push(said(&attempt.command.to_string(), reply)),
+        None => evidence.push(Evidence::NoSynArrived { endpoint, waited: attempt.took }),
+    }
+    evidence.extend(negotiation_reply(attempt));
+    found.add(Cause::ClientRefusesInbound, Confidence::Possible, evidence.clone());
+    found.add(Cause::ServerEgressBlocked, Confidence::Possible, evidence);
+}
+
+/// What the catalogue knows of the words. A text proves nothing by itself.
+fn known_text(verb: &str, reply: &Reply, found: &mut Findings) {
+    let text = reply.lines().map(|line| escaped(line).to_string()).collect::<Vec<_>>().join("\n");
+    for cause in candidates(reply.code().get(), &text) {
+        let carries = [cause.decided_by(), cause.hinted_by()].concat();
+        if carries.contains(&wharf_findings::EvidenceKind::ReplyReceived) {
+            found.add(cause, Confidence::Possible, vec![said(verb, reply)]);
+        }
+    }
+}
+
+fn negotiation_reply(attempt: &Attempt) -> Option<Evidence> {
+    attempt.reply.as_ref().map(|reply| said(&attempt.command.to_string(), reply))
+}
+
+fn said(verb: &str, reply: &Reply) -> Evidence {
+    Evidence::ReplyReceived { verb: verb.to_owned(), reply: reply.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use wharf_proto::ReplyCode;
+    use wharf_proto::dialogue::NegotiationCommand::{Eprt, Epsv, Pasv, Port};
+
+    use super::*;
+
+    fn endpoints(client: &str, server: &str) -> Endpoints {
+        Endpoints::new(format!("{client}:5000").parse().unwrap(), format!("{server}:21").parse().unwrap())
+    }
+
+    fn attempt(command: NegotiationCommand, outcome: Outcome) -> Attempt {
+        Attempt {
+            command,
+            endpoint: Some("203.0.113.5:4000".parse().unwrap()),
+            told: None,
+            outcome,
+            reply: Some(Reply::new(ReplyCode::NOT_IMPLEMENTED, "No.")),
+            took: Duration::from_secs(3),
+        }
+    }
+
+    fn causes(attempts: &[Attempt]) -> Vec<(Cause, Confidence)> {
+        let found = findings(attempts, endpoints("198.51.100.9", "203.0.113.5"), ModeChoice::Auto);
+        found.iter().map(|finding| (finding.cause(), finding.confidence())).collect()
+    }
+
+    #[test]
+    fn each_outcome_has_its_cause() {
+        use Confidence::{Certain, Likely};
+        let refused = Outcome::NegotiationRefused;
+        let both = [attempt(Epsv, refused.clone()), attempt(Pasv, refused.clone())];
+        assert_eq!(causes(&both), [(Cause::ModeDisabled, Certain)]);
+        let silent = attempt(Pasv, Outcome::ConnectUnanswered);
+        assert_eq!(
+            causes(&[attempt(Epsv, refused.clone()), silent.clone()]),
+            [(Cause::ExtendedUnsupported, Likely), (Cause::PassivePortFiltered, Likely)]
+        );
+        let connect = attempt(Epsv, Outcome::ConnectRefused { error: "no".into() });
+        assert_eq!(causes(&[connect]), [(Cause::PassivePortRefused, Likely)]);
+        let private = Attempt { told: Some("10.0.0.5:4000".parse().unwrap()), ..silent };
+        assert_eq!(
+            causes(&[private]),
+            [(Cause::PasvPrivateAddress, Certain), (Cause::PassivePortFiltered, Likely)]
+        );
+        let garbage = attempt(Epsv, Outcome::ReplyUnreadable { problem: "no port".into() });
+        assert_eq!(causes(&[garbage]), [(Cause::MalformedReply, Certain)]);
+    }
+
+    #[test]
+    fn an_active_attempt_that_fails_leaves_two_causes_possible() {
+        let nobody = attempt(Port, Outcome::NothingConnected { strangers: 0 });
+        let found: Vec<_> = causes(&[nobody]).into_iter().map(|(cause, _)| cause).collect();
+        assert_eq!(found, [Cause::ClientRefusesInbound, Cause::ServerEgressBlocked]);
+        let reply = Reply::new(ReplyCode::CANNOT_OPEN_DATA_CONNECTION, "Failed to establish connection.");
+        let given_up = attempt(Eprt, Outcome::GivenUp { reply });
+        let found: Vec<_> = causes(&[given_up]).into_iter().map(|(cause, _)| cause).collect();
+        assert!(found.contains(&Cause::ClientRefusesInbound), "{found:?}");
+    }
+
+    #[test]
+    fn no_rung_at_all_is_a_matter_of_families() {
+        let found = findings(&[], endpoints("[2001:db8::1]", "[2001:db8::2]"), ModeChoice::Only(Port));
+        assert_eq!(found[0].cause(), Cause::FamilyMismatch);
+    }
+}

@@ -1,0 +1,270 @@
+//! What can go wrong, and the exit code of each.
+
+use core::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use wharf_findings::Finding;
+use wharf_proto::Reply;
+use wharf_proto::decoder::ReplyError;
+
+use crate::attempt::Attempt;
+use crate::url::UrlError;
+
+/// Why an operation of the client did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The URL cannot be used.
+    #[error("the URL cannot be used: {0}")]
+    Url(#[from] UrlError),
+    /// What was asked for makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// The host's name has no address.
+    #[error("{host} was not found: {problem}; check the name, and the network")]
+    NameNotFound {
+        /// The name.
+        host: String,
+        /// The resolver's words.
+        problem: String,
+    },
+    /// None of the host's addresses took the connection.
+    #[error("no control connection to {host}: {}; check that an FTP server runs there and that a firewall lets you through", joined(.tries))]
+    NotConnected {
+        /// The name or address.
+        host: String,
+        /// Each address with what it did.
+        tries: Vec<(SocketAddr, String)>,
+    },
+    /// Connected, but no greeting came that begins a session.
+    #[error(
+        "{endpoint} took the connection, but is no FTP server that serves us: {failure}; it may want TLS from the first byte on (ftps://), or be another service"
+    )]
+    NotGreeted {
+        /// The server.
+        endpoint: SocketAddr,
+        /// What came in its place.
+        failure: ControlFailure,
+    },
+    /// The control connection was lost later, while nothing was being transferred.
+    #[error("the control connection was lost: {0}; try again")]
+    ControlLost(#[from] ControlFailure),
+    /// TLS is asked for, which this version cannot do.
+    #[error("{what} asks for TLS, which comes with the next version of wharf; nothing was sent")]
+    TlsNotAvailable {
+        /// The URL's scheme or the flag.
+        what: String,
+    },
+    /// The server does not let this user in.
+    #[error("the login as {user} was refused: \"{reply}\"; check the user and the password")]
+    LoginRefused {
+        /// The user.
+        user: String,
+        /// The server's words.
+        reply: Reply,
+    },
+    /// The server said no to what was asked for.
+    #[error("the server refused {command}: \"{reply}\"")]
+    Refused {
+        /// The command, without secrets.
+        command: String,
+        /// The server's words.
+        reply: Reply,
+    },
+    /// No data connection in any mode that was allowed.
+    #[error(transparent)]
+    NoDataConnection(#[from] Box<NoDataConnection>),
+    /// A transfer was begun and is not complete.
+    #[error("{0}")]
+    Incomplete(Box<Incomplete>),
+    /// All bytes went over, and the server did not confirm it.
+    #[error("all {bytes} bytes of {path} went over, but the server's confirmation never came ({failure}){}; look at what is there before you use it", kept_note(.kept))]
+    Unconfirmed {
+        /// The remote path.
+        path: String,
+        /// The length of the whole file in bytes.
+        bytes: u64,
+        /// Where a download is.
+        kept: Option<PathBuf>,
+        /// What came in its place.
+        failure: ControlFailure,
+    },
+    /// Trouble with a file of this machine.
+    #[error("{what}: {source}")]
+    Local {
+        /// The file, or what was done.
+        what: String,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// A resume that would join what does not belong together.
+    #[error("{0}")]
+    CannotResume(String),
+    /// A listing that no client should take.
+    #[error("the listing of {path} was given up: {problem}")]
+    Listing {
+        /// The remote path.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+impl ClientError {
+    /// The exit code of the `wharf` program.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Listing { .. } => 1,
+            Self::Url(_) | Self::Usage(_) => 2,
+            Self::NameNotFound { .. }
+            | Self::NotConnected { .. }
+            | Self::NotGreeted { .. }
+            | Self::ControlLost(_) => 3,
+            Self::TlsNotAvailable { .. } => 4,
+            Self::LoginRefused { .. } => 5,
+            Self::Refused { .. } => 6,
+            Self::NoDataConnection(_) => 7,
+            Self::Incomplete(_) => 8,
+            Self::Local { .. } | Self::CannotResume(_) => 9,
+            Self::Unconfirmed { .. } => 10,
+        }
+    }
+
+    /// Whether the same may well work a little later.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::NotConnected { .. }
+            | Self::NotGreeted { .. }
+            | Self::ControlLost(_)
+            | Self::Incomplete(_) => true,
+            Self::NameNotFound { .. }
+            | Self::Url(_)
+            | Self::Usage(_)
+            | Self::TlsNotAvailable { .. }
+            | Self::LoginRefused { .. }
+            | Self::Refused { .. }
+            | Self::NoDataConnection(_)
+            | Self::Unconfirmed { .. }
+            | Self::Local { .. }
+            | Self::CannotResume(_)
+            | Self::Listing { .. } => false,
+        }
+    }
+
+    /// Whether whoever reads our output is gone: no error for a program in a pipe.
+    #[must_use]
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Local { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// Trouble with a local file.
+    pub(crate) fn local(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let what = what.into();
+        |source| Self::Local { what, source }
+    }
+}
+
+/// Why the control connection says nothing (more).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ControlFailure {
+    /// The server closed it.
+    #[error("the server closed it")]
+    Closed,
+    /// It broke.
+    #[error("{0}")]
+    Broken(String),
+    /// No whole reply came in time.
+    #[error("no reply in {} s", .0.as_secs_f32())]
+    Silent(Duration),
+    /// What came is no FTP.
+    #[error("{0}")]
+    NotFtp(#[from] ReplyError),
+    /// The server said that it is going to close, or does not serve us.
+    #[error("the server says \"{0}\"")]
+    Dismissed(Reply),
+}
+
+/// A transfer that was begun and is not complete.
+#[derive(Debug)]
+pub struct Incomplete {
+    /// The remote path.
+    pub path: String,
+    /// Bytes of the file that are over, those of an earlier part included.
+    pub bytes: u64,
+    /// The length of the whole file in bytes, if it is known.
+    pub expected: Option<u64>,
+    /// Why.
+    pub reason: IncompleteReason,
+    /// Where a download's part is.
+    pub kept: Option<PathBuf>,
+}
+
+/// Why a transfer is not complete.
+#[derive(Debug, thiserror::Error)]
+pub enum IncompleteReason {
+    /// The data connection broke or stalled.
+    #[error("{0}")]
+    DataBroke(String),
+    /// The server gave it up.
+    #[error("the server says \"{0}\"")]
+    ServerGaveUp(Reply),
+    /// The server confirmed it, but the length is not what it should be.
+    #[error("the server confirmed it, but the length is wrong")]
+    WrongSize,
+    /// The data ended, and the control connection said nothing about it.
+    #[error("the data ended without a confirmation: {0}")]
+    NotConfirmed(ControlFailure),
+    /// The user stopped it.
+    #[error("it was interrupted")]
+    Interrupted,
+}
+
+impl fmt::Display for Incomplete {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the transfer of {} is incomplete: {} ({} ", self.path, self.reason, self.bytes)?;
+        match self.expected {
+            Some(expected) => write!(f, "of {expected} bytes)")?,
+            None => f.write_str("bytes went over)")?,
+        }
+        f.write_str(&kept_note(&self.kept))?;
+        f.write_str("; go on with --continue")
+    }
+}
+
+/// No data connection: all that was tried, and what it means.
+#[derive(Debug)]
+pub struct NoDataConnection {
+    /// Each try, in order.
+    pub attempts: Vec<Attempt>,
+    /// The root causes that the tries prove or point to, the surest first.
+    pub findings: Vec<Finding>,
+}
+
+impl std::error::Error for NoDataConnection {}
+
+/// One sentence, what was tried, the root causes with who must change what. Several lines.
+impl fmt::Display for NoDataConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no data connection in any mode that was tried; tried:")?;
+        for attempt in &self.attempts {
+            write!(f, "\n  {attempt}")?;
+        }
+        for finding in &self.findings {
+            write!(f, "\n{finding}")?;
+        }
+        Ok(())
+    }
+}
+
+fn joined(tries: &[(SocketAddr, String)]) -> String {
+    let tries: Vec<String> = tries.iter().map(|(address, problem)| format!("{address}: {problem}")).collect();
+    tries.join("; ")
+}
+
+fn kept_note(kept: &Option<PathBuf>) -> String {
+    kept.as_ref().map_or_else(String::new, |file| format!("; what arrived is kept as {}", file.display()))
+}

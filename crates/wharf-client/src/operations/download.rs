@@ -1,0 +1,215 @@
+//! RETR: a file of the server to this machine (RFC 959 §4.1.3).
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use wharf_net::dtp::PumpError;
+use wharf_proto::Command;
+use wharf_proto::command::Representation;
+use wharf_proto::pathname::Pathname;
+
+use crate::attempt::Attempt;
+use crate::data_connection::{Request, Running};
+use crate::error::{ClientError, Incomplete, IncompleteReason};
+use crate::local_target::{Destination, LocalTarget};
+use crate::observer::TransferStarted;
+use crate::session::Session;
+use crate::transfer::{DataEnd, Final, completion, is_about_the_file, size_in_preliminary};
+
+/// Bytes before the end of what is there that a resume compares with the server's (threat 30).
+const OVERLAP: u64 = 16 * 1024;
+
+/// How to download.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DownloadOptions {
+    /// Where it goes.
+    pub destination: Destination,
+    /// Go on with what is there.
+    pub resume: bool,
+    /// Text: CR LF on the wire becomes LF, and the size is not compared.
+    pub ascii: bool,
+}
+
+/// A download that is complete.
+#[derive(Clone, Debug)]
+pub struct Downloaded {
+    /// What it is called here.
+    pub file: PathBuf,
+    /// The length of the whole file on the wire, in bytes.
+    pub bytes: u64,
+    /// Where it began: above 0 for one that was gone on with.
+    pub offset: u64,
+    /// How the data connection was made; none where nothing was missing.
+    pub attempt: Option<Attempt>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Session {
+    /// Downloads `path`. It takes its local name only after the end of the data, a positive reply and, where the size
+    /// is known, with the right size.
+    ///
+    /// Dropping the future leaves `name.part`, which a later call with `resume` goes on with.
+    ///
+    /// # Errors
+    /// [`ClientError::Incomplete`] and [`ClientError::Unconfirmed`] leave `name.part`; all else leaves nothing.
+    pub async fn download(
+        &mut self,
+        path: &Pathname,
+        options: &DownloadOptions,
+    ) -> Result<Downloaded, ClientError> {
+        let started = Instant::now();
+        if options.ascii && options.resume {
+            return Err(ClientError::Usage(
+                "a text transfer (;type=a) cannot be continued: its length here is not its length there"
+                    .into(),
+            ));
+        }
+        let size = if options.ascii { None } else { self.size(path).await? };
+        let mut target = LocalTarget::open(&options.destination, file_name(path), options.resume).await?;
+        if let (Some(size), have) = (size, target.length()) {
+            if have > size {
+                return Err(ClientError::CannotResume(format!(
+                    "{} has {have} bytes here, {path} has {size}: it is no part of it; move it away, or leave \
+                     --continue out",
+                    target.name().display()
+                )));
+            }
+            if have == size && target.is_in_place() {
+                let file = target.name().to_owned();
+                return Ok(Downloaded {
+                    file,
+                    bytes: size,
+                    offset: size,
+                    attempt: None,
+                    took: started.elapsed(),
+                });
+            }
+        }
+        let overlap = OVERLAP.min(target.length());
+        let request = Request {
+            command: Command::Retr(path.clone()),
+            representation: if options.ascii { Representation::Ascii } else { Representation::Image },
+            offset: target.length() - overlap,
+        };
+        let (running, offset) = self.begin_or_start_over(request, &mut target).await?;
+        let expected = size.or_else(|| {
+            let known = (offset == 0 && !options.ascii).then(|| size_in_preliminary(&running.first));
+            known.flatten()
+        });
+        self.receive(path, options, running, target, offset, expected, started).await
+    }
+
+    /// A server without REST sends the file from its beginning.
+    async fn begin_or_start_over(
+        &mut self,
+        mut request: Request,
+        target: &mut LocalTarget,
+    ) -> Result<(Running, u64), ClientError> {
+        match self.begin(&request).await {
+            Err(ClientError::Refused { command, .. }) if command.starts_with("REST") => {
+                self.observer.note("the server cannot resume; beginning anew");
+                target.start_over().map_err(ClientError::local(target.name().display().to_string()))?;
+                request.offset = 0;
+                Ok((self.begin(&request).await?, 0))
+            }
+            other => other.map(|running| (running, request.offset)),
+        }
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one transfer's state, handed on once")]
+    async fn receive(
+        &mut self,
+        path: &Pathname,
+        options: &DownloadOptions,
+        mut running: Running,
+        mut target: LocalTarget,
+        offset: u64,
+        expected: Option<u64>,
+        started: Instant,
+    ) -> Result<Downloaded, ClientError> {
+        let shown = target.name().display().to_string();
+        let tail = target.tail(target.length() - offset).map_err(ClientError::local(shown.clone()))?;
+        let file = target.writer().map_err(ClientError::local(shown.clone()))?;
+        let progress = running.progress.clone();
+        self.observer.transfer_started(&TransferStarted {
+            offset,
+            total: expected,
+            progress: progress.clone(),
+        });
+        let mut differs = false;
+        let transfer = &mut running.transfer;
+        let work = async {
+            if options.ascii {
+                let mut file = tokio::fs::File::from_std(file);
+                transfer.receive_to_writer(&mut file, true).await?;
+                return tokio::io::AsyncWriteExt::flush(&mut file).await.map_err(PumpError::Local);
+            }
+            let mut buffer = vec![0; tail.len()];
+            let mut compared = 0;
+            while compared < tail.len() {
+                let count = transfer.receive(&mut buffer[compared..]).await?;
+                let end = compared + count;
+                if count == 0 || buffer[compared..end] != tail[compared..end] {
+                    differs = true;
+                    return Err(PumpError::Local(std::io::Error::other("another file")));
+                }
+                compared = end;
+            }
+            transfer.receive_to_file(file).await.map(|_| ())
+        };
+        let (end, said) = self.attend(work, running.confirmed.take()).await;
+        let attempt = running.attempt;
+        drop(running.transfer);
+        if differs {
+            return Err(ClientError::CannotResume(format!(
+                "{shown} is no part of {path}: the bytes before its end differ; move it away, or leave --continue out"
+            )));
+        }
+        let bytes = offset + progress.bytes();
+        let is_new = progress.bytes() == 0;
+        settle(path, &target, &end, said, bytes, expected, is_new)?;
+        if let DataEnd::Local(source) = end {
+            return Err(ClientError::Local { what: shown, source });
+        }
+        target.finish().map_err(ClientError::local(shown))?;
+        let file = target.name().to_owned();
+        Ok(Downloaded { file, bytes, offset, attempt: Some(attempt), took: started.elapsed() })
+    }
+}
+
+/// Whether the download is complete; a local error is left to the caller.
+fn settle(
+    path: &Pathname,
+    target: &LocalTarget,
+    end: &DataEnd,
+    said: Final,
+    bytes: u64,
+    expected: Option<u64>,
+    nothing_came: bool,
+) -> Result<(), ClientError> {
+    if matches!(end, DataEnd::Local(_)) {
+        return Ok(());
+    }
+    let reason = match (completion(end, &said, bytes, expected), said) {
+        (Ok(()), _) => return Ok(()),
+        (Err(None), Err(failure)) => {
+            let path = path.to_string();
+            return Err(ClientError::Unconfirmed { path, bytes, kept: target.kept(), failure });
+        }
+        (Err(None), Ok(reply)) => IncompleteReason::ServerGaveUp(reply),
+        (Err(Some(IncompleteReason::ServerGaveUp(reply))), _)
+            if nothing_came && is_about_the_file(&reply) =>
+        {
+            return Err(ClientError::Refused { command: Command::Retr(path.clone()).to_string(), reply });
+        }
+        (Err(Some(reason)), _) => reason,
+    };
+    let path = path.to_string();
+    Err(ClientError::Incomplete(Box::new(Incomplete { path, bytes, expected, reason, kept: target.kept() })))
+}
+
+/// The last segment of a path.
+fn file_name(path: &Pathname) -> &[u8] {
+    path.as_bytes().rsplit(|byte| *byte == b'/').next().unwrap_or_default()
+}

@@ -1,0 +1,245 @@
+//! MLSD and LIST: what is in a directory (RFC 3659 §7, RFC 959 §4.1.3).
+
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use wharf_net::dtp::{PumpError, Transfer};
+use wharf_proto::command::{ListArgument, Representation};
+use wharf_proto::listing::{EntryKind, ListingEntry, ListingError, ListingKind, ListingParser};
+use wharf_proto::pathname::Pathname;
+use wharf_proto::{Command, ReplyCode};
+
+use super::status::facts;
+use crate::attempt::Attempt;
+use crate::data_connection::Request;
+use crate::error::{ClientError, Incomplete, IncompleteReason};
+use crate::session::Session;
+use crate::transfer::{DataEnd, completion, is_about_the_file};
+
+/// Bytes that are read at once.
+const PIECE: usize = 64 * 1024;
+/// Most bytes without a line that could be read, after which it is no listing (threat 28).
+const MOST_NONSENSE: u64 = 16 * 1024 * 1024;
+
+/// Which command listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListingForm {
+    /// MLSD, or MLST for a single file.
+    Facts,
+    /// LIST.
+    Lines,
+}
+
+/// A listing that is complete.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Which command listed.
+    pub form: ListingForm,
+    /// Entries that were handed on.
+    pub entries: u64,
+    /// Lines that could not be understood, or whose name must not be used.
+    pub left_out: u64,
+    /// How the data connection was made; none where none was needed.
+    pub attempt: Option<Attempt>,
+}
+
+impl Session {
+    /// Lists the directory `path`, or the login directory, by MLSD where the server has it, else by LIST. Each entry is
+    /// handed to `take` as it comes; `.` and `..`, and names that could lead out of a directory (threat 25), are not
+    /// among them. A path that is a file is an entry.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] when there is no such path, [`ClientError::Listing`] for what is no listing, and those
+    /// of any transfer.
+    pub async fn list(
+        &mut self,
+        path: Option<&Pathname>,
+        mut take: impl FnMut(ListingEntry),
+    ) -> Result<Listed, ClientError> {
+        if self.features().machine_listings() {
+            match self.list_with(Command::Mlsd(path.cloned()), path, ListingForm::Facts, &mut take).await {
+                Err(ClientError::Refused { command, reply }) => {
+                    if let Some(path) = path
+                        && let Some(entry) = self.single_file(path).await?
+                    {
+                        take(entry);
+                        return Ok(Listed {
+                            form: ListingForm::Facts,
+                            entries: 1,
+                            left_out: 0,
+                            attempt: None,
+                        });
+                    }
+                    if !matches!(reply.code().get(), 500..=504) {
+                        return Err(ClientError::Refused { command, reply });
+                    }
+                }
+                other => return other,
+            }
+        }
+        self.system().await?;
+        let argument = ListArgument { options: Box::default(), path: path.map(not_an_option) };
+        let listed = self.list_with(Command::List(argument), path, ListingForm::Lines, &mut take).await?;
+        if listed.entries == 0
+            && let Some(path) = path
+            && !self.is_directory(path).await?
+        {
+            // Many servers send an empty listing for what is not there. The refusal in the server's words:
+            self.require(&Command::Cwd(path.clone())).await?;
+        }
+        Ok(listed)
+    }
+
+    /// MLSD lists directories only: the entry of a path that is none.
+    async fn single_file(&mut self, path: &Pathname) -> Result<Option<ListingEntry>, ClientError> {
+        let reply = self.execute(&Command::Mlst(Some(path.clone()))).await?;
+        Ok(facts(&reply).filter(|entry| !entry.kind.is_directory()).map(|mut entry| {
+            entry.name = path.as_bytes().rsplit(|byte| *byte == b'/').next().unwrap_or_default().to_vec();
+            entry
+        }))
+    }
+
+    async fn list_with(
+        &mut self,
+        command: Command,
+        path: Option<&Pathname>,
+        form: ListingForm,
+        take: &mut impl FnMut(ListingEntry),
+    ) -> Result<Listed, ClientError> {
+        let (kind, representation) = match form {
+            ListingForm::Facts => (ListingKind::Facts, Representation::Image),
+            // RFC 959 §4.1.3: a listing is text.
+            ListingForm::Lines => (ListingKind::Lines, Representation::Ascii),
+        };
+        let shown = path.map_or_else(|| "the login directory".to_owned(), ToString::to_string);
+        let request = Request { command: command.clone(), representation, offset: 0 };
+        let mut running = self.begin(&request).await?;
+        let mut reading = Reading {
+            parser: ListingParser::new(kind, now()),
+            entries: 0,
+            left_out: 0,
+            nonsense: 0,
+            problem: None,
+        };
+        let work = reading.read(&mut running.transfer, take);
+        let (end, said) = self.attend(work, running.confirmed.take()).await;
+        let bytes = running.progress.bytes();
+        if let Some(problem) = reading.problem {
+            return Err(ClientError::Listing { path: shown, problem });
+        }
+        let DataEnd::Complete = end else {
+            return Err(incomplete(shown, bytes, IncompleteReason::DataBroke(broken(end))));
+        };
+        match completion(&end, &said, bytes, None) {
+            Ok(()) => {}
+            Err(Some(IncompleteReason::ServerGaveUp(reply)))
+                if is_about_the_file(&reply) && reply.code() != ReplyCode::FILE_BUSY =>
+            {
+                return Err(ClientError::Refused { command: command.to_string(), reply });
+            }
+            Err(Some(reason)) => return Err(incomplete(shown, bytes, reason)),
+            Err(None) => {
+                let failure = match said {
+                    Err(failure) => failure,
+                    Ok(reply) => return Err(incomplete(shown, bytes, IncompleteReason::ServerGaveUp(reply))),
+                };
+                return Err(ClientError::Unconfirmed { path: shown, bytes, kept: None, failure });
+            }
+        }
+        let (entries, left_out) = (reading.entries, reading.left_out);
+        Ok(Listed { form, entries, left_out, attempt: Some(running.attempt) })
+    }
+}
+
+fn incomplete(path: String, bytes: u64, reason: IncompleteReason) -> ClientError {
+    ClientError::Incomplete(Box::new(Incomplete { path, bytes, expected: None, reason, kept: None }))
+}
+
+fn broken(end: DataEnd) -> String {
+    match end {
+        DataEnd::Broken(problem) => problem,
+        DataEnd::Local(error) => error.to_string(),
+        DataEnd::Complete => String::new(),
+    }
+}
+
+/// The wall's time, by which dates without a year are understood.
+fn now() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_second(since_epoch.as_secs().cast_signed()).unwrap_or(Timestamp::MAX)
+}
+
+/// A path that begins with `-` would be taken for an option of `ls`.
+fn not_an_option(path: &Pathname) -> Pathname {
+    if path.as_bytes().starts_with(b"-") {
+        let mut dotted = b"./".to_vec();
+        dotted.extend_from_slice(path.as_bytes());
+        if let Ok(dotted) = Pathname::new(dotted) {
+            return dotted;
+        }
+    }
+    path.clone()
+}
+
+/// A listing that is being read.
+struct Reading {
+    parser: ListingParser,
+    entries: u64,
+    left_out: u64,
+    /// Bytes since the last line that was understood.
+    nonsense: u64,
+    problem: Option<String>,
+}
+
+impl Reading {
+    async fn read(
+        &mut self,
+        transfer: &mut Transfer,
+        take: &mut impl FnMut(ListingEntry),
+    ) -> Result<(), PumpError> {
+        let mut buffer = vec![0; PIECE];
+        loop {
+            let count = transfer.receive(&mut buffer).await?;
+            self.nonsense += count as u64;
+            if count == 0 {
+                self.parser.end();
+            } else {
+                self.parser.push(&buffer[..count]);
+            }
+            while let Some(entry) = self.parser.next_entry() {
+                match entry {
+                    Ok(entry) => {
+                        self.nonsense = 0;
+                        self.take(entry, take);
+                    }
+                    Err(error @ ListingError::TooManyEntries { .. }) => {
+                        return self.give_up(error.to_string());
+                    }
+                    Err(error) => {
+                        tracing::debug!(%error, "a line of the listing is left out");
+                        self.left_out += 1;
+                    }
+                }
+            }
+            if self.nonsense > MOST_NONSENSE {
+                return self.give_up(format!("{MOST_NONSENSE} bytes of it are no listing"));
+            }
+            if count == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    fn take(&mut self, entry: ListingEntry, take: &mut impl FnMut(ListingEntry)) {
+        if !matches!(entry.kind, EntryKind::CurrentDirectory | EntryKind::ParentDirectory) {
+            self.entries += 1;
+            take(entry);
+        }
+    }
+
+    /// Ends the transfer from our side.
+    fn give_up(&mut self, problem: String) -> Result<(), PumpError> {
+        self.problem = Some(problem.clone());
+        Err(PumpError::Local(std::io::Error::other(problem)))
+    }
+}

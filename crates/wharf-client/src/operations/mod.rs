@@ -1,0 +1,12 @@
+//! What a session can do, one file for each.
+
+mod download;
+mod listing;
+mod manage;
+mod status;
+mod upload;
+
+pub use download::{DownloadOptions, Downloaded};
+pub use listing::{Listed, ListingForm};
+pub use status::Status;
+pub use upload::{UploadOptions, UploadSource, Uploaded};

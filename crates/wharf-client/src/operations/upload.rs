@@ -1,0 +1,170 @@
+//! STOR and APPE: a file of this machine to the server (RFC 959 §4.1.3).
+
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use wharf_proto::Command;
+use wharf_proto::command::Representation;
+use wharf_proto::pathname::Pathname;
+
+use crate::attempt::Attempt;
+use crate::data_connection::Request;
+use crate::error::{ClientError, Incomplete, IncompleteReason};
+use crate::observer::TransferStarted;
+use crate::session::Session;
+use crate::transfer::{DataEnd, completion, is_about_the_file};
+
+/// Where an upload comes from.
+#[derive(Debug)]
+pub enum UploadSource {
+    /// This file.
+    File(PathBuf),
+    /// Whatever can be read from an open file, such as standard input: to its end, once.
+    Stream(File),
+}
+
+/// How to upload.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UploadOptions {
+    /// Go on with what the server has: send only what is missing there.
+    pub resume: bool,
+    /// Text: LF becomes CR LF on the wire, and the size is not compared.
+    pub ascii: bool,
+    /// Make the directories that lead to the file.
+    pub make_parents: bool,
+}
+
+/// An upload that is complete.
+#[derive(Clone, Debug)]
+pub struct Uploaded {
+    /// The length of the whole file on the wire, in bytes.
+    pub bytes: u64,
+    /// Where it began: above 0 for one that was gone on with.
+    pub offset: u64,
+    /// How the data connection was made; none where nothing was missing.
+    pub attempt: Option<Attempt>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Session {
+    /// Uploads `source` to the file `path`.
+    ///
+    /// # Errors
+    /// [`ClientError::Incomplete`] and [`ClientError::Unconfirmed`] leave a part at the server, which a later call with
+    /// `resume` goes on with.
+    pub async fn upload(
+        &mut self,
+        source: UploadSource,
+        path: &Pathname,
+        options: UploadOptions,
+    ) -> Result<Uploaded, ClientError> {
+        let started = Instant::now();
+        let (shown, file) = match source {
+            UploadSource::File(file) => {
+                let shown = file.display().to_string();
+                (shown.clone(), File::open(&file).map_err(ClientError::local(shown))?)
+            }
+            UploadSource::Stream(file) => ("the input".to_owned(), file),
+        };
+        let metadata = file.metadata().map_err(ClientError::local(shown.clone()))?;
+        if metadata.is_dir() {
+            return Err(ClientError::Local { what: shown, source: io::ErrorKind::IsADirectory.into() });
+        }
+        let length = (metadata.is_file() && !options.ascii).then_some(metadata.len());
+        if options.make_parents {
+            self.make_parents(path).await?;
+        }
+        let offset =
+            if options.resume { self.part_at_server(path, length, &shown, options).await? } else { 0 };
+        if options.resume && length == Some(offset) && offset > 0 {
+            return Ok(Uploaded { bytes: offset, offset, attempt: None, took: started.elapsed() });
+        }
+        let request = Request {
+            // APPE goes on at the end of what is there, which SIZE has just told.
+            command: if offset > 0 { Command::Appe(path.clone()) } else { Command::Stor(path.clone()) },
+            representation: if options.ascii { Representation::Ascii } else { Representation::Image },
+            offset: 0,
+        };
+        let mut running = self.begin(&request).await?;
+        let progress = running.progress.clone();
+        self.observer.transfer_started(&TransferStarted {
+            offset,
+            total: length,
+            progress: progress.clone(),
+        });
+        let mut transfer = running.transfer;
+        let work = async {
+            if length.is_some() {
+                transfer.send_file(file, offset).await?;
+            } else {
+                let mut reader = tokio::fs::File::from_std(file);
+                transfer.send_reader(&mut reader, options.ascii).await?;
+            }
+            transfer.finish()
+        };
+        let (end, said) = self.attend(work, running.confirmed.take()).await;
+        let bytes = offset + progress.bytes();
+        if let DataEnd::Local(source) = end {
+            return Err(ClientError::Local { what: shown, source });
+        }
+        let incomplete = |reason, expected| {
+            let path = path.to_string();
+            let incomplete = Incomplete { path, bytes, expected, reason, kept: None };
+            ClientError::Incomplete(Box::new(incomplete))
+        };
+        match (completion(&end, &said, bytes, length), said) {
+            (Ok(()), _) => {}
+            (Err(None), Err(failure)) => {
+                return Err(ClientError::Unconfirmed { path: path.to_string(), bytes, kept: None, failure });
+            }
+            (Err(None), Ok(reply)) => return Err(incomplete(IncompleteReason::ServerGaveUp(reply), length)),
+            (Err(Some(IncompleteReason::ServerGaveUp(reply))), _) if is_about_the_file(&reply) => {
+                return Err(ClientError::Refused { command: request.command.to_string(), reply });
+            }
+            (Err(Some(reason)), _) => return Err(incomplete(reason, length)),
+        }
+        // The server's own count, where it tells one.
+        if !options.ascii
+            && let Some(size) = self.size(path).await?
+            && size != bytes
+        {
+            let expected = Some(bytes);
+            let incomplete = Incomplete {
+                path: path.to_string(),
+                bytes: size,
+                expected,
+                reason: IncompleteReason::WrongSize,
+                kept: None,
+            };
+            return Err(ClientError::Incomplete(Box::new(incomplete)));
+        }
+        let attempt = Some(running.attempt);
+        Ok(Uploaded { bytes, offset, attempt, took: started.elapsed() })
+    }
+
+    /// How much of the file the server has; 0 where it cannot tell, so that all is sent.
+    async fn part_at_server(
+        &mut self,
+        path: &Pathname,
+        length: Option<u64>,
+        shown: &str,
+        options: UploadOptions,
+    ) -> Result<u64, ClientError> {
+        let Some(length) = length.filter(|_| !options.ascii) else {
+            return Err(ClientError::Usage(format!(
+                "{shown} cannot be continued: only a regular file in binary transfer can"
+            )));
+        };
+        let size = self.size(path).await?.unwrap_or(0);
+        if size > length {
+            return Err(ClientError::CannotResume(format!(
+                "{path} has {size} bytes at the server, {shown} has {length}: it is no part of it; leave --continue out \
+                 to replace it"
+            )));
+        }
+        Ok(size)
+    }
+}

@@ -1,0 +1,114 @@
+//! What the user of a session chooses.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use wharf_net::passive_ports::PassivePorts;
+use wharf_proto::dialogue::NegotiationCommand;
+use wharf_proto::limits;
+
+/// How a session connects and transfers. `Default` is `--mode auto` over any address family.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Which rungs of the ladder are tried.
+    pub mode: ModeChoice,
+    /// How active mode listens.
+    pub active: ActiveOptions,
+    /// Which addresses of the server are tried.
+    pub family: Family,
+    /// How long things may take.
+    pub times: Times,
+}
+
+/// Which ways to a data connection are tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ModeChoice {
+    /// All, passive ones first.
+    #[default]
+    Auto,
+    /// EPSV, PASV.
+    Passive,
+    /// EPRT, PORT.
+    Active,
+    /// One only.
+    Only(NegotiationCommand),
+}
+
+/// How active mode listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActiveOptions {
+    /// The address that PORT and EPRT tell, where it is not the control connection's own: the outside of a NAT.
+    pub told: Option<IpAddr>,
+    /// The ports to listen on.
+    pub ports: PassivePorts,
+}
+
+/// Which address family is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// Either, in the order that the resolver gives.
+    #[default]
+    Any,
+    /// IPv4 only.
+    V4,
+    /// IPv6 only.
+    V6,
+}
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// From the start of looking up the name, for each step: the name, and each address.
+    pub connect: Duration,
+    /// From a command to its reply, and from the end of the data to the final one; the greeting too. It is the time
+    /// to the end of the reply: bytes that trickle in do not extend it.
+    pub reply: Duration,
+    /// The longest time without a byte of data.
+    pub stall: Duration,
+    /// For the opening of a passive data connection while there is another rung to try.
+    pub passive: Duration,
+    /// For the coming of an active data connection while there is another rung to try.
+    pub active: Duration,
+    /// For either on the last rung.
+    pub last_rung: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            mode: ModeChoice::default(),
+            active: ActiveOptions { told: None, ports: PassivePorts::Any },
+            family: Family::default(),
+            times: Times::default(),
+        }
+    }
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self {
+            connect: limits::CONNECT_TIME,
+            reply: limits::REPLY_TIME,
+            stall: limits::DATA_STALL_TIME,
+            passive: Duration::from_secs(3),
+            active: Duration::from_secs(5),
+            last_rung: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Times {
+    /// One time for everything; the budgets of the rungs only get shorter.
+    #[must_use]
+    pub fn with_timeout(timeout: Duration) -> Self {
+        let usual = Self::default();
+        Self {
+            connect: timeout,
+            reply: timeout,
+            stall: timeout,
+            passive: usual.passive.min(timeout),
+            active: usual.active.min(timeout),
+            last_rung: usual.last_rung.min(timeout),
+        }
+    }
+}

@@ -1,0 +1,441 @@
+//! A session: the control connection, who is logged in, and what is known of the server.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout, timeout_at};
+use wharf_net::Clock;
+use wharf_net::control::{ControlConnection, Received};
+use wharf_proto::command::{Representation, Text};
+use wharf_proto::dialogue::{Deadlines, Deviation, Event, LoginState, Side};
+use wharf_proto::pathname::escaped;
+use wharf_proto::user_pi::Answer;
+use wharf_proto::{Command, Reply, ReplyCode, UserPi};
+
+use crate::error::{ClientError, ControlFailure};
+use crate::features::Features;
+use crate::login::{Login, ServerAddress};
+use crate::observer::Observer;
+use crate::options::{Family, Options};
+use crate::strategy::WorkingMode;
+use crate::url::Scheme;
+
+/// Most addresses of one name that are tried.
+const MOST_ADDRESSES: usize = 16;
+/// How long a polite end waits for its answer.
+const QUIT_TIME: Duration = Duration::from_secs(2);
+/// How long a server that said 421 is given to really close.
+const GOODBYE_TIME: Duration = Duration::from_millis(300);
+
+/// A session with a server, from the login to the end.
+///
+/// A session that was lost, or in which the server went deaf, is set up anew by itself for the next operation; the
+/// mode that worked is kept. Dropping any of its futures is allowed: the next operation begins with a new control
+/// connection then.
+pub struct Session {
+    server: ServerAddress,
+    login: Login,
+    pub(crate) options: Options,
+    pub(crate) observer: Box<dyn Observer>,
+    pub(crate) clock: Clock,
+    pub(crate) control: ControlConnection,
+    pub(crate) pi: UserPi,
+    /// Whether the control connection can take another command.
+    usable: bool,
+    /// That the server said 421 and stayed.
+    stayed_after_goodbye: bool,
+    representation_sent: bool,
+    features: Features,
+    system: Option<String>,
+    pub(crate) working: Option<WorkingMode>,
+    /// Why the last 227 or 229 could not be read.
+    pub(crate) unreadable: Option<String>,
+    failure: Option<ControlFailure>,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("server", &self.server)
+            .field("user", &self.login.user)
+            .field("control", &self.control)
+            .field("usable", &self.usable)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// Connects and logs in.
+    ///
+    /// # Errors
+    /// When there is no control connection, TLS is asked for, or the login is refused.
+    pub async fn connect(
+        server: ServerAddress,
+        login: Login,
+        options: Options,
+        mut observer: Box<dyn Observer>,
+    ) -> Result<Self, ClientError> {
+        match server.scheme {
+            Scheme::Ftp => {}
+            Scheme::ImplicitTls => return Err(ClientError::TlsNotAvailable { what: "ftps://".into() }),
+            Scheme::ExplicitTls => return Err(ClientError::TlsNotAvailable { what: "ftpes://".into() }),
+        }
+        let clock = Clock::start();
+        let control = open_control(&server, &options, &mut *observer).await?;
+        let pi = UserPi::new(clock.now(), control.endpoints(), Deadlines::default());
+        let mut session = Self {
+            server,
+            login,
+            options,
+            observer,
+            clock,
+            control,
+            pi,
+            usable: true,
+            stayed_after_goodbye: false,
+            representation_sent: false,
+            features: Features::default(),
+            system: None,
+            working: None,
+            unreadable: None,
+            failure: None,
+        };
+        session.greet_and_log_in().await?;
+        session.learn_features().await?;
+        Ok(session)
+    }
+
+    /// The server's end of the control connection.
+    #[must_use]
+    pub fn peer(&self) -> SocketAddr {
+        self.control.endpoints().server
+    }
+
+    /// What the server said that it can do.
+    #[must_use]
+    pub fn features(&self) -> &Features {
+        &self.features
+    }
+
+    /// The way to a data connection that worked first.
+    #[must_use]
+    pub fn working_mode(&self) -> Option<WorkingMode> {
+        self.working
+    }
+
+    /// Sends a command that needs no data connection and waits for its final reply, whatever that is.
+    ///
+    /// # Errors
+    /// When the control connection is lost, or could not be set up anew.
+    pub async fn execute(&mut self, command: &Command) -> Result<Reply, ClientError> {
+        self.revive().await?;
+        Ok(self.exchange(command).await?)
+    }
+
+    /// As [`execute`](Self::execute), but a negative reply is an error.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] besides.
+    pub async fn require(&mut self, command: &Command) -> Result<Reply, ClientError> {
+        let reply = self.execute(command).await?;
+        accepted(command, reply)
+    }
+
+    /// What SYST says, asked for once: `UNIX Type: L8`, `Windows_NT`; empty where it is not known.
+    ///
+    /// # Errors
+    /// When the control connection is lost.
+    pub async fn system(&mut self) -> Result<&str, ClientError> {
+        if self.system.is_none() {
+            let reply = self.execute(&Command::Syst).await?;
+            let text =
+                if reply.code().is_negative() { String::new() } else { escaped(reply.text()).to_string() };
+            self.system = Some(text);
+        }
+        Ok(self.system.as_deref().unwrap_or_default())
+    }
+
+    /// Ends the session politely (RFC 959 §4.1.1, QUIT).
+    pub async fn quit(mut self) {
+        if self.usable {
+            self.send(&Command::Quit);
+            // A server that does not answer has lost nothing.
+            let _ = self.final_reply(QUIT_TIME).await;
+        }
+    }
+
+    /// Sets TYPE, unless it is set already.
+    pub(crate) async fn set_representation(&mut self, wanted: Representation) -> Result<(), ClientError> {
+        if self.representation_sent && self.pi.dialogue().state().representation == wanted {
+            return Ok(());
+        }
+        let command = Command::Type(wanted);
+        accepted(&command, self.exchange(&command).await?)?;
+        self.representation_sent = true;
+        Ok(())
+    }
+
+    /// That nothing more can be asked on this control connection.
+    pub(crate) fn abandon(&mut self) {
+        self.usable = false;
+    }
+
+    /// Makes sure that a command can be sent: a control connection that was lost or given up is set up anew.
+    pub(crate) async fn revive(&mut self) -> Result<(), ClientError> {
+        if self.usable && self.pi.dialogue().is_closing() && !self.stayed_after_goodbye {
+            // Some servers say 421 where 425 is meant, and stay.
+            self.stayed_after_goodbye = timeout(GOODBYE_TIME, self.next_answer()).await.is_err();
+            self.usable = self.stayed_after_goodbye;
+        }
+        if self.usable && !self.pi.dialogue().is_unanswered() {
+            return Ok(());
+        }
+        self.observer.note("opening a new control connection");
+        self.control = open_control(&self.server, &self.options, &mut *self.observer).await?;
+        self.pi = UserPi::new(self.clock.now(), self.control.endpoints(), Deadlines::default());
+        self.usable = true;
+        self.stayed_after_goodbye = false;
+        self.representation_sent = false;
+        self.failure = None;
+        self.greet_and_log_in().await?;
+        self.announce_utf8().await
+    }
+
+    /// Sends a command and waits for its final reply.
+    pub(crate) async fn exchange(&mut self, command: &Command) -> Result<Reply, ControlFailure> {
+        self.exchange_within(command, self.options.times.reply).await
+    }
+
+    /// As [`exchange`](Self::exchange), with a time of its own.
+    pub(crate) async fn exchange_within(
+        &mut self,
+        command: &Command,
+        limit: Duration,
+    ) -> Result<Reply, ControlFailure> {
+        self.send(command);
+        self.final_reply(limit).await
+    }
+
+    /// Puts a command into the output; whoever waits for an answer sends it.
+    pub(crate) fn send(&mut self, command: &Command) {
+        self.observer.command(command);
+        self.pi.send(self.clock.now(), command);
+    }
+
+    /// The next final reply to a command. The time does not begin anew with what comes meanwhile (threat 28).
+    pub(crate) async fn final_reply(&mut self, limit: Duration) -> Result<Reply, ControlFailure> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let answer = self.answer_before(deadline, limit).await?;
+            if let Some(reply) = self.final_of(answer)? {
+                return Ok(reply);
+            }
+        }
+    }
+
+    /// The reply, if it is the final one to a command. A 421 that nobody asked for ends the session.
+    pub(crate) fn final_of(&mut self, answer: Answer) -> Result<Option<Reply>, ControlFailure> {
+        let Answer { reply, attribution } = answer;
+        if attribution.command.is_some() {
+            return Ok((!attribution.is_preliminary).then_some(reply));
+        }
+        if reply.code() == ReplyCode::SERVICE_NOT_AVAILABLE {
+            self.usable = false;
+            return Err(ControlFailure::Dismissed(reply));
+        }
+        Ok(None)
+    }
+
+    /// The next answer, if it comes before `deadline`; `limit` is what the error says.
+    pub(crate) async fn answer_before(
+        &mut self,
+        deadline: Instant,
+        limit: Duration,
+    ) -> Result<Answer, ControlFailure> {
+        match timeout_at(deadline, self.next_answer()).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                // Whatever comes later would be taken for the answer to something else.
+                self.usable = false;
+                Err(ControlFailure::Silent(limit))
+            }
+        }
+    }
+
+    /// Sends what is to be sent and waits for the next reply.
+    ///
+    /// Cancel safe.
+    pub(crate) async fn next_answer(&mut self) -> Result<Answer, ControlFailure> {
+        let outcome = self.read_answer().await;
+        match &outcome {
+            Ok(answer) => self.observer.reply(&answer.reply),
+            Err(_) => self.usable = false,
+        }
+        outcome
+    }
+
+    async fn read_answer(&mut self) -> Result<Answer, ControlFailure> {
+        let broken = |error: std::io::Error| ControlFailure::Broken(error.to_string());
+        loop {
+            self.drain_events();
+            if let Some(answer) = self.pi.poll_answer() {
+                return Ok(answer);
+            }
+            // Only now: what was understood before the failure has been handed out.
+            if let Some(failure) = &self.failure {
+                return Err(failure.clone());
+            }
+            while !self.pi.output().is_empty() {
+                let count = self.control.send(self.pi.output()).await.map_err(broken)?;
+                self.pi.output_written(count);
+            }
+            let (pi, clock) = (&mut self.pi, self.clock);
+            let mut understood = Ok(());
+            let received =
+                self.control.receive(|bytes| understood = pi.handle_input(clock.now(), bytes)).await;
+            self.failure = match (received, understood) {
+                (Ok(Received::Bytes), Ok(())) => None,
+                (Ok(Received::Bytes), Err(error)) => Some(ControlFailure::NotFtp(error)),
+                (Ok(Received::End), _) => Some(ControlFailure::Closed),
+                (Err(error), _) => Some(broken(error)),
+            };
+        }
+    }
+
+    /// Hands on what the dialogue noticed.
+    pub(crate) fn drain_events(&mut self) {
+        while let Some(event) = self.pi.poll_event() {
+            let Event::Deviation(deviation) = event else { continue };
+            match &deviation {
+                Deviation::MalformedPassiveReply { error } => self.unreadable = Some(error.to_string()),
+                Deviation::MalformedExtendedReply { error } => self.unreadable = Some(error.to_string()),
+                _ => {}
+            }
+            self.observer.deviation(&deviation);
+        }
+    }
+
+    async fn greet_and_log_in(&mut self) -> Result<(), ClientError> {
+        let outcome = self.greet().await;
+        outcome.map_err(|failure| {
+            self.usable = false;
+            ClientError::NotGreeted { endpoint: self.peer(), failure }
+        })?;
+        self.log_in().await
+    }
+
+    /// Waits for 220 (RFC 959 §5.4); 120 announces that it will take a while.
+    async fn greet(&mut self) -> Result<(), ControlFailure> {
+        let limit = self.options.times.reply;
+        let deadline = Instant::now() + limit;
+        loop {
+            let reply = self.answer_before(deadline, limit).await?.reply;
+            if reply.code().is_negative() {
+                return Err(ControlFailure::Dismissed(reply));
+            }
+            if self.pi.dialogue().is_greeted() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// USER, PASS and ACCT, as far as the server asks for them (RFC 959 §6, figure "Login").
+    async fn log_in(&mut self) -> Result<(), ClientError> {
+        let refused = |user: &Text, reply| ClientError::LoginRefused { user: user.to_string(), reply };
+        let mut reply = self.exchange(&Command::User(self.login.user.clone())).await?;
+        if self.pi.dialogue().state().login == LoginState::UserNamed {
+            let password = self.login.password.clone().unwrap_or_default();
+            reply = self.exchange(&Command::Pass(password)).await?;
+        }
+        if self.pi.dialogue().state().login == LoginState::AccountWanted {
+            let Some(account) = self.login.account.clone() else {
+                return Err(refused(&self.login.user, reply));
+            };
+            reply = self.exchange(&Command::Acct(account)).await?;
+        }
+        if self.pi.authenticated().is_some() {
+            return Ok(());
+        }
+        self.usable = false;
+        Err(refused(&self.login.user, reply))
+    }
+
+    async fn learn_features(&mut self) -> Result<(), ClientError> {
+        let reply = self.exchange(&Command::Feat).await?;
+        self.features = Features::from_reply(&reply);
+        self.announce_utf8().await
+    }
+
+    /// Servers that have UTF8 in FEAT take names as UTF-8 with or without this; some old ones only with.
+    async fn announce_utf8(&mut self) -> Result<(), ClientError> {
+        if self.features.utf8()
+            && let Ok(argument) = Text::new("UTF8 ON")
+        {
+            self.exchange(&Command::Opts(argument)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The reply, unless it is negative.
+pub(crate) fn accepted(command: &Command, reply: Reply) -> Result<Reply, ClientError> {
+    match reply.code() {
+        ReplyCode::SERVICE_NOT_AVAILABLE => Err(ControlFailure::Dismissed(reply).into()),
+        code if code.is_negative() => Err(ClientError::Refused { command: command.to_string(), reply }),
+        _ => Ok(reply),
+    }
+}
+
+/// Looks the name up and connects to its addresses in turn.
+async fn open_control(
+    server: &ServerAddress,
+    options: &Options,
+    observer: &mut dyn Observer,
+) -> Result<ControlConnection, ClientError> {
+    let addresses = look_up(server, options).await?;
+    let limit = options.times.connect;
+    let mut tries = Vec::new();
+    for address in addresses {
+        observer.connecting(address);
+        let problem = match timeout(limit, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => match ControlConnection::new(stream, Side::Client) {
+                Ok(control) => {
+                    observer.connected(address);
+                    return Ok(control);
+                }
+                Err(error) => error.to_string(),
+            },
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer in {} s", limit.as_secs_f32()),
+        };
+        tries.push((address, problem));
+    }
+    Err(ClientError::NotConnected { host: server.host.clone(), tries })
+}
+
+async fn look_up(server: &ServerAddress, options: &Options) -> Result<Vec<SocketAddr>, ClientError> {
+    let not_found = |problem: String| ClientError::NameNotFound { host: server.host.clone(), problem };
+    let lookup = tokio::net::lookup_host((server.host.as_str(), server.port));
+    let found = match timeout(options.times.connect, lookup).await {
+        Ok(Ok(found)) => found,
+        Ok(Err(error)) => return Err(not_found(error.to_string())),
+        Err(_) => return Err(not_found("the resolver did not answer in time".to_owned())),
+    };
+    let wanted = |address: &SocketAddr| match options.family {
+        Family::Any => true,
+        Family::V4 => address.is_ipv4(),
+        Family::V6 => address.is_ipv6(),
+    };
+    let mut addresses: Vec<SocketAddr> = Vec::new();
+    for address in found.filter(wanted).take(MOST_ADDRESSES) {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    if addresses.is_empty() {
+        let family = if options.family == Family::V4 { "IPv4" } else { "IPv6" };
+        return Err(not_found(format!("it has no {family} address")));
+    }
+    Ok(addresses)
+}
