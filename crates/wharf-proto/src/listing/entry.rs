@@ -17,7 +17,8 @@ pub struct ListingEntry {
     pub modified: Option<ListedTime>,
     /// The twelve bits of a Unix mode (0 to 0o7777).
     pub permissions: Option<u32>,
-    /// The letters of the `perm` fact, in lower case (RFC 3659 §7.5.5).
+    /// The letters of the `perm` fact as they came (RFC 3659 §7.5.5). Their case means nothing in the RFC, but
+    /// pyftpdlib has capitals of its own (`M` and `T`, for SITE CHMOD and MFMT).
     pub rights: Option<Vec<u8>>,
     /// The `unique` fact: equal for two names of one file (RFC 3659 §7.5.2).
     pub unique: Option<Vec<u8>>,

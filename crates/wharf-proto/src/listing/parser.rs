@@ -73,7 +73,7 @@ pub enum ListingError {
 /// - Input: [`push`](Self::push), any number of bytes cut at any place; [`end`](Self::end) when the data ends.
 /// - Output: [`next_entry`](Self::next_entry) until `None`.
 ///
-/// `.` and `..` of LIST, and `type=cdir` and `type=pdir` of MLSD, come as entries of
+/// Directories named `.` and `..`, and `type=cdir` and `type=pdir` of MLSD, come as entries of
 /// [`CurrentDirectory`](EntryKind::CurrentDirectory) and [`ParentDirectory`](EntryKind::ParentDirectory), whatever
 /// their names are: they are never something to fetch. Every other entry has a safe name, or is an error.
 ///
@@ -181,7 +181,13 @@ fn parse_as(kind: ListingKind, last: Option<Dialect>, line: &[u8], now: Timestam
     }
 }
 
-fn checked(entry: ListingEntry) -> Result<ListingEntry, ListingError> {
+fn checked(mut entry: ListingEntry) -> Result<ListingEntry, ListingError> {
+    // Pure-FTPd has `.` and `..` in NLST, some servers have them as `type=dir`.
+    if matches!(entry.kind, EntryKind::Directory | EntryKind::Other)
+        && matches!(&entry.name[..], b"." | b"..")
+    {
+        entry.kind = EntryKind::of_directory_named(&entry.name);
+    }
     if matches!(entry.kind, EntryKind::CurrentDirectory | EntryKind::ParentDirectory) {
         return Ok(entry);
     }
@@ -273,12 +279,22 @@ mod tests {
             }
         }
         // The listed directory itself is an entry of its own kind, but not as a file.
-        for (line, good) in [
-            ("drwxr-xr-x 2 ftp ftp 1 Nov 20 10:00 .", true),
-            ("drwxr-xr-x 2 ftp ftp 1 Nov 20 10:00 ..", true),
-            ("-rw-r--r-- 2 ftp ftp 1 Nov 20 10:00 ..", false),
+        for (kind, line, good) in [
+            (ListingKind::Lines, "drwxr-xr-x 2 ftp ftp 1 Nov 20 10:00 .", true),
+            (ListingKind::Lines, "drwxr-xr-x 2 ftp ftp 1 Nov 20 10:00 ..", true),
+            (ListingKind::Lines, "-rw-r--r-- 2 ftp ftp 1 Nov 20 10:00 ..", false),
+            (ListingKind::Names, "..", true),
+            (ListingKind::Facts, "type=dir; ..", true),
+            (ListingKind::Facts, "type=file; ..", false),
         ] {
-            assert_eq!(parse(ListingKind::Lines, line.as_bytes()).0[0].is_ok(), good);
+            let (entries, _) = parse(kind, line.as_bytes());
+            assert_eq!(entries[0].is_ok(), good, "{line}");
+            if let Ok(entry) = &entries[0] {
+                assert!(
+                    matches!(entry.kind, EntryKind::CurrentDirectory | EntryKind::ParentDirectory),
+                    "{line}"
+                );
+            }
         }
     }
 

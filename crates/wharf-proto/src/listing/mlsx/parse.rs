@@ -66,7 +66,7 @@ fn take_fact(entry: &mut ListingEntry, name: &[u8], value: &[u8]) {
         // `sizd` is what some servers say of directories.
         b"size" | b"sizd" => entry.size = parse_decimal(value),
         b"modify" => entry.modified = facts_time::parse(value).ok().map(ListedTime::exact),
-        b"perm" => entry.rights = Some(value.to_ascii_lowercase()),
+        b"perm" => entry.rights = Some(value.to_vec()),
         b"unique" => entry.unique = Some(value.to_vec()),
         b"unix.mode" => entry.permissions = parse_octal(value),
         // Names before numbers, where a server gives both.

@@ -94,10 +94,15 @@ fn lines_of_real_servers() {
     );
     // pyftpdlib 2
     assert_eq!(
-        parse_line(b"modify=20261120100000;perm=elcmfd;size=4096;type=dir;unique=803g2c; sub")
-            .unwrap()
-            .rights,
-        Some(b"elcmfd".to_vec())
+        parse_line(b"modify=20261120131526;perm=radfwMT;size=5;type=file;unique=fe00g98c0c1;  leading")
+            .unwrap(),
+        ListingEntry {
+            size: Some(5),
+            modified: modified("2026-11-20T13:15:26Z"),
+            rights: Some(b"radfwMT".to_vec()),
+            unique: Some(b"fe00g98c0c1".to_vec()),
+            ..entry(" leading", EntryKind::File)
+        }
     );
     // IIS 10 (facts in its own case)
     assert_eq!(
@@ -105,11 +110,25 @@ fn lines_of_real_servers() {
         ListingEntry {
             size: Some(17),
             modified: modified("2026-11-20T10:00:00.123Z"),
-            rights: Some(b"rwd".to_vec()),
+            rights: Some(b"RWD".to_vec()),
             ..entry("a.txt", EntryKind::File)
         }
     );
-    // ProFTPD, FileZilla: links
+    // ProFTPD, Pure-FTPd: links without a target, names that look like facts
+    for (line, name) in [
+        (
+            &b"modify=20261120131421;perm=adfrw;size=9;type=OS.unix=symlink;UNIX.mode=0777; li -> nk"[..],
+            &b"li -> nk"[..],
+        ),
+        (
+            b"type=OS.unix=slink:;size=9;modify=20261120131526;UNIX.mode=0777;UNIX.uid=0; semi; x=1; y",
+            b"semi; x=1; y",
+        ),
+    ] {
+        let link = parse_line(line).unwrap();
+        assert_eq!((link.kind, link.link_target, link.name.as_slice()), (EntryKind::Symlink, None, name));
+    }
+    // Others: links with one
     for line in [&b"type=OS.unix=slink:/etc/Passwd; x"[..], b"type=OS.UNIX=symlink:/etc/Passwd; x"] {
         assert_eq!(parse_line(line).unwrap().link_target, Some(b"/etc/Passwd".to_vec()));
         assert_eq!(parse_line(line).unwrap().kind, EntryKind::Symlink);
