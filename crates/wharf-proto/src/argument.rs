@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::facts_time;
 use crate::host_port::{ExtendedHostPort, ExtendedHostPortError, HostPort, HostPortError};
-use crate::pathname::{Pathname, PathnameError, escaped};
+use crate::pathname::{Pathname, PathnameError, escaped, shortened};
 use crate::reply::ReplyCode;
 
 /// An argument that can be read from and written to a command line.
@@ -345,7 +345,7 @@ impl Argument for EpsvArgument {
         } else {
             match decimal(word).and_then(|number| u16::try_from(number).ok()) {
                 Some(family) => Ok(Self::Family(family)),
-                None => Err(ArgumentError::UnknownParameter(word.into())),
+                None => Err(ArgumentError::UnknownParameter(shortened(word))),
             }
         }
     }
@@ -363,7 +363,7 @@ impl Argument for EpsvArgument {
 
 impl Argument for Representation {
     fn parse(bytes: &[u8]) -> Result<Self, ArgumentError> {
-        let unknown = || ArgumentError::UnknownParameter(bytes.into());
+        let unknown = || ArgumentError::UnknownParameter(shortened(bytes));
         let mut words = bytes.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
         let first = words.next().ok_or(ArgumentError::Missing)?;
         let second = words.next();
@@ -400,7 +400,7 @@ macro_rules! one_letter {
                 match bytes.trim_ascii() {
                     [] => Err(ArgumentError::Missing),
                     $([letter] if letter.eq_ignore_ascii_case(&$letter) => Ok(Self::$variant),)*
-                    _ => Err(ArgumentError::UnknownParameter(bytes.into())),
+                    _ => Err(ArgumentError::UnknownParameter(shortened(bytes))),
                 }
             }
             fn write(&self, out: &mut Vec<u8>) {
@@ -419,7 +419,7 @@ impl Argument for ByteCount {
         if word.is_empty() {
             return Err(ArgumentError::Missing);
         }
-        decimal(word).and_then(Self::new).ok_or_else(|| ArgumentError::Number(word.into()))
+        decimal(word).and_then(Self::new).ok_or_else(|| ArgumentError::Number(shortened(word)))
     }
     fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.0.to_string().as_bytes());
@@ -429,7 +429,8 @@ impl Argument for ByteCount {
 impl Argument for TimeAndPath {
     fn parse(bytes: &[u8]) -> Result<Self, ArgumentError> {
         let end = bytes.iter().position(|&byte| byte == b' ').ok_or(ArgumentError::Missing)?;
-        let time = facts_time::parse(&bytes[..end]).map_err(|_| ArgumentError::Time(bytes[..end].into()))?;
+        let time =
+            facts_time::parse(&bytes[..end]).map_err(|_| ArgumentError::Time(shortened(&bytes[..end])))?;
         Ok(Self { time, path: Pathname::parse(&bytes[end + 1..])? })
     }
     fn write(&self, out: &mut Vec<u8>) {

@@ -7,7 +7,7 @@ pub use crate::argument::{
     ByteCount, EpsvArgument, ListArgument, Password, ProtectionLevel, Representation, Structure, Text,
     TimeAndPath, TransmissionMode,
 };
-use crate::pathname::{PathnameError, escaped};
+use crate::pathname::{PathnameError, escaped, shortened};
 use crate::reply::ReplyCode;
 pub use crate::verb::Command;
 use crate::verb::Verb;
@@ -193,8 +193,4 @@ fn split(line: &[u8]) -> (&[u8], &[u8]) {
         Some(at) => (&line[..at], &line[at + 1..]),
         None => (line, &[]),
     }
-}
-
-fn shortened(name: &[u8]) -> Box<[u8]> {
-    name[..name.len().min(32)].into()
 }

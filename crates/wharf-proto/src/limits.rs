@@ -15,6 +15,8 @@ pub const REPLY_LINE: usize = 16 * 1024;
 pub const LISTING_LINE: usize = 16 * 1024;
 /// Most entries of one listing that a client takes.
 pub const LISTING_ENTRIES: usize = 4_000_000;
+/// Most bytes of something unknown or malformed that are repeated in the reply that refuses it.
+pub const ECHO: usize = 64;
 /// Longest name or path, as PATH_MAX of Linux has it.
 pub const PATHNAME: usize = 4096;
 /// Commands that a server keeps while one is unanswered; with more than these it stops reading.

@@ -114,6 +114,12 @@ pub fn escaped(bytes: &[u8]) -> impl fmt::Display + '_ {
     Escaped(bytes)
 }
 
+/// What of a peer's bytes is told back to it, or kept in an error: escaped, the whole of a line would be longer than any
+/// reply may be.
+pub(crate) fn shortened(bytes: &[u8]) -> Box<[u8]> {
+    bytes[..bytes.len().min(limits::ECHO)].into()
+}
+
 /// Line separators and the characters that turn the direction of text: they could forge a log line.
 fn is_invisible(character: char) -> bool {
     matches!(character, '\u{2028}' | '\u{2029}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')

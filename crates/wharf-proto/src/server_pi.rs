@@ -8,6 +8,7 @@ use crate::dialogue::{
     Attribution, Authenticated, DataEvent, Deadlines, Deviation, Dialogue, Endpoints, Event, LoginState, Side,
 };
 use crate::limits;
+use crate::pathname::{escaped, shortened};
 use crate::reply::{Reply, ReplyCode};
 use crate::time::Timestamp;
 use crate::verb::Verb;
@@ -269,11 +270,12 @@ impl ServerPi {
             self.reply(at, &refusal.reply());
             return None;
         }
-        if matches!(command, Command::Unknown(_)) {
+        if let Command::Unknown(unknown) = &command {
+            let name = shortened(unknown.name().as_bytes());
             self.dialogue.command(at, &command);
             self.reply(
                 at,
-                &Reply::new(ReplyCode::SYNTAX_ERROR, format!("{}: command not known.", command.name())),
+                &Reply::new(ReplyCode::SYNTAX_ERROR, format!("{}: command not known.", escaped(&name))),
             );
             self.count_unknown(at, &command);
             return None;

@@ -343,8 +343,14 @@ fn play(mut bench: Bench, steps: Vec<Step>) {
     bench.settle();
 }
 
+/// A few hundred in the suite, as many as wanted in `cargo xtask soak` (threats.md: ≥ 10⁷ sessions).
+fn rounds() -> ProptestConfig {
+    let cases = u32::try_from(wharf_testkit::soak_rounds(400)).unwrap_or(u32::MAX);
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(rounds())]
 
     #[test]
     fn any_session_before_login(steps in prop::collection::vec(any_step(), 0..12)) {
@@ -542,6 +548,20 @@ fn a_byte_of_a_name_that_looks_like_telnet_is_refused_and_not_taken_out() {
     bench.pi.handle_input(b"DELE \xFF\xFF\xFF\xFFx\r\n");
     let Some(Action::CarryOut(Command::Dele(name))) = bench.pi.poll_action(bench.now) else { panic!() };
     assert_eq!(name.as_bytes(), b"\xFF\xFFx");
+}
+
+#[test]
+fn no_refusal_repeats_so_much_that_it_is_longer_than_a_reply_may_be() {
+    // Escaped, each of these bytes takes four or more.
+    let long = vec![0x80; 8000];
+    for verb in ["TYPE", "EPSV", "REST", "STRU", "MFMT", "PORT", "EPRT", "NOOP", "XXXX"] {
+        let mut bench = Bench::logged_in();
+        bench.send(&[verb.as_bytes(), b" ", &long, b" x\r\n"].concat());
+        assert!(matches!(bench.codes()[3], 500..=504), "{verb}"); // the client's decoder would have said no
+    }
+    let mut bench = Bench::logged_in();
+    bench.send(&[vec![b'\x7E'; 4090].as_slice(), b"\r\n", &long, b"\r\n"].concat());
+    assert_eq!(bench.codes()[3..], [500, 500]);
 }
 
 #[test]
