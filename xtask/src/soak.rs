@@ -20,7 +20,9 @@ pub(crate) struct Options {
 /// One long test: a test of the suite that reads `WHARF_SOAK_ROUNDS` (its short form is what it does without).
 struct Item {
     name: &'static str,
-    /// The test's name, as a filter for the runner.
+    /// The package that holds it.
+    package: &'static str,
+    /// The test's name, as a filter for the runner; empty for all of the package.
     test: &'static str,
     /// How many rounds make the long form.
     rounds: u64,
@@ -32,23 +34,32 @@ struct Item {
 const ITEMS: &[Item] = &[
     Item {
         name: "escape",
+        package: "wharf-storage",
         test: "soak_escape",
         rounds: 400_000,
         shows: "no open escapes while a symlink is swapped",
     },
     Item {
         name: "sessions",
+        package: "wharf",
         test: "soak_sessions",
         rounds: 10_000,
         shows: "10,000 sessions held without an error",
     },
     Item {
         name: "operations",
+        package: "wharf",
         test: "soak_operations",
         rounds: 10_000_000,
         shows: "no memory or descriptor is left over",
     },
-    Item { name: "properties", test: "property", rounds: 100_000, shows: "encoders and decoders agree" },
+    Item {
+        name: "properties",
+        package: "wharf-proto",
+        test: "",
+        rounds: 100_000,
+        shows: "encoders and decoders agree",
+    },
 ];
 
 /// Runs the items one after the other, each with the whole machine to itself, then fuzzes.
@@ -61,8 +72,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     for item in ITEMS.iter().filter(wanted) {
         eprintln!("xtask: soak {}: {} ({} rounds)", item.name, item.shows, item.rounds);
         let mut command = run::cargo();
-        command.args(["test", "--release", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]);
-        command.args(["--", "--test-threads", "1", "--include-ignored", item.test]);
+        command.args(["test", "--release", "--package", item.package, "--tests", "--no-fail-fast"]);
+        command.args(["--", "--test-threads", "1", "--nocapture", item.test]);
         command.env("WHARF_SOAK", "1").env("WHARF_SOAK_ROUNDS", item.rounds.to_string());
         command.env("PROPTEST_CASES", item.rounds.min(1_000_000).to_string());
         if !run::status(&mut command)?.success() {

@@ -11,12 +11,12 @@ use wharf_storage::{SinkKind, Storage, StorageError, WriteMode};
 
 use crate::support::{Rooms, all, path, read_rest, snapshot};
 
-/// Rounds of the quick form; `WHARF_SOAK_ROUNDS` sets more (400,000 in the soak).
+/// Rounds of the quick form; 400,000 in `cargo xtask soak`.
 const ROUNDS: u64 = 20_000;
 
 #[test]
-fn nothing_escapes_while_a_directory_and_a_link_are_swapped() {
-    let rounds = std::env::var("WHARF_SOAK_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(ROUNDS);
+fn soak_escape_nothing_gets_out_while_a_directory_and_a_link_are_swapped() {
+    let rounds = wharf_testkit::soak_rounds(ROUNDS);
     let rooms = Rooms::new();
     std::fs::write(rooms.outside.join("file"), "outside").unwrap();
     std::fs::create_dir(rooms.outside.join("sub")).unwrap();
