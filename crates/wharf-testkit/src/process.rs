@@ -139,6 +139,12 @@ impl Background {
         self.stderr.so_far()
     }
 
+    /// Everything it has printed on standard error, once it has ended.
+    #[must_use]
+    pub fn all_errors(&self) -> String {
+        String::from_utf8_lossy(&self.stderr.all()).into_owned()
+    }
+
     /// Waits until a line of standard output starts with `start`, and returns the rest of that line.
     ///
     /// # Panics

@@ -5,10 +5,14 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use crate::process::Background;
 
 /// Longest wait for `wharf: ready`.
 const START: Duration = Duration::from_secs(20);
+/// Longest wait for its end.
+const END: Duration = Duration::from_secs(20);
 
 /// A running `wharf serve`.
 #[derive(Debug)]
@@ -64,9 +68,22 @@ impl Served {
         &mut self.program
     }
 
-    /// Its log so far.
+    /// Its log so far. What it said a moment ago may be missing.
     #[must_use]
     pub fn log(&self) -> String {
         self.program.errors()
+    }
+
+    /// Stops it with SIGTERM, and returns its whole log. The sessions must be idle or at their end.
+    ///
+    /// # Panics
+    /// When it does not end in order.
+    #[must_use]
+    #[track_caller]
+    pub fn stop(mut self) -> String {
+        self.program.signal(Signal::TERM);
+        let status = self.program.wait(END);
+        assert!(status.is_some_and(|status| status.success()), "it did not end in order: {:?}", self.program);
+        self.program.all_errors()
     }
 }

@@ -24,7 +24,10 @@ pub(crate) fn run(session: &mut Session, verb: Verb, told: SocketAddr) -> Carrie
             (_, false) => replies::use_family_2(),
         });
     }
-    if told.ip() != client {
+    // lftp 4.9.2 tells the address that its socket is bound to, which is "::" over IPv6. That names no other host, and
+    // the data connection goes to the control connection's peer whatever was told.
+    let names_no_host = told.is_ipv6() && told.ip().is_unspecified();
+    if told.ip() != client && !names_no_host {
         tracing::warn!(session = session.number, %told, %client, cause = "bounce-refused", "a foreign address was refused");
         return Err(replies::foreign_host(told.ip(), client));
     }
