@@ -1,8 +1,11 @@
 //! Time for the core.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use wharf_proto::Timestamp;
+
+/// A wait that nobody lives to see the end of.
+const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 /// Turns the machine's monotonic clock into the core's timestamps and back.
 #[derive(Clone, Copy, Debug)]
@@ -23,9 +26,9 @@ impl Clock {
         Timestamp::from_start(self.start.elapsed())
     }
 
-    /// The moment of `at` for tokio's timers.
+    /// The moment of `at` for tokio's timers; one that no clock can show is far away.
     #[must_use]
     pub fn instant(&self, at: Timestamp) -> tokio::time::Instant {
-        (self.start + at.since_start()).into()
+        self.start.checked_add(at.since_start()).unwrap_or(self.start + FAR).into()
     }
 }

@@ -99,6 +99,24 @@ impl ControlConnection {
         }
     }
 
+    /// As [`send`](Self::send), but does not wait.
+    ///
+    /// # Errors
+    /// `WouldBlock` where the socket takes nothing now, or when the connection is broken.
+    pub fn try_send(&self, output: &[u8]) -> io::Result<usize> {
+        self.stream.try_write(output)
+    }
+
+    /// Waits until the socket may take something.
+    ///
+    /// Cancel safe.
+    ///
+    /// # Errors
+    /// When the connection is broken.
+    pub async fn writable(&self) -> io::Result<()> {
+        self.stream.writable().await
+    }
+
     /// Tells the peer that nothing more will come.
     ///
     /// # Errors

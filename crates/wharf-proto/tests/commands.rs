@@ -1,4 +1,5 @@
 //! Command lines go round: what is written is read back the same, and nothing that comes in makes the reader fall.
+#![allow(clippy::unwrap_used, reason = "a failed test says where")]
 
 use proptest::prelude::*;
 use wharf_proto::command::{

@@ -1,4 +1,5 @@
 //! What peers do that no RFC says, seen by a bystander who feeds both directions.
+#![allow(clippy::unwrap_used, reason = "a failed test says where")]
 
 use wharf_proto::dialogue::{
     Authenticated, Deadlines, Deviation, Dialogue, Endpoints, Event, NegotiationCommand, Side,

@@ -1,4 +1,5 @@
 //! Whole sessions between the two interpreters, joined in memory.
+#![allow(clippy::unwrap_used, reason = "a failed test says where")]
 
 use std::time::Duration;
 

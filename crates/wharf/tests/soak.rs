@@ -1,4 +1,5 @@
 //! Many sessions, and many operations: short here, long in `cargo xtask soak`.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a failed test says where")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -8,12 +8,13 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{fstatfs, sendfile};
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest};
+use tokio::sync::Semaphore;
 use wharf_proto::ascii::{AsciiDecoder, AsciiEncoder};
 
 use super::stream::DataStream;
@@ -33,20 +34,77 @@ const LINGER: Timespec = Timespec { tv_sec: 0, tv_nsec: 2_000_000 };
 /// `f_type` of tmpfs (statfs(2)), whose files are always in memory.
 const TMPFS_MAGIC: u64 = 0x0102_1994;
 
-/// Bytes of payload moved so far, for whoever watches.
-#[derive(Debug, Default)]
-pub struct Progress(AtomicU64);
+/// What a transfer shares with whoever watches it: the bytes of payload moved so far, and whether a thread is at work.
+#[derive(Debug)]
+pub struct Progress {
+    bytes: AtomicU64,
+    /// The transfer's future was dropped: what still works for it stops.
+    is_cut: AtomicBool,
+    /// Held by the blocking thread that works for the transfer.
+    at_work: Arc<Semaphore>,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            bytes: AtomicU64::new(0),
+            is_cut: AtomicBool::new(false),
+            at_work: Arc::new(Semaphore::new(1)),
+        }
+    }
+}
 
 impl Progress {
     /// The count so far, in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Waits until no thread works for the transfer: after its future was dropped, until its file is left alone.
+    pub async fn at_rest(&self) {
+        // Never closed, so this is no error.
+        let _ = self.at_work.acquire().await;
     }
 
     fn add(&self, bytes: u64) {
-        self.0.fetch_add(bytes, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
+
+    fn is_cut(&self) -> bool {
+        self.is_cut.load(Ordering::Relaxed)
+    }
+}
+
+/// Does `work` on a blocking thread. Where this future is dropped, the work is told to stop at its next step.
+async fn on_thread<T: Send + 'static>(
+    progress: &Arc<Progress>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, PumpError> {
+    struct CutWhenDropped<'a>(&'a Progress, bool);
+    impl Drop for CutWhenDropped<'_> {
+        fn drop(&mut self) {
+            if !self.1 {
+                self.0.is_cut.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+    let local = |error| PumpError::Local(io::Error::other(error));
+    let permit = progress.at_work.clone().acquire_owned().await.map_err(|error| local(error.to_string()))?;
+    let mut guard = CutWhenDropped(progress, false);
+    let result = tokio::task::spawn_blocking(move || {
+        let result = work();
+        drop(permit);
+        result
+    })
+    .await;
+    guard.1 = true;
+    result.map_err(|error| local(error.to_string()))
+}
+
+/// What a piece of work says that was told to stop; nobody hears it.
+fn cut() -> PumpError {
+    PumpError::Network(io::ErrorKind::ConnectionAborted.into())
 }
 
 /// Why a transfer did not come to its end.
@@ -116,12 +174,11 @@ pub(super) async fn send_file(
     }
     loop {
         let socket = stream.shared();
-        let (returned, stop) = tokio::task::spawn_blocking(move || {
+        let (returned, stop) = on_thread(progress, move || {
             let stop = work.push_lingering(&socket);
             (work, stop)
         })
-        .await
-        .map_err(|error| PumpError::Local(io::Error::other(error)))?;
+        .await?;
         work = returned;
         match stop? {
             Stop::End => return Ok(work.offset - start),
@@ -156,6 +213,9 @@ impl Sending {
     fn push(&mut self, socket: &OwnedFd) -> Result<Stop, PumpError> {
         let until = self.offset + PIECE;
         while self.offset < until {
+            if self.progress.is_cut() {
+                return Err(cut());
+            }
             let sent = if self.copying {
                 self.copy(socket)
             } else {
@@ -185,24 +245,32 @@ impl Sending {
     }
 }
 
-/// Takes everything until the peer's end and writes it to `file` at its position. Returns the number of bytes.
+/// Takes everything until the peer's end and writes it to `file` at its position, with CR LF made LF where `ascii`.
+/// Returns the number of bytes that came over the wire.
 ///
 /// # Errors
 /// When the connection breaks or stalls, or the file cannot be written.
 pub(super) async fn receive_to_file(
     stream: &mut DataStream,
     file: File,
+    ascii: bool,
     progress: &Arc<Progress>,
 ) -> Result<u64, PumpError> {
-    let mut work = Receiving { file, buffer: vec![0; BUFFER], received: 0, progress: progress.clone() };
+    let mut work = Receiving {
+        file,
+        decoder: ascii.then(AsciiDecoder::new),
+        decoded: Vec::new(),
+        buffer: vec![0; BUFFER],
+        received: 0,
+        progress: progress.clone(),
+    };
     loop {
         let socket = stream.shared();
-        let (returned, stop) = tokio::task::spawn_blocking(move || {
+        let (returned, stop) = on_thread(progress, move || {
             let stop = work.pull_lingering(&socket);
             (work, stop)
         })
-        .await
-        .map_err(|error| PumpError::Local(io::Error::other(error)))?;
+        .await?;
         work = returned;
         match stop? {
             Stop::End => return Ok(work.received),
@@ -215,6 +283,8 @@ pub(super) async fn receive_to_file(
 /// The state of an upload that moves between threads.
 struct Receiving {
     file: File,
+    decoder: Option<AsciiDecoder>,
+    decoded: Vec<u8>,
     buffer: Vec<u8>,
     received: u64,
     progress: Arc<Progress>,
@@ -231,13 +301,33 @@ impl Receiving {
         }
     }
 
+    /// Writes the first `count` bytes of the buffer; none at the end.
+    fn write(&mut self, count: usize) -> Result<(), PumpError> {
+        let mut payload = &self.buffer[..count];
+        if let Some(decoder) = &mut self.decoder {
+            self.decoded.clear();
+            decoder.decode(payload, &mut self.decoded);
+            if count == 0 {
+                decoder.finish(&mut self.decoded);
+            }
+            payload = &self.decoded;
+        }
+        self.file.write_all(payload).map_err(PumpError::Local)
+    }
+
     fn pull(&mut self, socket: &OwnedFd) -> Result<Stop, PumpError> {
         let until = self.received + PIECE;
         while self.received < until {
+            if self.progress.is_cut() {
+                return Err(cut());
+            }
             match rustix::io::read(socket, self.buffer.as_mut_slice()) {
-                Ok(0) => return Ok(Stop::End),
+                Ok(0) => {
+                    self.write(0)?;
+                    return Ok(Stop::End);
+                }
                 Ok(count) => {
-                    self.file.write_all(&self.buffer[..count]).map_err(PumpError::Local)?;
+                    self.write(count)?;
                     self.received += count as u64;
                     self.progress.add(count as u64);
                 }

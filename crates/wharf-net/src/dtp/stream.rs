@@ -16,6 +16,9 @@ use tokio::io::unix::AsyncFd;
 
 use crate::registration::watch;
 
+/// Calls that succeed at once, after which the task does something else for a moment.
+const CALLS_WITHOUT_WAIT: u32 = 16;
+
 /// A data connection that is up. Non-blocking.
 #[derive(Debug)]
 pub struct DataStream {
@@ -25,6 +28,8 @@ pub struct DataStream {
     local: SocketAddr,
     peer: SocketAddr,
     stall: Duration,
+    /// Calls since there was a wait.
+    calls: u32,
 }
 
 impl DataStream {
@@ -34,7 +39,7 @@ impl DataStream {
     /// When the socket is no longer connected.
     pub fn new(socket: StdStream, stall: Duration) -> io::Result<Self> {
         let (local, peer) = (socket.local_addr()?, socket.peer_addr()?);
-        Ok(Self { socket: Arc::new(socket.into()), registered: None, local, peer, stall })
+        Ok(Self { socket: Arc::new(socket.into()), registered: None, local, peer, stall, calls: 0 })
     }
 
     /// This end.
@@ -67,6 +72,7 @@ impl DataStream {
     /// # Errors
     /// `TimedOut` after the stall time.
     pub(super) async fn ready(&mut self, interest: Interest) -> io::Result<()> {
+        self.calls = 0;
         let stall = self.stall;
         let registered = self.register()?;
         match tokio::time::timeout(stall, registered.ready(interest)).await {
@@ -91,7 +97,15 @@ impl DataStream {
     ) -> io::Result<T> {
         loop {
             match operation(self.socket.as_fd()) {
-                Ok(value) => return Ok(value),
+                Ok(value) => {
+                    self.calls += 1;
+                    // A peer that never lets us wait would keep our task from the control connection.
+                    if self.calls >= CALLS_WITHOUT_WAIT {
+                        self.calls = 0;
+                        tokio::task::yield_now().await;
+                    }
+                    return Ok(value);
+                }
                 Err(Errno::AGAIN) => self.ready(interest).await?,
                 Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
@@ -131,8 +145,8 @@ impl DataStream {
         SockRef::from(&self.socket).shutdown(Shutdown::Write)
     }
 
-    /// Ends out of order: RST, so that nobody takes what arrived for the whole.
-    pub fn cut(self) {
+    /// Ends out of order as soon as this is dropped: RST, so that nobody takes what arrived for the whole.
+    pub fn cut(&self) {
         // Fails only where the connection is gone already.
         let _ = SockRef::from(&self.socket).set_linger(Some(Duration::ZERO));
     }

@@ -13,13 +13,13 @@ use super::stream::DataStream;
 
 /// A data connection that is up, whose far end was verified, for a user who is logged in.
 ///
-/// Payload can be moved through this type only. Dropping it unfinished closes the connection as it is; [`cut`]
-/// says clearly that something is missing.
-///
-/// [`cut`]: Self::cut
+/// Payload can be moved through this type only. Dropping it unfinished cuts the connection (RST), so that nobody takes
+/// what arrived for the whole; what still runs on a blocking thread then stops at its next step, and
+/// [`Progress::at_rest`] tells when.
 #[derive(Debug)]
 pub struct Transfer {
     stream: DataStream,
+    is_finished: bool,
     progress: Arc<Progress>,
 }
 
@@ -32,7 +32,7 @@ impl Transfer {
         _peer: PeerVerified,
         progress: Arc<Progress>,
     ) -> Self {
-        Self { stream, progress }
+        Self { stream, is_finished: false, progress }
     }
 
     /// This end and the other.
@@ -74,7 +74,15 @@ impl Transfer {
     /// # Errors
     /// When the connection breaks or stalls, or the file cannot be written.
     pub async fn receive_to_file(&mut self, file: File) -> Result<u64, PumpError> {
-        pump::receive_to_file(&mut self.stream, file, &self.progress).await
+        pump::receive_to_file(&mut self.stream, file, false, &self.progress).await
+    }
+
+    /// As [`receive_to_file`](Self::receive_to_file), with CR LF made LF. Returns the bytes that came over the wire.
+    ///
+    /// # Errors
+    /// When the connection breaks or stalls, or the file cannot be written.
+    pub async fn receive_text_to_file(&mut self, file: File) -> Result<u64, PumpError> {
+        pump::receive_to_file(&mut self.stream, file, true, &self.progress).await
     }
 
     /// Takes everything until the peer's end and hands it to `writer`, with CR LF made LF where `ascii`. Returns the
@@ -102,12 +110,21 @@ impl Transfer {
     ///
     /// # Errors
     /// When the connection is broken already.
-    pub fn finish(self) -> Result<(), PumpError> {
+    pub fn finish(mut self) -> Result<(), PumpError> {
+        self.is_finished = true;
         self.stream.finish().map_err(PumpError::Network)
     }
 
     /// Ends out of order: RST, so that nobody takes what arrived for the whole.
     pub fn cut(self) {
-        self.stream.cut();
+        drop(self);
+    }
+}
+
+impl Drop for Transfer {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            self.stream.cut();
+        }
     }
 }
