@@ -23,6 +23,8 @@ pub const PATHNAME: usize = 4096;
 pub const READ_AHEAD_COMMANDS: usize = 64;
 /// Bytes of commands that a server keeps while one is unanswered.
 pub const READ_AHEAD_BYTES: usize = 2 * COMMAND_LINE;
+/// Bytes of replies that a client has not taken, with which a server carries out no more of its commands.
+pub const UNSENT_REPLIES: usize = 16 * 1024;
 /// Commands that a [`Dialogue`](crate::dialogue::Dialogue) remembers as unanswered.
 pub const OUTSTANDING_COMMANDS: usize = 256;
 /// Events that a [`Dialogue`](crate::dialogue::Dialogue) keeps for a reader who does not drain it; older ones are dropped.

@@ -14,7 +14,7 @@ use wharf_proto::command::Text;
 use wharf_proto::dialogue::{Deadlines, Deviation, Event, Refusal, Side, Timer};
 use wharf_proto::listing::mlsx::FactSelection;
 use wharf_proto::server_pi::{Action, ServerPi};
-use wharf_proto::{Reply, Timestamp, Verb};
+use wharf_proto::{Reply, Timestamp, Verb, limits};
 use wharf_storage::StoragePath;
 
 use crate::auth::Identity;
@@ -25,7 +25,9 @@ use crate::replies;
 use crate::server::{Shared, ShutdownStage};
 use crate::transfer::{Ended, Running, Task};
 
-/// Longest wait for a client to take the last reply, or to close.
+/// Longest wait for a client to take the last replies.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+/// Longest wait for a client to close behind them.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// A session's state. What the protocol knows lies in the interpreter; here is what the server knows.
@@ -51,6 +53,7 @@ pub(crate) struct Session {
 enum Woken {
     TransferEnded(Ended),
     Input(std::io::Result<Received>),
+    Writable(std::io::Result<()>),
     Timer,
     Shutdown,
 }
@@ -98,32 +101,36 @@ impl Session {
             self.pi.close_with(self.now(), &replies::shutting_down());
         }
         loop {
-            while let Some(action) = self.pi.poll_action(self.now()) {
+            // Events before each action: a login that ended is forgotten before the next command is carried out, and a
+            // time that is over brings about the last action.
+            self.note_events();
+            // A client that does not take its replies gets no more of them; only the end does not wait for it.
+            let has_room = self.pi.output().len() < limits::UNSENT_REPLIES || self.pi.dialogue().is_closing();
+            if let Some(action) = has_room.then(|| self.pi.poll_action(self.now())).flatten() {
                 if self.act(action).await {
                     return self.farewell().await;
                 }
+                continue;
             }
-            self.note_events();
-            self.flush().await?;
-            if self.input_ended && self.running.is_none() {
-                return Ok(());
+            if self.input_ended && self.running.is_none() && has_room {
+                return self.farewell().await;
             }
+            self.send_what_fits()?;
             match self.wait().await {
                 Woken::TransferEnded(ended) => self.transfer_done(&ended),
                 Woken::Input(Ok(Received::Bytes)) => {}
                 Woken::Input(Ok(Received::End)) => {
                     // RFC 959 §4.1.1, QUIT: an unexpected close acts as ABOR and QUIT.
                     self.input_ended = true;
-                    if self.running.take().is_some() {
-                        self.transfer_ended(&replies::transfer_aborted());
-                    }
+                    self.cut_transfer().await;
                 }
                 Woken::Input(Err(error)) => return Err(error),
+                Woken::Writable(result) => result?,
                 Woken::Timer => {
                     self.timer = None;
                     self.pi.handle_timeout(self.now());
                 }
-                Woken::Shutdown => self.shutdown_stage_changed(),
+                Woken::Shutdown => self.shutdown_stage_changed().await,
             }
         }
     }
@@ -145,10 +152,7 @@ impl Session {
                     }
                 }
             },
-            Action::AbortTransfer => {
-                self.running = None; // cuts it
-                self.transfer_ended(&replies::transfer_aborted());
-            }
+            Action::AbortTransfer => self.cut_transfer().await,
             Action::ReportTransfer => {
                 let lines = commands::stat::session_lines(self);
                 self.pi.reply(self.now(), &replies::status(lines));
@@ -185,6 +189,16 @@ impl Session {
         self.transfer_ended(&ended.reply);
     }
 
+    /// Cuts the transfer that runs. What its threads were at is over before anybody is told, so that a command behind
+    /// the 426 meets a file that nobody writes any more.
+    async fn cut_transfer(&mut self) {
+        if let Some(Running { progress, work, .. }) = self.running.take() {
+            drop(work);
+            progress.at_rest().await;
+            self.transfer_ended(&replies::transfer_aborted());
+        }
+    }
+
     fn transfer_ended(&mut self, reply: &Reply) {
         self.running = None;
         self.pi.reply(self.now(), reply);
@@ -193,10 +207,10 @@ impl Session {
         }
     }
 
-    fn shutdown_stage_changed(&mut self) {
+    async fn shutdown_stage_changed(&mut self) {
         let stage = *self.stage.borrow_and_update();
-        if stage == ShutdownStage::Stopping && self.running.take().is_some() {
-            self.transfer_ended(&replies::transfer_aborted());
+        if stage == ShutdownStage::Stopping {
+            self.cut_transfer().await;
         }
         if self.running.is_none() {
             self.pi.close_with(self.now(), &replies::shutting_down());
@@ -227,21 +241,32 @@ impl Session {
         self.umask = None;
     }
 
-    /// Sends all output. A client that does not read its replies is waited for as long as an idle one.
-    async fn flush(&mut self) -> std::io::Result<()> {
+    /// Sends what the socket takes now.
+    fn send_what_fits(&mut self) -> std::io::Result<()> {
         while !self.pi.output().is_empty() {
-            let sending = self.control.send(self.pi.output());
-            let count = tokio::time::timeout(self.shared.config.times.idle, sending)
-                .await
-                .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
-            self.pi.output_written(count);
+            match self.control.try_send(self.pi.output()) {
+                Ok(count) => self.pi.output_written(count),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }
 
     /// Says the last words and closes without destroying them: a close with unread input would send RST.
     async fn farewell(&mut self) -> std::io::Result<()> {
-        self.flush().await?;
+        let said = async {
+            loop {
+                self.send_what_fits()?;
+                if self.pi.output().is_empty() {
+                    return Ok::<_, std::io::Error>(());
+                }
+                self.control.writable().await?;
+            }
+        };
+        tokio::time::timeout(LAST_WORDS, said)
+            .await
+            .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
         self.control.finish()?;
         let drained = async { while let Ok(Received::Bytes) = self.control.receive(|_| {}).await {} };
         let _ = tokio::time::timeout(FAREWELL, drained).await;
@@ -249,8 +274,15 @@ impl Session {
     }
 
     async fn wait(&mut self) -> Woken {
-        let deadline = self.pi.poll_timeout().map(|at| self.shared.clock.instant(at));
-        if let Some(deadline) = deadline {
+        // Looked at here too: a client that sends without a pause must not keep us from them.
+        if self.stage.has_changed().unwrap_or(false) {
+            return Woken::Shutdown;
+        }
+        if let Some(at) = self.pi.poll_timeout() {
+            if at <= self.now() {
+                return Woken::Timer;
+            }
+            let deadline = self.shared.clock.instant(at);
             match &mut self.timer {
                 // A timer that fires too early costs one wake-up; setting it anew for each command costs more.
                 Some(timer) if timer.deadline() <= deadline && !timer.is_elapsed() => {}
@@ -259,7 +291,8 @@ impl Session {
             }
         }
         let Self { control, pi, running, timer, stage, input_ended, .. } = self;
-        let wants_input = pi.wants_input() && !*input_ended;
+        let unsent = pi.output().len();
+        let wants_input = pi.wants_input() && !*input_ended && unsent < limits::UNSENT_REPLIES;
         tokio::select! {
             biased;
             ended = poll_fn(|context| match running {
@@ -267,6 +300,7 @@ impl Session {
                 None => Poll::Pending,
             }) => Woken::TransferEnded(ended),
             received = control.receive(|bytes| pi.handle_input(bytes)), if wants_input => Woken::Input(received),
+            writable = control.writable(), if unsent > 0 => Woken::Writable(writable),
             () = poll_fn(|context| match timer {
                 Some(timer) => timer.as_mut().poll(context),
                 None => Poll::Pending,

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::AsyncRead;
 use wharf_net::dtp::{ConnectError, Progress, PumpError, Transfer};
 use wharf_proto::dialogue::{Authenticated, DataEvent};
 use wharf_proto::pathname::escaped;
@@ -234,15 +234,13 @@ async fn send(transfer: &mut Transfer, source: Source, ascii: bool) -> Result<()
 
 async fn receive(transfer: &mut Transfer, mut sink: Sink, ascii: bool) -> Result<(), Failure> {
     match sink.kind_mut() {
-        SinkKind::File(file) if !ascii => {
-            let file = file.try_clone().map_err(PumpError::Local)?;
-            transfer.receive_to_file(file).await?;
-        }
         SinkKind::File(file) => {
-            let mut writer = tokio::fs::File::from_std(file.try_clone().map_err(PumpError::Local)?);
-            let writer_reference: &mut (dyn AsyncWrite + Send + Unpin) = &mut writer;
-            transfer.receive_to_writer(writer_reference, true).await?;
-            tokio::io::AsyncWriteExt::flush(&mut writer).await.map_err(PumpError::Local)?;
+            let file = file.try_clone().map_err(PumpError::Local)?;
+            if ascii {
+                transfer.receive_text_to_file(file).await?;
+            } else {
+                transfer.receive_to_file(file).await?;
+            }
         }
         SinkKind::Stream(writer) => {
             transfer.receive_to_writer(&mut **writer, ascii).await?;

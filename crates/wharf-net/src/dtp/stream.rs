@@ -95,15 +95,15 @@ impl DataStream {
         interest: Interest,
         mut operation: impl FnMut(BorrowedFd<'_>) -> Result<T, Errno>,
     ) -> io::Result<T> {
+        // A peer that never lets us wait would keep our task from the control connection.
+        if self.calls >= CALLS_WITHOUT_WAIT {
+            self.calls = 0;
+            tokio::task::yield_now().await;
+        }
         loop {
             match operation(self.socket.as_fd()) {
                 Ok(value) => {
                     self.calls += 1;
-                    // A peer that never lets us wait would keep our task from the control connection.
-                    if self.calls >= CALLS_WITHOUT_WAIT {
-                        self.calls = 0;
-                        tokio::task::yield_now().await;
-                    }
                     return Ok(value);
                 }
                 Err(Errno::AGAIN) => self.ready(interest).await?,

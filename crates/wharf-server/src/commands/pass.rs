@@ -3,6 +3,7 @@
 use wharf_proto::Reply;
 use wharf_proto::command::Password;
 use wharf_proto::limits;
+use wharf_storage::StoragePath;
 
 use crate::replies;
 use crate::session::Session;
@@ -12,14 +13,16 @@ pub(crate) fn run(session: &mut Session, password: &Password) -> Reply {
     let Some(user) = session.user().cloned() else { return replies::login_refused() };
     session.identity = session.shared.config.accounts.authenticate(user.as_bytes(), password);
     if session.identity.is_some() {
+        // Somebody else's directory, after a second USER, is not this one's.
+        session.directory = StoragePath::root();
+        session.rename_from = None;
         tracing::info!(session = session.number, client = %session.client(), user = %user, "logged in");
         return replies::logged_in();
     }
     tracing::warn!(session = session.number, client = %session.client(), user = %user, "login refused");
     session.login_failures = session.login_failures.saturating_add(1);
     if session.login_failures >= limits::LOGIN_FAILURES {
-        let now = session.now();
-        session.pi.close_with(now, &replies::too_many_failures());
+        return replies::too_many_failures(); // behind a 421 the core closes
     }
     replies::login_refused()
 }
