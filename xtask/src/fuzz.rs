@@ -2,7 +2,7 @@
 
 use std::process::{Command, ExitCode};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::run;
 
@@ -48,7 +48,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let mut failed = Vec::new();
     for target in &targets {
         let mut command = cargo_fuzz("run");
-        command.current_dir(run::root()).arg(target).arg("--");
+        // What fuzzing finds goes into the corpus; the seeds stay as they are.
+        let (corpus, seeds) = (folder.join("corpus").join(target), folder.join("seeds").join(target));
+        std::fs::create_dir_all(&corpus).with_context(|| format!("cannot make {}", corpus.display()))?;
+        command.current_dir(run::root()).arg(target).args([&corpus, &seeds]).arg("--");
         command.arg(format!("-max_total_time={}", options.seconds)).arg("-print_final_stats=1");
         if !run::status(&mut command)?.success() {
             failed.push(*target);

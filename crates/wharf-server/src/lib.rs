@@ -12,5 +12,6 @@ mod session;
 mod transfer;
 pub mod transfer_log;
 
+pub use commands::UNSUPPORTED_VERBS;
 pub use config::ServerConfig;
 pub use server::{BindError, Server, ShutdownHandle, ShutdownStage};

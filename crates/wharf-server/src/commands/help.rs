@@ -3,6 +3,7 @@
 use wharf_proto::command::Text;
 use wharf_proto::{Reply, ReplyCode, Verb};
 
+use super::UNSUPPORTED_VERBS;
 use crate::replies;
 
 /// Verbs a line of the list.
@@ -24,11 +25,12 @@ pub(crate) fn run(verb: Option<&Text>) -> Reply {
 }
 
 fn all() -> Reply {
-    let names: Vec<&str> = Verb::ALL.iter().map(|verb| verb.specification().name).collect();
+    let mark = |verb: &Verb| if UNSUPPORTED_VERBS.contains(verb) { "*" } else { "" };
+    let names: Vec<String> = Verb::ALL.iter().map(|verb| format!("{verb}{}", mark(verb))).collect();
     let lines = names.chunks(PER_LINE).map(|chunk| format!(" {}", chunk.join(" ")));
     Reply::multi_line(
         ReplyCode::HELP_MESSAGE,
-        std::iter::once("The commands known here:".to_owned())
+        std::iter::once("The commands known here (* not supported):".to_owned())
             .chain(lines)
             .chain(["HELP <SP> verb tells the syntax of one.".to_owned()])
             .map(String::into_bytes),

@@ -34,6 +34,19 @@ use crate::replies;
 use crate::session::Session;
 use crate::transfer::Running;
 
+/// Verbs that are known by name and answered with 502: TLS is not here yet, SMNT and the rest of RFC 2228 never will be.
+pub const UNSUPPORTED_VERBS: &[Verb] = &[
+    Verb::Smnt,
+    Verb::Auth,
+    Verb::Adat,
+    Verb::Pbsz,
+    Verb::Prot,
+    Verb::Ccc,
+    Verb::Mic,
+    Verb::Conf,
+    Verb::Enc,
+];
+
 /// What a command comes to.
 pub(crate) enum Outcome {
     /// It is done.
