@@ -65,7 +65,7 @@ impl Negotiated {
                             listener = %address,
                             from = %stranger.from,
                             client = %opening.client,
-                            cause = "stolen-accept",
+                            cause = Cause::StolenAccept.id(),
                             "a stranger connected to the data port and was dropped"
                         );
                     })

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use wharf_findings::Cause;
 use wharf_net::dtp::DataListener;
 use wharf_proto::command::EpsvArgument;
 use wharf_proto::dialogue::DataMode;
@@ -52,7 +53,7 @@ fn listen(session: &mut Session) -> Carried<SocketAddr> {
     let config = &session.shared.config;
     session.negotiated = Negotiated::Nothing;
     let socket = config.passive_ports.listen(session.data_address()).map_err(|error| {
-        tracing::warn!(session = session.number, %error, cause = "range-exhausted", "no passive port");
+        tracing::warn!(session = session.number, %error, cause = Cause::RangeExhausted.id(), "no passive port");
         replies::cannot_listen(&error)
     })?;
     let listener = DataListener::new(socket).map_err(|_| replies::no_listener())?;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use wharf_findings::Cause;
 use wharf_proto::dialogue::DataMode;
 use wharf_proto::{Reply, Verb};
 
@@ -28,11 +29,11 @@ pub(crate) fn run(session: &mut Session, verb: Verb, told: SocketAddr) -> Carrie
     // the data connection goes to the control connection's peer whatever was told.
     let names_no_host = told.is_ipv6() && told.ip().is_unspecified();
     if told.ip() != client && !names_no_host {
-        tracing::warn!(session = session.number, %told, %client, cause = "bounce-refused", "a foreign address was refused");
+        tracing::warn!(session = session.number, %told, %client, cause = Cause::BounceRefused.id(), "a foreign address was refused");
         return Err(replies::foreign_host(told.ip(), client));
     }
     if told.port() < 1024 {
-        tracing::warn!(session = session.number, %told, cause = "bounce-refused", "a privileged port was refused");
+        tracing::warn!(session = session.number, %told, cause = Cause::BounceRefused.id(), "a privileged port was refused");
         return Err(replies::privileged_port(told.port()));
     }
     // The control connection's own address has the scope of a link-local one; EPRT cannot tell it.
