@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use wharf_findings::Cause;
 use wharf_net::dtp::{
     ActiveTarget, ConnectError, DataListener, DataStream, PeerVerified, SourcePort, connect_active,
 };
