@@ -28,3 +28,9 @@ impl Driver {
         self.runtime.block_on(main)
     }
 }
+
+/// Runs a session beside whatever else runs. The only way in which sessions get to run, so that where and how they
+/// do is decided here.
+pub fn spawn_session(session: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(session);
+}

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use wharf_net::Clock;
 use wharf_net::control::ControlConnection;
+use wharf_net::driver::spawn_session;
 use wharf_proto::dialogue::Side;
 use wharf_storage::Storage;
 
@@ -198,7 +199,7 @@ fn start_session(
     match ControlConnection::new(stream, Side::Server) {
         Ok(control) => {
             let session = Session::new(number, control, shared.clone(), stage);
-            tokio::spawn(async move {
+            spawn_session(async move {
                 session.run().await;
                 drop(done);
             });
