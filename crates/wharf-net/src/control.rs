@@ -2,14 +2,19 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use wharf_proto::dialogue::{Endpoints, Side};
 
 /// Longest piece that is read from a control connection at once, in bytes. It lies on the stack, so that an idle
 /// session owns no buffer.
 const READ_PIECE: usize = 4096;
+
+/// Silence after which the kernel asks whether the peer is still there: less than the two minutes after which the
+/// most forgetful NAT devices drop a connection.
+const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// A control connection that is up.
 #[derive(Debug)]
@@ -43,7 +48,7 @@ impl ControlConnection {
         // Telnet's urgent byte (RFC 959 §4.1.3, ABOR) stays in its place in the stream, where the decoder knows it.
         socket.set_out_of_band_inline(true)?;
         // A NAT that forgets the idle control connection of a long transfer is woken (root cause control-cut-idle).
-        socket.set_keepalive(true)?;
+        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE))?;
         Ok(Self { stream, endpoints })
     }
 
