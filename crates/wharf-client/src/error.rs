@@ -249,7 +249,10 @@ impl std::error::Error for NoDataConnection {}
 /// One sentence, what was tried, the root causes with who must change what. Several lines.
 impl fmt::Display for NoDataConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no data connection in any mode that was tried; tried:")?;
+        match self.attempts.len() {
+            0 => f.write_str("no data connection: none of the modes that are allowed can work here")?,
+            _ => f.write_str("no data connection in any mode that is allowed; tried:")?,
+        }
         for attempt in &self.attempts {
             write!(f, "\n  {attempt}")?;
         }

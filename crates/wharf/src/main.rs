@@ -2,6 +2,8 @@
 
 mod args;
 mod commands;
+mod output;
+mod settings;
 
 use std::process::ExitCode;
 

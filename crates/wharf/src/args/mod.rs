@@ -1,12 +1,30 @@
 //! What can be typed: clap definitions only.
 
+pub(crate) mod connection;
+pub(crate) mod get;
+pub(crate) mod paths;
+pub(crate) mod put;
 pub(crate) mod serve;
 
 use clap::{Parser, Subcommand};
 
 /// FTP's two connections made to meet: a server and a client in active and passive mode.
 #[derive(Debug, Parser)]
-#[command(name = "wharf", version)]
+#[command(
+    name = "wharf",
+    version,
+    after_help = "Examples:
+  wharf serve .                                       serve this directory on port 2121 of this machine
+  wharf get ftp://ftp.example.net/pub/film.mov        fetch a file in whichever mode works
+  wharf put *.jpg ftp://me@ftp.example.net/inbox/     send files
+  wharf ls -l ftp://ftp.example.net//srv/media        list an absolute path
+
+`wharf COMMAND --help` tells more about each.
+
+Exit codes of the client: 0 all done and confirmed, 1 other failure, 2 wrong usage, 3 no control connection, 4 TLS, 5 login
+refused, 6 the server said no, 7 no data connection in any mode, 8 interrupted or incomplete, 9 local file trouble,
+10 all bytes went over but were never confirmed."
+)]
 pub(crate) struct Arguments {
     /// What to do
     #[command(subcommand)]
@@ -18,4 +36,22 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Serve a directory
     Serve(serve::ServeArguments),
+    /// Download files
+    Get(get::GetArguments),
+    /// Upload files
+    Put(put::PutArguments),
+    /// List a directory
+    Ls(paths::LsArguments),
+    /// Print files
+    Cat(paths::CatArguments),
+    /// Delete files
+    Rm(paths::RmArguments),
+    /// Make directories
+    Mkdir(paths::MkdirArguments),
+    /// Remove empty directories
+    Rmdir(paths::RmdirArguments),
+    /// Rename or move a file or directory
+    Mv(paths::MvArguments),
+    /// Tell what a path is
+    Stat(paths::StatArguments),
 }

@@ -1,5 +1,11 @@
 //! The commands.
 
+mod cat;
+mod client;
+mod get;
+mod ls;
+mod paths;
+mod put;
 pub(crate) mod serve;
 
 use std::process::ExitCode;
@@ -10,5 +16,14 @@ use crate::args::{Arguments, Command};
 pub(crate) fn run(arguments: Arguments) -> ExitCode {
     match arguments.command {
         Command::Serve(arguments) => serve::run(arguments),
+        Command::Get(arguments) => get::run(arguments),
+        Command::Put(arguments) => put::run(arguments),
+        Command::Ls(arguments) => ls::run(arguments),
+        Command::Cat(arguments) => cat::run(arguments),
+        Command::Rm(arguments) => paths::remove(arguments),
+        Command::Mkdir(arguments) => paths::make_directory(arguments),
+        Command::Rmdir(arguments) => paths::remove_directory(arguments),
+        Command::Mv(arguments) => paths::rename(arguments),
+        Command::Stat(arguments) => paths::status(arguments),
     }
 }

@@ -1,0 +1,160 @@
+//! The flags that every command of the client has.
+
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::serve::port_range;
+
+/// How to connect, and how much to say.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Connection")]
+pub(crate) struct ConnectionArguments {
+    /// Active mode: the server connects to us. ADDR is told in its place (the outside of a NAT); FIRST-LAST are the ports
+    /// to listen on. As in --active, --active=198.51.100.7, --active=:50000-50099, --active=198.51.100.7:50000-50099
+    #[arg(
+        long,
+        value_name = "ADDR:FIRST-LAST",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "",
+        value_parser = active
+    )]
+    pub(crate) active: Option<Active>,
+
+    /// Passive mode: we connect to the server
+    #[arg(long, conflicts_with_all = ["active", "mode"])]
+    pub(crate) passive: bool,
+
+    /// How data connections are made: "auto" tries EPSV, PASV, EPRT and PORT until one works [default: auto]
+    #[arg(long, value_name = "MODE")]
+    pub(crate) mode: Option<Mode>,
+
+    /// TLS for ftp:// URLs. This version has none: "auto" and "off" go on in clear, "require" is refused
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    pub(crate) tls: Tls,
+
+    /// Longest wait for a connection, a reply, or the next byte of data, in seconds [default: 15, 60 and 300]
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    pub(crate) timeout: Option<Duration>,
+
+    /// How often to try again after a failed connect or an interrupted transfer, which is gone on with
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) retry: u32,
+
+    /// Use IPv4 only
+    #[arg(short = '4', long, conflicts_with = "ipv6")]
+    pub(crate) ipv4: bool,
+
+    /// Use IPv6 only
+    #[arg(short = '6', long)]
+    pub(crate) ipv6: bool,
+
+    /// No progress, no notes: errors only
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// Show the dialogue with the server (passwords hidden) and how each data connection was made
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+/// What stands behind `--active`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Active {
+    /// The address to tell.
+    pub(crate) told: Option<IpAddr>,
+    /// The ports to listen on.
+    pub(crate) ports: Option<RangeInclusive<u16>>,
+}
+
+/// How data connections are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    /// Whichever works
+    Auto,
+    /// Extended passive
+    Epsv,
+    /// Passive
+    Pasv,
+    /// Extended active
+    Eprt,
+    /// Active
+    Port,
+}
+
+/// Whether TLS is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tls {
+    /// Never
+    Off,
+    /// In clear for now
+    Auto,
+    /// Refused for now
+    Require,
+}
+
+/// `[ADDR][:FIRST-LAST]`, an IPv6 address in brackets where ports follow; `FIRST-LAST` alone too.
+fn active(text: &str) -> Result<Active, String> {
+    let address = |text: &str| {
+        let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+        bare.parse().map_err(|_| format!("\"{text}\" is not an IP address"))
+    };
+    if text.is_empty() {
+        return Ok(Active::default());
+    }
+    if let Ok(told) = address(text) {
+        return Ok(Active { told: Some(told), ports: None });
+    }
+    match text.rsplit_once(':') {
+        Some(("", ports)) => Ok(Active { told: None, ports: Some(port_range(ports)?) }),
+        Some((told, ports)) => Ok(Active { told: Some(address(told)?), ports: Some(port_range(ports)?) }),
+        None => match port_range(text) {
+            Ok(ports) => Ok(Active { told: None, ports: Some(ports) }),
+            Err(_) => {
+                Err(format!("\"{text}\" is neither an address nor a range of ports such as :50000-50099"))
+            }
+        },
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("\"{text}\" is not a number of seconds above 0");
+    let seconds: f64 = text.parse().map_err(|_| wrong())?;
+    Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero()).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_behind_active() {
+        let told = |text: &str| Some(text.parse().unwrap());
+        for (text, wanted) in [
+            ("", Active::default()),
+            ("192.0.2.1", Active { told: told("192.0.2.1"), ports: None }),
+            (":5000-5009", Active { told: None, ports: Some(5000..=5009) }),
+            ("5000-5009", Active { told: None, ports: Some(5000..=5009) }),
+            ("192.0.2.1:7-7", Active { told: told("192.0.2.1"), ports: Some(7..=7) }),
+            ("::1", Active { told: told("::1"), ports: None }),
+            ("[::1]", Active { told: told("::1"), ports: None }),
+            ("[::1]:5-6", Active { told: told("::1"), ports: Some(5..=6) }),
+        ] {
+            assert_eq!(active(text), Ok(wanted), "{text}");
+        }
+        for wrong in ["x", "1.2.3.4:", "1.2.3.4:5", ":6-5", "1.2.3:5-6", ":"] {
+            assert!(active(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn times_are_above_zero() {
+        assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
+        for wrong in ["0", "-1", "x", "nan", "inf", ""] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+    }
+}

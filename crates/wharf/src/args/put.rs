@@ -1,0 +1,40 @@
+//! The flags of `wharf put`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::connection::ConnectionArguments;
+
+/// Upload files.
+///
+/// A URL that ends with / or names a directory takes the files under their own names.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  wharf put film.mov ftp://me@ftp.example.net/inbox/
+  wharf put --mkdir *.jpg ftp://me@ftp.example.net/2026/november/
+  tar c . | wharf put - ftp://me@ftp.example.net/backup.tar")]
+pub(crate) struct PutArguments {
+    /// What to send; - is standard input
+    #[arg(required = true, num_args = 1.., value_name = "FILE|-")]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// ftp://[user[:password]@]host[:port]/path[;type=a|i]
+    #[arg(required = true, value_name = "URL")]
+    pub(crate) url: String,
+
+    /// Send only what is missing at the server
+    #[arg(short = 'c', long = "continue")]
+    pub(crate) resume: bool,
+
+    /// Make the directories that lead to the file
+    #[arg(long)]
+    pub(crate) mkdir: bool,
+
+    /// Print one JSON object for each file
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArguments,
+}

@@ -1,0 +1,257 @@
+//! What all commands of the client share: one session a server, another try, interruption, the exit code.
+
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
+use wharf_client::attempt::Attempt;
+use wharf_client::netrc::Netrc;
+use wharf_client::{ClientError, FtpUrl, Login, ServerAddress, Session};
+use wharf_proto::command::Password;
+use wharf_proto::dialogue::DataMode;
+use wharf_proto::pathname::Pathname;
+
+use crate::args::connection::ConnectionArguments;
+use crate::output;
+use crate::output::dialogue::Shown;
+use crate::settings::{ClientSettings, Talk};
+
+/// The exit code of a program that was interrupted in a transfer.
+const INTERRUPTED: u8 = 8;
+/// The exit code for wrong usage, as clap has it.
+const USAGE: u8 = 2;
+/// How long work on a blocking thread may still take when all is over.
+const LAST_WORK: Duration = Duration::from_millis(300);
+/// Longest pause before another try.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// One run of the client.
+pub(crate) struct Client {
+    /// What was asked for.
+    pub(crate) settings: ClientSettings,
+    netrc: Netrc,
+    session: Option<(FtpUrl, Session)>,
+    /// The exit code of the first failure.
+    failure: Option<u8>,
+    closed_pipe: bool,
+}
+
+/// Runs a command to its end or to the user's, and tells the exit code.
+pub(crate) fn run(
+    connection: &ConnectionArguments,
+    json: bool,
+    work: impl AsyncFnOnce(&mut Client) -> Result<(), ClientError>,
+) -> ExitCode {
+    let settings = match ClientSettings::resolve(connection, json) {
+        Ok(settings) => settings,
+        Err(error) => {
+            output::error(&error);
+            return error.exit_code().into();
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::error(&format!("no event loop: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(async {
+        let mut client =
+            Client { settings, netrc: Netrc::of_user(), session: None, failure: None, closed_pipe: false };
+        let outcome = tokio::select! {
+            outcome = work(&mut client) => Some(outcome),
+            () = interruption() => None,
+        };
+        match outcome {
+            Some(Ok(())) => {}
+            Some(Err(error)) => client.failed(None, &error),
+            None => {
+                // Closes the connections, and takes the progress bar away.
+                client.session = None;
+                output::error(
+                    &"interrupted; what arrived of a download is kept as NAME.part: go on with --continue",
+                );
+                return INTERRUPTED;
+            }
+        }
+        if let Some((_, session)) = client.session.take() {
+            session.quit().await;
+        }
+        if client.closed_pipe { 0 } else { client.failure.unwrap_or(0) }
+    });
+    // A FIFO without a reader must not keep the program from ending.
+    runtime.shutdown_timeout(LAST_WORK);
+    code.into()
+}
+
+impl Client {
+    /// Runs `work` with a session for `url`: the one that is there, if it leads to the same server. What may pass is
+    /// tried again as often as the settings say, if `again` agrees; `work` is told whether this is another try.
+    pub(crate) async fn with_session<T>(
+        &mut self,
+        url: &FtpUrl,
+        again: impl Fn(&ClientError) -> bool,
+        mut work: impl AsyncFnMut(&mut Session, bool) -> Result<T, ClientError>,
+    ) -> Result<T, ClientError> {
+        let mut tries = 0;
+        loop {
+            let outcome = match self.session(url).await {
+                Ok(session) => work(session, tries > 0).await,
+                Err(error) => Err(error),
+            };
+            match outcome {
+                Err(error) if tries < self.settings.retries && error.may_pass() && again(&error) => {
+                    tries += 1;
+                    self.session = None;
+                    let pause = LONGEST_PAUSE.min(Duration::from_secs(1 << tries.min(5)) / 2);
+                    if self.settings.talk != Talk::Quiet {
+                        output::note(&format!(
+                            "wharf: {error}; try {} of {} in {} s",
+                            tries + 1,
+                            self.settings.retries + 1,
+                            pause.as_secs_f32()
+                        ));
+                    }
+                    tokio::time::sleep(pause).await;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn session(&mut self, url: &FtpUrl) -> Result<&mut Session, ClientError> {
+        let kept = match self.session.take() {
+            Some((last, session)) if last.shares_session_with(url) => Some(session),
+            Some((_, session)) => {
+                session.quit().await;
+                None
+            }
+            None => None,
+        };
+        let session = match kept {
+            Some(session) => session,
+            None => {
+                let mut login = Login::for_url(url, &self.netrc);
+                if login.password.is_none() {
+                    login.password = ask_password(&login, url)?;
+                }
+                let shown = Box::new(Shown::new(&self.settings));
+                Session::connect(ServerAddress::from(url), login, self.settings.options.clone(), shown)
+                    .await?
+            }
+        };
+        let (_, session) = self.session.insert((url.clone(), session));
+        Ok(session)
+    }
+
+    /// Notes a failure and tells it: the exit code is that of the first.
+    pub(crate) fn failed(&mut self, url: Option<&FtpUrl>, error: &ClientError) {
+        if error.is_closed_pipe() {
+            self.closed_pipe = true;
+            return;
+        }
+        self.failure.get_or_insert(error.exit_code());
+        output::error(error);
+        if self.settings.json
+            && let Some(url) = url
+        {
+            self.event(&failure_event(url, error));
+        }
+    }
+
+    /// Whether whoever reads standard output is gone, so that going on is of no use.
+    pub(crate) fn is_over(&self) -> bool {
+        self.closed_pipe
+    }
+
+    /// Prints an event, if the results are JSON.
+    pub(crate) fn event(&mut self, event: &Value) {
+        if self.settings.json
+            && let Err(error) = output::json(event)
+        {
+            self.printing_failed(error);
+        }
+    }
+
+    /// Standard output took no more.
+    pub(crate) fn printing_failed(&mut self, error: io::Error) {
+        let error = ClientError::Local { what: "standard output".to_owned(), source: error };
+        self.failed(None, &error);
+    }
+
+    /// Says a line for a person, on a terminal only.
+    pub(crate) fn summary(&self, line: &str) {
+        if self.settings.talk != Talk::Quiet && !self.settings.json && io::stderr().is_terminal() {
+            output::note(&line);
+        }
+    }
+}
+
+/// The path of a URL, for commands that need one.
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn path_of(url: &FtpUrl) -> Result<&Pathname, ClientError> {
+    url.path().ok_or_else(|| ClientError::Usage(format!("{url} has no path; say which file is meant")))
+}
+
+/// How a data connection was made, as fields of an event.
+pub(crate) fn describe(event: &mut Value, attempt: Option<&Attempt>) {
+    if let Some(attempt) = attempt {
+        event["mode"] = attempt.command.to_string().into();
+        event["endpoint"] = attempt.endpoint.map(|endpoint| endpoint.to_string()).into();
+        event["opened_by"] = match attempt.mode() {
+            DataMode::Passive => "client".into(),
+            DataMode::Active => "server".into(),
+        };
+        event["tls"] = false.into();
+        event["resumed"] = false.into();
+    }
+}
+
+fn failure_event(url: &FtpUrl, error: &ClientError) -> Value {
+    let mut event = json!({
+        "event": "error",
+        "url": url.to_string(),
+        "exit": error.exit_code(),
+        "message": error.to_string(),
+    });
+    if let ClientError::NoDataConnection(failure) = error {
+        let attempts: Vec<_> = failure.attempts.iter().map(ToString::to_string).collect();
+        event["attempts"] = attempts.into();
+        event["findings"] = serde_json::to_value(&failure.findings).unwrap_or_default();
+    }
+    event
+}
+
+/// Asks for the password of a user that is named without one, if somebody is there to answer.
+fn ask_password(login: &Login, url: &FtpUrl) -> Result<Option<Password>, ClientError> {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Ok(None);
+    }
+    let typed = rpassword::prompt_password(format!("Password of {} at {}: ", login.user, url.host()));
+    let typed = typed.map_err(|source| ClientError::Local { what: "the password".to_owned(), source })?;
+    let password = Password::new(typed);
+    password.map(Some).map_err(|error| ClientError::Usage(format!("the password cannot be sent: {error}")))
+}
+
+/// Ctrl-C, or the signal by which a shell or service manager ends a program.
+async fn interruption() {
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// The exit code for wrong usage that clap cannot see.
+pub(crate) fn usage(message: &str) -> ExitCode {
+    output::error(&message);
+    USAGE.into()
+}

@@ -1,0 +1,101 @@
+//! `wharf get`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde_json::json;
+use wharf_client::operations::{DownloadOptions, Downloaded};
+use wharf_client::url::TransferType;
+use wharf_client::{ClientError, Destination, FtpUrl};
+
+use super::client::{self, Client, describe, path_of};
+use super::ls;
+use crate::args::get::GetArguments;
+use crate::settings::parse_urls;
+
+pub(crate) fn run(arguments: GetArguments) -> ExitCode {
+    let destination = match &arguments.output {
+        None => Destination::Directory(PathBuf::new()),
+        Some(output) if output.as_os_str() == "-" => Destination::Stdout,
+        Some(output) => Destination::Path(output.clone()),
+    };
+    if arguments.json && destination == Destination::Stdout {
+        return client::usage("--json and -o - would mix on standard output; leave one out");
+    }
+    if arguments.urls.len() > 1 && overwrites_itself(&destination) {
+        return client::usage("several files cannot go into one: let -o name a directory that is there");
+    }
+    client::run(&arguments.connection, arguments.json, async |client| {
+        for url in parse_urls(&arguments.urls)? {
+            if let Err(error) = fetch(client, &url, &destination, arguments.resume).await {
+                client.failed(Some(&url), &error);
+            }
+            if client.is_over() {
+                break;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// One URL.
+pub(crate) async fn fetch(
+    client: &mut Client,
+    url: &FtpUrl,
+    destination: &Destination,
+    resume: bool,
+) -> Result<(), ClientError> {
+    if url.transfer_type() == Some(TransferType::Listing) {
+        return ls::print(client, url, false).await;
+    }
+    let path = path_of(url)?;
+    if url.is_directory_form() {
+        return Err(ClientError::Usage(format!("{url} names a directory; `wharf ls` lists it")));
+    }
+    let ascii = url.transfer_type() == Some(TransferType::Ascii);
+    // What went to a pipe or device cannot be gone on with; nothing is sent there twice.
+    let again = |error: &ClientError| match error {
+        ClientError::Incomplete(incomplete) => incomplete.kept.is_some() || incomplete.bytes == 0,
+        _ => true,
+    };
+    let work = async |session: &mut wharf_client::Session, is_retry: bool| {
+        let resume = resume || (is_retry && !ascii);
+        let options = DownloadOptions { destination: destination.clone(), resume, ascii };
+        session.download(path, &options).await
+    };
+    let done = client.with_session(url, again, work).await?;
+    report(client, url, &done);
+    Ok(())
+}
+
+fn report(client: &mut Client, url: &FtpUrl, done: &Downloaded) {
+    let file = done.file.display();
+    let mut event = json!({
+        "event": "done",
+        "url": url.to_string(),
+        "file": file.to_string(),
+        "bytes": done.bytes,
+        "millis": u64::try_from(done.took.as_millis()).unwrap_or(u64::MAX),
+    });
+    if done.offset > 0 {
+        event["offset"] = done.offset.into();
+    }
+    describe(&mut event, done.attempt.as_ref());
+    client.event(&event);
+    match &done.attempt {
+        Some(attempt) => client.summary(&format!(
+            "{file}: {} bytes in {:.1} s ({}, {})",
+            done.bytes,
+            done.took.as_secs_f32(),
+            attempt.command,
+            attempt.endpoint.map_or_else(String::new, |endpoint| endpoint.to_string()),
+        )),
+        None => client.summary(&format!("{file}: complete already, {} bytes", done.bytes)),
+    }
+}
+
+/// Whether several downloads would take the same name.
+fn overwrites_itself(destination: &Destination) -> bool {
+    let is_file_or_missing = |path: &Path| path.metadata().map_or(true, |metadata| metadata.is_file());
+    matches!(destination, Destination::Path(path) if is_file_or_missing(path))
+}

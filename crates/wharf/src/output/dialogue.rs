@@ -1,0 +1,135 @@
+//! Shows what goes on in a session: the dialogue, and the progress of transfers.
+
+use std::fmt::Display;
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::task::JoinHandle;
+use wharf_client::Observer;
+use wharf_client::attempt::Attempt;
+use wharf_client::observer::TransferStarted;
+use wharf_proto::dialogue::Deviation;
+use wharf_proto::{Command, Reply};
+
+use super::note;
+use crate::settings::{ClientSettings, Talk};
+
+/// How often the bar moves.
+const BEAT: Duration = Duration::from_millis(100);
+
+/// Shows a session on standard error.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    dialogue: bool,
+    notes: bool,
+    bars: bool,
+    bar: Option<(ProgressBar, JoinHandle<()>)>,
+}
+
+impl Shown {
+    /// As much as the settings ask for.
+    pub(crate) fn new(settings: &ClientSettings) -> Self {
+        let quiet = settings.talk == Talk::Quiet;
+        let terminal = std::io::stderr().is_terminal();
+        Self {
+            dialogue: settings.talk == Talk::Dialogue,
+            notes: !quiet && terminal,
+            bars: !quiet && !settings.json && terminal,
+            bar: None,
+        }
+    }
+
+    fn line(&self, line: &impl Display) {
+        match &self.bar {
+            Some((bar, _)) => bar.suspend(|| note(line)),
+            None => note(line),
+        }
+    }
+}
+
+impl Observer for Shown {
+    fn connecting(&mut self, endpoint: SocketAddr) {
+        if self.dialogue {
+            self.line(&format!("* connecting to {endpoint}"));
+        }
+    }
+
+    fn connected(&mut self, endpoint: SocketAddr) {
+        if self.dialogue {
+            self.line(&format!("* control connection to {endpoint}, not under TLS"));
+        }
+    }
+
+    fn command(&mut self, command: &Command) {
+        if self.dialogue {
+            self.line(&format!("> {command}"));
+        }
+    }
+
+    fn reply(&mut self, reply: &Reply) {
+        if self.dialogue {
+            for line in reply.to_string().lines() {
+                self.line(&format!("< {line}"));
+            }
+        }
+    }
+
+    fn deviation(&mut self, deviation: &Deviation) {
+        tracing::debug!(?deviation, "no RFC says that");
+    }
+
+    fn data_connection(&mut self, attempt: &Attempt) {
+        if self.dialogue {
+            self.line(&format!("* data connection by {attempt}"));
+        }
+    }
+
+    fn transfer_started(&mut self, transfer: &TransferStarted) {
+        if !self.bars {
+            return;
+        }
+        let (bar, template) = match transfer.total {
+            Some(total) => (
+                ProgressBar::new(total),
+                "{wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta} left",
+            ),
+            None => (ProgressBar::new_spinner(), "{spinner} {bytes} {binary_bytes_per_sec} {elapsed}"),
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_position(transfer.offset);
+        bar.reset_eta();
+        let (moving, transfer) = (bar.clone(), transfer.clone());
+        let mover = tokio::spawn(async move {
+            let mut beat = tokio::time::interval(BEAT);
+            loop {
+                beat.tick().await;
+                moving.set_position(transfer.offset + transfer.progress.bytes());
+            }
+        });
+        self.bar = Some((bar, mover));
+    }
+
+    fn transfer_ended(&mut self) {
+        if let Some((bar, mover)) = self.bar.take() {
+            mover.abort();
+            bar.finish_and_clear();
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        if self.dialogue || self.notes {
+            self.line(&format!("* {text}"));
+        }
+    }
+}
+
+impl Drop for Shown {
+    /// A transfer that is interrupted must not leave half a bar behind.
+    fn drop(&mut self) {
+        self.transfer_ended();
+    }
+}

@@ -1,0 +1,140 @@
+//! From flags to what the client library wants.
+
+use wharf_client::options::{ActiveOptions, Family, ModeChoice, Options, Times};
+use wharf_client::{ClientError, FtpUrl};
+use wharf_net::passive_ports::PassivePorts;
+use wharf_proto::dialogue::{DataMode, NegotiationCommand};
+
+use crate::args::connection::{ConnectionArguments, Mode, Tls};
+
+/// How the client behaves.
+#[derive(Clone, Debug)]
+pub(crate) struct ClientSettings {
+    /// How sessions connect and transfer.
+    pub(crate) options: Options,
+    /// How often something is tried again.
+    pub(crate) retries: u32,
+    /// How much is said.
+    pub(crate) talk: Talk,
+    /// Whether results are JSON on standard output.
+    pub(crate) json: bool,
+}
+
+/// How much is said on standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Talk {
+    /// Errors.
+    Quiet,
+    /// Progress, where it is a terminal.
+    Usual,
+    /// The dialogue too.
+    Dialogue,
+}
+
+impl ClientSettings {
+    /// What the flags ask for.
+    ///
+    /// # Errors
+    /// When they contradict each other, or ask for TLS.
+    pub(crate) fn resolve(arguments: &ConnectionArguments, json: bool) -> Result<Self, ClientError> {
+        if arguments.tls == Tls::Require {
+            return Err(ClientError::TlsNotAvailable { what: "--tls require".to_owned() });
+        }
+        let only = arguments.mode.map(|mode| match mode {
+            Mode::Auto => ModeChoice::Auto,
+            Mode::Epsv => ModeChoice::Only(NegotiationCommand::Epsv),
+            Mode::Pasv => ModeChoice::Only(NegotiationCommand::Pasv),
+            Mode::Eprt => ModeChoice::Only(NegotiationCommand::Eprt),
+            Mode::Port => ModeChoice::Only(NegotiationCommand::Port),
+        });
+        let mode = match (arguments.passive, &arguments.active, only) {
+            (true, _, _) => ModeChoice::Passive,
+            (_, Some(_), Some(ModeChoice::Only(command))) if command.mode() == DataMode::Passive => {
+                return Err(ClientError::Usage(format!(
+                    "--active and --mode {} contradict each other; leave one out",
+                    command.to_string().to_lowercase()
+                )));
+            }
+            (_, _, Some(choice)) => choice,
+            (_, Some(_), None) => ModeChoice::Active,
+            (_, None, None) => ModeChoice::Auto,
+        };
+        let active = arguments.active.clone().unwrap_or_default();
+        let options = Options {
+            mode,
+            active: ActiveOptions {
+                told: active.told,
+                ports: active.ports.map_or(PassivePorts::Any, PassivePorts::Range),
+            },
+            family: match (arguments.ipv4, arguments.ipv6) {
+                (true, _) => Family::V4,
+                (_, true) => Family::V6,
+                _ => Family::Any,
+            },
+            times: arguments.timeout.map_or_else(Times::default, Times::with_timeout),
+        };
+        let talk = match (arguments.quiet, arguments.verbose) {
+            (true, _) => Talk::Quiet,
+            (_, true) => Talk::Dialogue,
+            _ => Talk::Usual,
+        };
+        Ok(Self { options, retries: arguments.retry, talk, json })
+    }
+}
+
+/// The URLs, all of them read before anything is done.
+///
+/// # Errors
+/// What is wrong with the first that is wrong. The URL itself is not in the message: it may hold a password.
+pub(crate) fn parse_urls(texts: &[String]) -> Result<Vec<FtpUrl>, ClientError> {
+    texts.iter().map(|text| FtpUrl::parse(text).map_err(ClientError::from)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Arguments, Command};
+
+    fn resolve(flags: &[&str]) -> Result<Options, String> {
+        let words = ["wharf", "get"].iter().chain(flags).chain(&["ftp://h/x"]);
+        let arguments = Arguments::try_parse_from(words).map_err(|error| error.to_string())?;
+        let Command::Get(get) = arguments.command else { unreachable!("get was typed") };
+        let settings = ClientSettings::resolve(&get.connection, false);
+        settings.map(|settings| settings.options).map_err(|error| error.to_string())
+    }
+
+    fn mode(flags: &[&str]) -> ModeChoice {
+        resolve(flags).unwrap().mode
+    }
+
+    #[test]
+    fn modes() {
+        assert_eq!(mode(&[]), ModeChoice::Auto);
+        assert_eq!(mode(&["--passive"]), ModeChoice::Passive);
+        assert_eq!(mode(&["--active"]), ModeChoice::Active);
+        assert_eq!(mode(&["--active=192.0.2.1:5-6", "--mode", "auto"]), ModeChoice::Auto);
+        assert_eq!(mode(&["--mode", "pasv"]), ModeChoice::Only(NegotiationCommand::Pasv));
+        assert_eq!(mode(&["--active", "--mode", "port"]), ModeChoice::Only(NegotiationCommand::Port));
+        for wrong in [
+            &["--active", "--passive"][..],
+            &["--passive", "--mode", "pasv"],
+            &["--active", "--mode", "epsv"],
+            &["--mode", "x"],
+            &["-4", "-6"],
+            &["--tls", "require"],
+            &["--segments", "2"],
+        ] {
+            assert!(resolve(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn the_rest() {
+        let options = resolve(&["-6", "--timeout", "1", "--active=:50000-50009"]).unwrap();
+        assert_eq!(options.family, Family::V6);
+        assert_eq!(options.times.passive.as_secs(), 1);
+        assert_eq!(options.active.ports, PassivePorts::Range(50000..=50009));
+    }
+}
