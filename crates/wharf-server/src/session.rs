@@ -255,6 +255,8 @@ impl Session {
 
     /// Says the last words and closes without destroying them: a close with unread input would send RST.
     async fn farewell(&mut self) -> std::io::Result<()> {
+        // A client that is slow to close holds no passive port (S11).
+        self.negotiated = Negotiated::Nothing;
         let said = async {
             loop {
                 self.send_what_fits()?;
