@@ -90,6 +90,25 @@ pub fn tnftp() -> Command {
     command
 }
 
+/// tnftp with a script of its own commands, a line each, for a user who is logged in by then.
+#[must_use]
+pub fn tnftp_session(
+    address: std::net::SocketAddr,
+    active: bool,
+    user: &str,
+    password: &str,
+    script: &str,
+) -> Command {
+    let tnftp = tnftp();
+    let mut command = clean("sh");
+    // Its commands come on standard input, which a program in a test does not have.
+    command.args(["-c", "printf '%s' \"$1\" | { shift; exec \"$@\"; }", "tnftp"]);
+    command.arg(format!("user {user} {password}\n{script}"));
+    command.arg(tnftp.get_program()).args(tnftp.get_args());
+    command.args([if active { "-A" } else { "-p" }, &address.ip().to_string(), &address.port().to_string()]);
+    command
+}
+
 /// Python's ftplib: `script` finds a logged-in `ftp` (class `ftplib.FTP`), passive as it is there by default.
 ///
 /// ```no_run

@@ -1,5 +1,6 @@
 //! A directory for a test.
 
+use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -67,6 +68,25 @@ impl TestDirectory {
     #[must_use]
     pub fn holds(&self, name: impl AsRef<Path>) -> bool {
         self.join(name).symlink_metadata().is_ok()
+    }
+
+    /// All files beneath it by their path in it, with their content.
+    #[must_use]
+    pub fn tree(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        let mut directories = vec![self.path().to_owned()];
+        while let Some(directory) = directories.pop() {
+            for entry in fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    directories.push(path);
+                } else {
+                    let name = path.strip_prefix(self.path()).unwrap().to_owned();
+                    files.insert(name, fs::read(path).unwrap());
+                }
+            }
+        }
+        files
     }
 
     /// The names in it, sorted.

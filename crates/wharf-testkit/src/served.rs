@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::process::Background;
+use crate::{TestDirectory, has_ipv6};
 
 /// Longest wait for `wharf: ready`.
 const START: Duration = Duration::from_secs(20);
@@ -86,4 +87,44 @@ impl Served {
         assert!(status.is_some_and(|status| status.success()), "it did not end in order: {:?}", self.program);
         self.program.all_errors()
     }
+}
+
+/// One way to reach a server of one's own: an address family, and a user.
+#[derive(Debug)]
+pub struct Way {
+    /// What it serves.
+    pub directory: TestDirectory,
+    /// The server.
+    pub served: Served,
+    /// Its control address.
+    pub address: SocketAddr,
+    /// Who logs in.
+    pub user: &'static str,
+    /// And the password.
+    pub password: &'static str,
+}
+
+impl Way {
+    /// The URL of `path`, which is relative to the login directory and escaped already, with user and password.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("ftp://{}:{}@{}/{path}", self.user, self.password, self.address)
+    }
+}
+
+/// Servers with empty directories and these flags, to be reached on 127.0.0.1 and on ::1 (where the machine has it), by
+/// anonymous and by the user `test`. Each is started when its turn comes.
+pub fn each_way(binary: &str, flags: &[&str]) -> impl Iterator<Item = Way> {
+    let listen =
+        ["127.0.0.1:0", "[::1]:0"].into_iter().filter(|listen| !listen.starts_with('[') || has_ipv6());
+    let users = [("anonymous", "guest", None), ("test", "secret", Some("test:secret"))];
+    listen.flat_map(move |listen| users.map(|user| (listen, user))).map(
+        move |(listen, (user, password, account))| {
+            let directory = TestDirectory::new();
+            let account = account.map(|account| ["--user", account]);
+            let flags = [flags, account.as_ref().map_or(&[][..], |account| account)].concat();
+            let served = Served::start_on(binary, directory.path(), listen, &flags);
+            Way { directory, address: served.address(), served, user, password }
+        },
+    )
 }
