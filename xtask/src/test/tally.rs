@@ -50,8 +50,10 @@ impl fmt::Display for Tally {
 }
 
 /// `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s`
+///
+/// At the start of a line only: indented, it is what nextest repeats of a test that failed.
 fn libtest(line: &str) -> Option<Tally> {
-    let counts = line.trim().strip_prefix("test result: ")?.split_once(". ")?.1;
+    let counts = line.strip_prefix("test result: ")?.split_once(". ")?.1;
     let count = |what| counts.split(';').find_map(|part| number_before(part, what)).unwrap_or(0);
     Some(Tally { passed: count("passed"), failed: count("failed"), skipped: count("ignored") })
 }
@@ -97,6 +99,9 @@ mod tests {
         let line =
             "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s";
         assert_eq!(after(true, &[line, "other", line]), tally(6, 0, 2));
+        let repeated = format!("    {line}");
+        let summary = "     Summary [   0.1s] 1 test run: 0 passed, 1 failed, 0 skipped";
+        assert_eq!(after(false, &[&repeated, summary]), tally(0, 1, 0));
         let line =
             "     Summary [   1.240s] 8/9 tests run: 5 passed (1 slow), 2 failed, 1 timed out, 3 skipped";
         assert_eq!(after(false, &[line]), tally(5, 3, 0));
