@@ -33,7 +33,7 @@ fn log_in(served: &Served) -> Conversation {
 /// Asks for a passive port, in both ways by turns.
 fn negotiate(client: &mut Conversation, number: usize) -> u16 {
     let passage =
-        if number % 2 == 0 { "C: PASV\nS: 227 *({six})*" } else { "C: EPSV\nS: 229 *(|||{port}|)*" };
+        if number.is_multiple_of(2) { "C: PASV\nS: 227 *({six})*" } else { "C: EPSV\nS: 229 *(|||{port}|)*" };
     client.play(passage);
     client.data_target().unwrap().port()
 }
