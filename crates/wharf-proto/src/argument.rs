@@ -289,7 +289,8 @@ impl Argument for ListArgument {
                 break;
             }
             options.extend_from_slice(&behind[..end]);
-            rest = behind[end..].trim_ascii_start();
+            let spaces = behind[end..].iter().take_while(|&&byte| byte == b' ').count();
+            rest = &behind[end + spaces..]; // a CR is not passed over: it is refused as part of a path
         }
         Ok(Self { options: options.into(), path: Option::parse(rest)? })
     }

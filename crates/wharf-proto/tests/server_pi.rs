@@ -579,6 +579,13 @@ fn nul_and_bare_cr_are_refused_in_every_argument() {
 }
 
 #[test]
+fn a_cr_behind_the_options_of_a_listing_is_refused_too() {
+    let mut bench = Bench::logged_in();
+    bench.send(b"STAT -la \r\r\nSTAT -l  \0\r\nSTAT -a -l \ra\r\n");
+    assert_eq!(bench.codes()[3..], [501, 501, 501]);
+}
+
+#[test]
 fn a_rename_needs_its_two_commands_one_right_behind_the_other() {
     let mut bench = Bench::logged_in();
     bench.send(b"RNFR a\r\nNOOP\r\nRNTO b\r\nRNFR a\r\nRNTO b\r\nRNTO c\r\n");
