@@ -116,6 +116,9 @@ impl Session {
                 return self.farewell().await;
             }
             self.send_what_fits()?;
+            if !has_room && self.pi.output().len() < limits::UNSENT_REPLIES {
+                continue; // commands may wait for nothing else
+            }
             match self.wait().await {
                 Woken::TransferEnded(ended) => self.transfer_done(&ended),
                 Woken::Input(Ok(Received::Bytes)) => {}
