@@ -86,7 +86,8 @@ fn wget_checks_a_server_with_an_absolute_path_into_dev_null() {
     for active in [false, true] {
         succeeds(wget(active), ["-O", "/dev/null", &url]);
     }
-    assert_eq!(served.stop(), "");
+    // What it logged is not of interest; when it has ended, its transfer log is whole.
+    let _ = served.stop();
     let log = fs::read_to_string(log).unwrap();
     let complete = format!(" 127.0.0.1 {LENGTH} /abs/path b _ o r test ftp 0 * c\n");
     assert_eq!((log.lines().count(), log.matches(&complete).count()), (2, 2), "{log}");
@@ -106,7 +107,7 @@ fn wget_goes_on_where_it_was_cut() {
         command.current_dir(local.path());
         succeeds(command, ["-c", &format!("ftp://{}/file", served.address())]);
         assert_same(&local.read("file"), &sample(LENGTH), "what was put together");
-        assert_eq!(served.stop(), "");
+        let _ = served.stop();
         let log = fs::read_to_string(log).unwrap();
         assert!(log.contains(" 200000 /file b _ o "), "only the rest goes over: {log}");
     }
