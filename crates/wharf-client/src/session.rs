@@ -183,6 +183,7 @@ impl Session {
 
     /// Makes sure that a command can be sent: a control connection that was lost or given up is set up anew.
     pub(crate) async fn revive(&mut self) -> Result<(), ClientError> {
+        self.take_unasked();
         if self.usable && self.pi.dialogue().is_closing() && !self.stayed_after_goodbye {
             // Some servers say 421 where 425 is meant, and stay.
             self.stayed_after_goodbye = timeout(GOODBYE_TIME, self.next_answer()).await.is_err();
@@ -200,6 +201,23 @@ impl Session {
         self.failure = None;
         self.greet_and_log_in().await?;
         self.announce_utf8().await
+    }
+
+    /// Takes what the server said without being asked, an idle time that is over for one: it must not be taken for the
+    /// answer to the next command.
+    fn take_unasked(&mut self) {
+        while self.usable && !self.pi.dialogue().is_unanswered() {
+            let (pi, clock) = (&mut self.pi, self.clock);
+            let mut understood = Ok(());
+            match self.control.try_receive(|bytes| understood = pi.handle_input(clock.now(), bytes)) {
+                Ok(Received::Bytes) if understood.is_ok() => {}
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
+                _ => self.usable = false,
+            }
+        }
+        while let Some(answer) = self.pi.poll_answer() {
+            self.observer.reply(&answer.reply);
+        }
     }
 
     /// Sends a command and waits for its final reply.

@@ -118,7 +118,10 @@ async fn the_control_peer_is_taken_in_place_of_the_address_in_227() {
         let port = free_port([127, 0, 0, 1].into());
         server.listen_data_on(SocketAddr::from(([127, 0, 0, 1], port)));
         let told = six(SocketAddr::from(([192, 0, 2, 7], port)));
-        server.play(LOGIN).play(ASK).play(&format!("C: PASV\nS: 227 Entering Passive Mode ({told}).\nC: RETR file"));
+        server
+            .play(LOGIN)
+            .play(ASK)
+            .play(&format!("C: PASV\nS: 227 Entering Passive Mode ({told}).\nC: RETR file"));
         give_file(server);
     });
     assert_eq!(works(&server, options(ModeChoice::Only(Pasv))).await, Pasv);
@@ -264,10 +267,7 @@ async fn active_mode_tells_the_address_and_listens_in_the_range_that_was_given()
         server.connect_data_to(SocketAddr::from(([127, 0, 0, 1], target.port())), None);
         server.play("S: 150 now").send_data("hello").close_data().play("S: 226 done");
     });
-    let active = ActiveOptions {
-        told: Some([198, 51, 100, 7].into()),
-        ports: PassivePorts::Range(ports),
-    };
+    let active = ActiveOptions { told: Some([198, 51, 100, 7].into()), ports: PassivePorts::Range(ports) };
     works(&server, Options { active, ..options(ModeChoice::Only(Port)) }).await;
     server.finish();
 }
