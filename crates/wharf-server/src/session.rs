@@ -26,7 +26,7 @@ use crate::server::{Shared, ShutdownStage};
 use crate::transfer::{Ended, Running, Task};
 
 /// Longest wait for a client to take the last replies.
-const LAST_WORDS: Duration = Duration::from_secs(10);
+const LAST_WORDS: Duration = Duration::from_secs(5);
 /// Longest wait for a client to close behind them.
 const FAREWELL: Duration = Duration::from_secs(2);
 
