@@ -67,7 +67,6 @@ fn a_second_sigterm_stops_at_once() {
 }
 
 #[test]
-#[ignore = "SIGTERM right behind `wharf: ready` still kills: commands/serve.rs watches signals only after it said so"]
 fn a_server_without_sessions_ends_with_the_first_sigterm() {
     let directory = TestDirectory::new();
     let mut served = Served::start(WHARF, directory.path(), &[]);

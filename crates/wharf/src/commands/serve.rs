@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::filter::LevelFilter;
 use wharf_net::driver::Driver;
 use wharf_net::passive_ports::PassivePorts;
@@ -57,6 +57,8 @@ fn serve(arguments: &ServeArguments) -> Result<()> {
     let driver = Driver::new().context("cannot start threads")?;
     driver.run(async move {
         let server = Server::bind(config, Arc::new(storage), transfer_log).map_err(explain_bind)?;
+        // Watched before anyone is told that we are ready: a SIGTERM right behind that must not kill.
+        let signals = Signals::watch().context("cannot watch signals")?;
         let mut ready = format!("wharf: serving {}\n", shown.display());
         for address in server.addresses() {
             ready.push_str(&format!("wharf: control {address}\n"));
@@ -64,7 +66,7 @@ fn serve(arguments: &ServeArguments) -> Result<()> {
         ready.push_str("wharf: ready\n");
         // Whoever started us may have closed standard output; the server runs all the same.
         let _ = std::io::stdout().write_all(ready.as_bytes()).and_then(|()| std::io::stdout().flush());
-        tokio::spawn(handle_signals(server.shutdown_handle(), server.transfer_log()));
+        tokio::spawn(handle_signals(signals, server.shutdown_handle(), server.transfer_log()));
         server.run().await;
         Ok(())
     })
@@ -165,19 +167,33 @@ fn explain_bind(error: wharf_server::BindError) -> anyhow::Error {
     anyhow::anyhow!("{error}{hint}")
 }
 
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn watch() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
 /// SIGTERM and Ctrl-C stop, SIGHUP opens the logs anew.
-async fn handle_signals(shutdown: wharf_server::ShutdownHandle, transfer_log: Option<TransferLog>) {
-    let signals =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
-    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = signals else {
-        tracing::error!("signals cannot be watched");
-        return;
-    };
+async fn handle_signals(
+    mut signals: Signals,
+    shutdown: wharf_server::ShutdownHandle,
+    transfer_log: Option<TransferLog>,
+) {
     loop {
         tokio::select! {
-            _ = terminate.recv() => shutdown.advance(),
-            _ = interrupt.recv() => shutdown.advance(),
-            _ = hangup.recv() => {
+            _ = signals.terminate.recv() => shutdown.advance(),
+            _ = signals.interrupt.recv() => shutdown.advance(),
+            _ = signals.hangup.recv() => {
                 if let Some(Err(error)) = transfer_log.as_ref().map(TransferLog::reopen) {
                     tracing::error!(%error, "the transfer log cannot be opened anew");
                 }
