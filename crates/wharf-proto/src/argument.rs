@@ -234,13 +234,10 @@ impl ByteCount {
 
 impl Argument for Text {
     fn parse(bytes: &[u8]) -> Result<Self, ArgumentError> {
-        if bytes.is_empty() {
-            return Err(ArgumentError::Missing);
-        }
-        Ok(Self::new(bytes)?)
+        Pathname::parse(bytes).map(Self)
     }
     fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.as_bytes());
+        self.0.write(out);
     }
 }
 
