@@ -150,6 +150,21 @@ async fn a_226_before_the_end_of_the_data_is_kept() {
 }
 
 #[tokio::test]
+async fn the_data_connection_is_closed_before_the_226_is_waited_for() {
+    // ProFTPD confirms only then, or ten seconds later.
+    let outcome = fetched(
+        |server| {
+            server.play(ASK).play(RETR).open_data().send_data("hello").half_close_data().expect_data_end();
+            server.play("S: 226 done");
+        },
+        &[],
+        false,
+    )
+    .await;
+    assert_eq!(outcome, (0, one("file", b"hello")));
+}
+
+#[tokio::test]
 async fn the_size_in_150_counts_where_size_is_not_known() {
     let outcome = fetched(
         |server| {

@@ -1,9 +1,12 @@
 //! RETR: a file of the server to this machine (RFC 959 §4.1.3).
 
+use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use wharf_net::dtp::PumpError;
+use tokio::io::AsyncWriteExt;
+use wharf_net::dtp::{PumpError, Transfer};
 use wharf_proto::Command;
 use wharf_proto::command::Representation;
 use wharf_proto::pathname::Pathname;
@@ -138,29 +141,9 @@ impl Session {
             progress: progress.clone(),
         });
         let mut differs = false;
-        let transfer = &mut running.transfer;
-        let work = async {
-            if options.ascii {
-                let mut file = tokio::fs::File::from_std(file);
-                transfer.receive_to_writer(&mut file, true).await?;
-                return tokio::io::AsyncWriteExt::flush(&mut file).await.map_err(PumpError::Local);
-            }
-            let mut buffer = vec![0; tail.len()];
-            let mut compared = 0;
-            while compared < tail.len() {
-                let count = transfer.receive(&mut buffer[compared..]).await?;
-                let end = compared + count;
-                if count == 0 || buffer[compared..end] != tail[compared..end] {
-                    differs = true;
-                    return Err(PumpError::Local(std::io::Error::other("another file")));
-                }
-                compared = end;
-            }
-            transfer.receive_to_file(file).await.map(|_| ())
-        };
+        let work = take_all(running.transfer, file, &tail, options.ascii, &mut differs);
         let (end, said) = self.attend(work, running.confirmed.take()).await;
         let attempt = running.attempt;
-        drop(running.transfer);
         if differs {
             return Err(ClientError::CannotResume(format!(
                 "{shown} is no part of {path}: the bytes before its end differ; move it away, or leave --continue out"
@@ -176,6 +159,37 @@ impl Session {
         let file = target.name().to_owned();
         Ok(Downloaded { file, bytes, offset, attempt: Some(attempt), took: started.elapsed() })
     }
+}
+
+/// Compares `tail`, then writes everything to `file`. The data connection is closed with its last byte: some servers
+/// confirm nothing before that.
+async fn take_all(
+    mut transfer: Transfer,
+    file: File,
+    tail: &[u8],
+    ascii: bool,
+    differs: &mut bool,
+) -> Result<(), PumpError> {
+    if ascii {
+        let mut file = tokio::fs::File::from_std(file);
+        transfer.receive_to_writer(&mut file, true).await?;
+        return file.flush().await.map_err(PumpError::Local);
+    }
+    let mut buffer = vec![0; tail.len()];
+    let mut compared = 0;
+    while compared < tail.len() {
+        let count = transfer.receive(&mut buffer[compared..]).await?;
+        if count == 0 {
+            return Err(PumpError::Network(io::ErrorKind::UnexpectedEof.into()));
+        }
+        let end = compared + count;
+        if buffer[compared..end] != tail[compared..end] {
+            *differs = true;
+            return Err(PumpError::Local(io::Error::other("another file")));
+        }
+        compared = end;
+    }
+    transfer.receive_to_file(file).await.map(|_| ())
 }
 
 /// Whether the download is complete; a local error is left to the caller.

@@ -121,7 +121,7 @@ impl Session {
             nonsense: 0,
             problem: None,
         };
-        let work = reading.read(&mut running.transfer, take);
+        let work = reading.read(running.transfer, take);
         let (end, said) = self.attend(work, running.confirmed.take()).await;
         let bytes = running.progress.bytes();
         if let Some(problem) = reading.problem {
@@ -192,9 +192,10 @@ struct Reading {
 }
 
 impl Reading {
+    /// Reads to the end of the data and closes its connection: some servers confirm nothing before that.
     async fn read(
         &mut self,
-        transfer: &mut Transfer,
+        mut transfer: Transfer,
         take: &mut impl FnMut(ListingEntry),
     ) -> Result<(), PumpError> {
         let mut buffer = vec![0; PIECE];

@@ -1,5 +1,5 @@
 //! What the tests of the client share.
-#![allow(dead_code, reason = "each test program uses its part")]
+#![allow(dead_code, clippy::unwrap_used, reason = "parts of tests, of which each test program uses its own")]
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
