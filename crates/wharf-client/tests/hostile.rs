@@ -1,5 +1,7 @@
 //! Servers that mean no good, or that nobody meant well with: bounded memory, bounded time, nothing outside the target.
 
+#![allow(clippy::unwrap_used, reason = "a test fails loudly")]
+
 mod common;
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,7 @@
 //! The ladder of modes against scripted servers: what moves it on, what it never does, and what it says at the end.
 
+#![allow(clippy::unwrap_used, reason = "a test fails loudly")]
+
 mod common;
 
 use std::net::SocketAddr;

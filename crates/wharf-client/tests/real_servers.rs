@@ -1,6 +1,8 @@
 //! The client against vsftpd, ProFTPD, Pure-FTPd and pyftpdlib: each mode, both address families, and servers that offer
 //! one mode only.
 
+#![allow(clippy::unwrap_used, reason = "a test fails loudly")]
+
 mod common;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -1,5 +1,7 @@
 //! Transfers against scripted servers: what counts as complete, what stays behind, and going on with it.
 
+#![allow(clippy::unwrap_used, reason = "a test fails loudly")]
+
 mod common;
 
 use std::time::Duration;

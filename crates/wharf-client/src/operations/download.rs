@@ -5,7 +5,6 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use tokio::io::AsyncWriteExt;
 use wharf_net::dtp::{PumpError, Transfer};
 use wharf_proto::Command;
 use wharf_proto::command::Representation;
@@ -21,6 +20,9 @@ use crate::transfer::{DataEnd, Final, completion, is_about_the_file, size_in_pre
 
 /// Bytes before the end of what is there that a resume compares with the server's (threat 30).
 const OVERLAP: u64 = 16 * 1024;
+
+/// How long the last piece of a transfer that was given up may take to be written: a FIFO may take it never.
+const LAST_PIECE: Duration = Duration::from_secs(1);
 
 /// How to download.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,6 +145,8 @@ impl Session {
         let mut differs = false;
         let work = take_all(running.transfer, file, &tail, options.ascii, &mut differs);
         let (end, said) = self.attend(work, running.confirmed.take()).await;
+        // Of a transfer that was given up, a thread may still write its last piece.
+        let _ = tokio::time::timeout(LAST_PIECE, progress.at_rest()).await;
         let attempt = running.attempt;
         if differs {
             return Err(ClientError::CannotResume(format!(
@@ -170,11 +174,6 @@ async fn take_all(
     ascii: bool,
     differs: &mut bool,
 ) -> Result<(), PumpError> {
-    if ascii {
-        let mut file = tokio::fs::File::from_std(file);
-        transfer.receive_to_writer(&mut file, true).await?;
-        return file.flush().await.map_err(PumpError::Local);
-    }
     let mut buffer = vec![0; tail.len()];
     let mut compared = 0;
     while compared < tail.len() {
@@ -189,7 +188,14 @@ async fn take_all(
         }
         compared = end;
     }
-    transfer.receive_to_file(file).await.map(|_| ())
+    if ascii {
+        transfer.receive_text_to_file(file).await?;
+    } else {
+        transfer.receive_to_file(file).await?;
+    }
+    // The sender has ended in order already; whether our end of it still reaches him changes nothing.
+    let _ = transfer.finish();
+    Ok(())
 }
 
 /// Whether the download is complete; a local error is left to the caller.

@@ -226,6 +226,8 @@ impl Reading {
                 return self.give_up(format!("{MOST_NONSENSE} bytes of it are no listing"));
             }
             if count == 0 {
+                // The sender has ended in order already; whether our end of it still reaches him changes nothing.
+                let _ = transfer.finish();
                 return Ok(());
             }
         }
