@@ -15,9 +15,9 @@ use wharf_client::{Destination, Login, Session};
 use wharf_proto::command::{Password, Text};
 use wharf_proto::dialogue::NegotiationCommand::{self, Eprt, Epsv, Pasv, Port};
 use wharf_proto::listing::EntryKind;
-use wharf_testkit::TestDirectory;
 use wharf_testkit::directory::sample;
 use wharf_testkit::peers::{BIG, Modes, Peer, PeerKind, PeerOptions};
+use wharf_testkit::{TestDirectory, skip};
 
 async fn log_in(peer: &Peer, mode: ModeChoice) -> Session {
     let login = Login {
@@ -121,7 +121,7 @@ async fn each_mode(kind: PeerKind, address: impl Into<IpAddr>) {
 
 async fn one_mode_only(kind: PeerKind, modes: Modes) {
     if !kind.supports(modes) {
-        return;
+        skip!("{kind} has no switch for {modes:?}");
     }
     let Some(peer) = Peer::start_or_skip(kind, &PeerOptions::new().modes(modes)) else { return };
     let command = all_operations(&peer, ModeChoice::Auto).await;

@@ -382,6 +382,8 @@ async fn an_upload_goes_on_with_what_the_server_has() {
     let outcome = sent(
         |server| {
             server.play("C: MKD d\nS: 550 exists\nC: TYPE I\nS: 200 I\nC: SIZE d/file\nS: 213 2\nC: EPSV");
+            server.play("S: 229 ok (|||{port}|)\nC: RETR d/file\nS: 150 look").open_data();
+            server.send_data("he").close_data().play("S: 226 done\nC: EPSV");
             server.play("S: 229 ok (|||{port}|)\nC: APPE d/file\nS: 150 send");
             server.open_data().expect_data("llo").expect_data_end();
             server.play("S: 226 done\nC: SIZE d/file\nS: 213 5");
@@ -406,6 +408,32 @@ async fn an_upload_goes_on_with_what_the_server_has() {
     )
     .await;
     assert_eq!(outcome.unwrap_err().exit_code(), 9);
+}
+
+#[tokio::test]
+async fn an_upload_is_not_joined_to_another_file() {
+    let resume = UploadOptions { resume: true, ..UploadOptions::default() };
+    let ask =
+        "C: TYPE I\nS: 200 I\nC: SIZE d/file\nS: 213 2\nC: EPSV\nS: 229 ok (|||{port}|)\nC: RETR d/file";
+    let outcome = sent(
+        move |server| {
+            server.play(ask).play("S: 150 look").open_data().send_data("xy").close_data().play("S: 226 done");
+        },
+        resume,
+    );
+    assert_eq!(outcome.await.unwrap_err().exit_code(), 9);
+    // Where uploads cannot be read, there is nothing to compare with.
+    let outcome = sent(
+        move |server| {
+            server
+                .play(ask)
+                .play("S: 550 write only\nC: EPSV\nS: 229 ok (|||{port}|)\nC: APPE d/file\nS: 150 send");
+            server.open_data().expect_data("llo").expect_data_end().play("S: 226 done");
+            server.play("C: SIZE d/file\nS: 213 5");
+        },
+        resume,
+    );
+    assert_eq!(outcome.await.unwrap(), 5);
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use wharf_proto::Command;
 use wharf_proto::command::Representation;
 use wharf_proto::pathname::Pathname;
 
+use super::OVERLAP;
 use crate::attempt::Attempt;
 use crate::data_connection::{Request, Running};
 use crate::error::{ClientError, Incomplete, IncompleteReason};
@@ -17,9 +18,6 @@ use crate::local_target::{Destination, LocalTarget};
 use crate::observer::TransferStarted;
 use crate::session::Session;
 use crate::transfer::{DataEnd, Final, completion, is_about_the_file, size_in_preliminary};
-
-/// Bytes before the end of what is there that a resume compares with the server's (threat 30).
-const OVERLAP: u64 = 16 * 1024;
 
 /// How long the last piece of a transfer that was given up may take to be written: a FIFO may take it never.
 const LAST_PIECE: Duration = Duration::from_secs(1);

@@ -10,3 +10,6 @@ pub use download::{DownloadOptions, Downloaded};
 pub use listing::{Listed, ListingForm};
 pub use status::Status;
 pub use upload::{UploadOptions, UploadSource, Uploaded};
+
+/// Bytes before the end of what is there that a resume compares with the other side's (threat 30).
+const OVERLAP: u64 = 16 * 1024;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use wharf_proto::Command;
 use wharf_proto::command::Representation;
 use wharf_proto::pathname::Pathname;
 
+use super::OVERLAP;
 use crate::attempt::Attempt;
 use crate::data_connection::Request;
 use crate::error::{ClientError, Incomplete, IncompleteReason};
@@ -82,6 +84,12 @@ impl Session {
         if options.resume && length == Some(offset) && offset > 0 {
             return Ok(Uploaded { bytes: offset, offset, attempt: None, took: started.elapsed() });
         }
+        if offset > 0 && !self.server_has_our_beginning(&file, path, offset, &shown).await? {
+            return Err(ClientError::CannotResume(format!(
+                "{path} at the server is no part of {shown}: the bytes before its end differ; leave --continue out to \
+                 replace it"
+            )));
+        }
         let request = Request {
             // APPE goes on at the end of what is there, which SIZE has just told.
             command: if offset > 0 { Command::Appe(path.clone()) } else { Command::Stor(path.clone()) },
@@ -143,6 +151,50 @@ impl Session {
         }
         let attempt = Some(running.attempt);
         Ok(Uploaded { bytes, offset, attempt, took: started.elapsed() })
+    }
+
+    /// Whether the last bytes of what the server has are ours (threat 30). A server that lets nobody read what was
+    /// uploaded cannot be asked; its part is trusted then, as its size fits.
+    async fn server_has_our_beginning(
+        &mut self,
+        file: &File,
+        path: &Pathname,
+        length: u64,
+        shown: &str,
+    ) -> Result<bool, ClientError> {
+        let from = length.saturating_sub(OVERLAP);
+        let request = Request {
+            command: Command::Retr(path.clone()),
+            representation: Representation::Image,
+            offset: from,
+        };
+        let mut running = match self.begin(&request).await {
+            Err(ClientError::Refused { .. }) => {
+                self.observer.note("the server does not let us compare what it has; going on at its end");
+                return Ok(true);
+            }
+            other => other?,
+        };
+        let mut ours = vec![0; (length - from) as usize];
+        file.read_exact_at(&mut ours, from).map_err(ClientError::local(shown))?;
+        let mut transfer = running.transfer;
+        let mut same = false;
+        let work = async {
+            let mut theirs = vec![0; ours.len() + 1];
+            let mut got = 0;
+            while got < theirs.len() {
+                match transfer.receive(&mut theirs[got..]).await? {
+                    0 => break,
+                    count => got += count,
+                }
+            }
+            same = theirs[..got] == ours[..];
+            // One that sends more than it has is not listened to any longer; either way nothing is missing.
+            let _ = transfer.finish();
+            Ok(())
+        };
+        let (_, said) = self.attend(work, running.confirmed.take()).await;
+        Ok(same && said.is_ok_and(|reply| reply.code().is_positive()))
     }
 
     /// How much of the file the server has; 0 where it cannot tell, so that all is sent.

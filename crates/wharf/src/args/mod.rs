@@ -31,27 +31,18 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
-/// What to do.
+/// What to do. Each tells about itself at its arguments.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serve a directory
     Serve(serve::ServeArguments),
-    /// Download files
     Get(get::GetArguments),
-    /// Upload files
     Put(put::PutArguments),
-    /// List a directory
     Ls(paths::LsArguments),
-    /// Print files
     Cat(paths::CatArguments),
-    /// Delete files
     Rm(paths::RmArguments),
-    /// Make directories
     Mkdir(paths::MkdirArguments),
-    /// Remove empty directories
     Rmdir(paths::RmdirArguments),
-    /// Rename or move a file or directory
     Mv(paths::MvArguments),
-    /// Tell what a path is
     Stat(paths::StatArguments),
 }
