@@ -5,6 +5,10 @@
 
 use std::future::Future;
 use std::io;
+use std::time::Duration;
+
+/// Longest wait, at the end, for work on blocking threads.
+const END: Duration = Duration::from_secs(1);
 
 /// The runtime that sessions are spawned on.
 #[derive(Debug)]
@@ -23,9 +27,12 @@ impl Driver {
         Ok(Self { runtime })
     }
 
-    /// Runs `main` to its end; what it spawns runs beside it.
-    pub fn run<F: Future>(&self, main: F) -> F::Output {
-        self.runtime.block_on(main)
+    /// Runs `main` to its end; what it spawns runs beside it, and is ended with it. A disk that hangs does not hold the
+    /// end for longer than a second.
+    pub fn run<F: Future>(self, main: F) -> F::Output {
+        let output = self.runtime.block_on(main);
+        self.runtime.shutdown_timeout(END);
+        output
     }
 }
 

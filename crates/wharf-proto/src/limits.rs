@@ -33,10 +33,6 @@ pub const PENDING_EVENTS: usize = 256;
 pub const UNKNOWN_COMMANDS_BEFORE_LOGIN: u8 = 3;
 /// Wrong passwords in one session after which a server hangs up.
 pub const LOGIN_FAILURES: u8 = 5;
-/// Matches of a glob pattern in a listing command.
-pub const GLOB_MATCHES: usize = 100_000;
-/// Names that a glob pattern may be compared with before the search ends.
-pub const GLOB_STEPS: usize = 1_000_000;
 /// Longest wait for the login to be complete, from the greeting on, whatever the peer sends meanwhile.
 pub const LOGIN_TIME: Duration = Duration::from_secs(60);
 /// Longest silence of a control connection while nothing is being transferred.

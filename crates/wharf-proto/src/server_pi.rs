@@ -311,6 +311,7 @@ impl ServerPi {
         let reply = Reply::new(error.reply_code(), format!("{error}."));
         // The line was no command, so the dialogue has none that this could answer; the bytes are what counts.
         reply.encode(&mut self.output);
+        self.dialogue.line_refused(at);
         if matches!(error, CommandError::NotAVerb(_)) {
             self.count_unknown_line(at);
         }

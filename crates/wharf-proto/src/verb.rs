@@ -169,12 +169,12 @@ verbs! {
     Appe "APPE" (Pathname) Needed Upload STORING, "RFC 959 §4.1.3", "APPE <SP> path";
     Allo "ALLO" (Text) Needed Plain &[200, 202, 452, 552], "RFC 959 §4.1.3", "ALLO <SP> size [<SP> R <SP> size]";
     Rest "REST" (ByteCount) Needed Plain &[350, 554], "RFC 3659 §5", "REST <SP> offset";
-    Rnfr "RNFR" (Pathname) Needed Plain &[350, 450, 550, 553], "RFC 959 §4.1.3", "RNFR <SP> path";
+    Rnfr "RNFR" (Pathname) Needed Plain &[350, 450, 451, 550, 553], "RFC 959 §4.1.3", "RNFR <SP> path";
     Rnto "RNTO" (Pathname) Needed Plain PATH_ACTION, "RFC 959 §4.1.3", "RNTO <SP> path";
     Abor "ABOR" NotNeeded Overtaking &[225, 226], "RFC 959 §4.1.3", "ABOR";
     Dele "DELE" (Pathname) Needed Plain PATH_ACTION, "RFC 959 §4.1.3", "DELE <SP> path";
     Rmd "RMD" (Pathname) Needed Plain PATH_ACTION, "RFC 959 §4.1.3", "RMD <SP> directory";
-    Mkd "MKD" (Pathname) Needed Plain &[257, 450, 550, 552, 553], "RFC 959 §4.1.3", "MKD <SP> directory";
+    Mkd "MKD" (Pathname) Needed Plain &[257, 450, 451, 452, 550, 552, 553], "RFC 959 §4.1.3", "MKD <SP> directory";
     Pwd "PWD" Needed Plain &[257, 550], "RFC 959 §4.1.3", "PWD";
     List "LIST" (ListArgument) Needed Listing RETRIEVING, "RFC 959 §4.1.3", "LIST [<SP> path]";
     Nlst "NLST" (ListArgument) Needed Listing RETRIEVING, "RFC 959 §4.1.3", "NLST [<SP> path]";
@@ -186,7 +186,7 @@ verbs! {
     // Experimental names of RFC 775, which clients still send (RFC 1123 §4.1.3.1)
     Xcup "XCUP" Needed Plain PATH_ACTION, "RFC 775", "XCUP";
     Xcwd "XCWD" (Pathname) Needed Plain PATH_ACTION, "RFC 775", "XCWD <SP> directory";
-    Xmkd "XMKD" (Pathname) Needed Plain &[257, 450, 550, 552, 553], "RFC 775", "XMKD <SP> directory";
+    Xmkd "XMKD" (Pathname) Needed Plain &[257, 450, 451, 452, 550, 552, 553], "RFC 775", "XMKD <SP> directory";
     Xpwd "XPWD" Needed Plain &[257, 550], "RFC 775", "XPWD";
     Xrmd "XRMD" (Pathname) Needed Plain PATH_ACTION, "RFC 775", "XRMD <SP> directory";
     // Features, RFC 2389, and languages, RFC 2640
@@ -198,10 +198,10 @@ verbs! {
     Eprt "EPRT" (ExtendedHostPort) Needed Negotiation &[200, 522], "RFC 2428 §2", "EPRT <SP> |family|address|port|";
     Epsv "EPSV" (EpsvArgument) Needed Negotiation &[200, 229, 425, 522], "RFC 2428 §3", "EPSV [<SP> family|ALL]";
     // Extensions, RFC 3659, and MFMT of draft-somers-ftp-mfxx
-    Size "SIZE" (Pathname) Needed Plain &[213, 450, 550], "RFC 3659 §4", "SIZE <SP> path";
-    Mdtm "MDTM" (Pathname) Needed Plain &[213, 250, 450, 550], "RFC 3659 §3", "MDTM <SP> path";
-    Mfmt "MFMT" (TimeAndPath) Needed Plain &[213, 250, 450, 550], "draft-somers-ftp-mfxx §3", "MFMT <SP> time <SP> path";
-    Mlst "MLST" (Option<Pathname>) Needed Plain &[250, 450, 550], "RFC 3659 §7", "MLST [<SP> path]";
+    Size "SIZE" (Pathname) Needed Plain &[213, 450, 451, 550], "RFC 3659 §4", "SIZE <SP> path";
+    Mdtm "MDTM" (Pathname) Needed Plain &[213, 250, 450, 451, 550], "RFC 3659 §3", "MDTM <SP> path";
+    Mfmt "MFMT" (TimeAndPath) Needed Plain &[213, 250, 450, 451, 550], "draft-somers-ftp-mfxx §3", "MFMT <SP> time <SP> path";
+    Mlst "MLST" (Option<Pathname>) Needed Plain &[250, 450, 451, 550], "RFC 3659 §7", "MLST [<SP> path]";
     Mlsd "MLSD" (Option<Pathname>) Needed Listing RETRIEVING, "RFC 3659 §7", "MLSD [<SP> directory]";
     // Security, RFC 2228 and RFC 4217
     Auth "AUTH" (Text) NotNeeded Plain &[232, 234, 334, 431], "RFC 2228 §3", "AUTH <SP> mechanism";

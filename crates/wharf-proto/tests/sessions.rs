@@ -269,6 +269,10 @@ fn rename_must_be_one_after_the_other() {
     let mut pair = logged_in();
     assert_eq!(pair.send_all(&["RNFR a", "RNTO b"]), [350, 250]);
     assert_eq!(pair.send_all(&["RNFR a", "NOOP", "RNTO b"]), [350, 200, 503]);
+    pair.send("RNFR a");
+    pair.inject_into_server(b"TYPE\r\nRNTO b\r\n");
+    let codes: Vec<u16> = pair.answers.iter().map(|answer| answer.reply.code().get()).collect();
+    assert_eq!(codes[codes.len() - 2..], [501, 503], "a line that is no command stands in between too");
 }
 
 #[test]

@@ -59,8 +59,13 @@ impl Negotiated {
         match self {
             Self::Passive(listener) => {
                 let address = listener.address();
+                // One line says it; a scanner must not fill the log.
+                let mut said = false;
                 listener
                     .accept(opening.client, times.data_connection, times.data_stall, |stranger| {
+                        if std::mem::replace(&mut said, true) {
+                            return;
+                        }
                         tracing::warn!(
                             session = opening.session,
                             listener = %address,

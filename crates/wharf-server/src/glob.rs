@@ -5,7 +5,8 @@ pub(crate) fn is_pattern(name: &[u8]) -> bool {
     name.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['))
 }
 
-/// Whether `name` fits `pattern`. Takes at most pattern × name steps (threat 11).
+/// Whether `name` fits `pattern`. Takes at most pattern × name steps, and both are names of at most 255 bytes
+/// (threat 11).
 pub(crate) fn fits(pattern: &[u8], name: &[u8]) -> bool {
     let (mut at_pattern, mut at_name) = (0, 0);
     // Where the last `*` stands, and how much of the name it has taken.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use wharf_proto::listing::EntryKind;
 use wharf_proto::listing::mlsx::{self, Fact, FactSelection, Facts, Rights};
 use wharf_proto::listing::unix::{self, Attributes};
-use wharf_proto::{Pathname, Reply, facts_time, limits};
+use wharf_proto::{Pathname, Reply, facts_time};
 use wharf_storage::{Entry, Kind, Listing, Metadata, Storage, StorageError, StoragePath};
 
 use crate::glob;
@@ -108,7 +108,6 @@ pub(crate) struct ListingWriter {
     pattern: Option<Vec<u8>>,
     hidden: bool,
     write: bool,
-    matches_left: usize,
     now: Timestamp,
 }
 
@@ -138,16 +137,7 @@ impl ListingWriter {
                 (Entries::One(Some(entry)), Vec::new(), None, true)
             }
         };
-        Ok(Self {
-            source,
-            style,
-            prefix,
-            pattern,
-            hidden,
-            write,
-            matches_left: limits::GLOB_MATCHES,
-            now: Timestamp::now(),
-        })
+        Ok(Self { source, style, prefix, pattern, hidden, write, now: Timestamp::now() })
     }
 
     /// The next lines, CR LF at the end of each; none at the end of the listing. May be empty in between.
@@ -164,11 +154,8 @@ impl ListingWriter {
                     if entry.name.starts_with(b".") && !self.hidden {
                         continue;
                     }
-                    if let Some(pattern) = &self.pattern {
-                        if self.matches_left == 0 || !glob::fits(pattern, &entry.name) {
-                            continue;
-                        }
-                        self.matches_left -= 1;
+                    if self.pattern.as_ref().is_some_and(|pattern| !glob::fits(pattern, &entry.name)) {
+                        continue;
                     }
                     write_line(&mut lines, self.style, &self.prefix, entry, self.write, self.now);
                 }

@@ -93,7 +93,17 @@ impl Task {
 
     async fn run(self, payload: Payload, progress: Arc<Progress>) -> Ended {
         let Self { verb, path, shared, negotiated, opening, authenticated, ascii, who } = self;
-        let account = Account::open(verb, path, shared.clone(), opening, ascii, who, progress.clone());
+        let account = Account {
+            verb,
+            path,
+            shared: shared.clone(),
+            opening,
+            ascii,
+            who,
+            progress: progress.clone(),
+            begun: Instant::now(),
+            is_closed: false,
+        };
         let opened_by = negotiated.opener();
         let mut seen = Vec::new();
         let result = async {
@@ -142,19 +152,6 @@ struct Account {
 }
 
 impl Account {
-    fn open(
-        verb: Verb,
-        path: StoragePath,
-        shared: Arc<Shared>,
-        opening: Opening,
-        ascii: bool,
-        who: Arc<str>,
-        progress: Arc<Progress>,
-    ) -> Self {
-        let begun = Instant::now();
-        Self { verb, path, shared, opening, ascii, who, progress, begun, is_closed: false }
-    }
-
     fn complete(mut self) {
         let millis = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(
@@ -220,7 +217,8 @@ async fn move_payload(mut transfer: Transfer, payload: Payload, ascii: bool) -> 
 }
 
 async fn send(transfer: &mut Transfer, source: Source, ascii: bool) -> Result<(), Failure> {
-    match source.kind {
+    let announced = source.size.filter(|_| !ascii).map(|size| size.saturating_sub(source.offset));
+    let sent = match source.kind {
         SourceKind::File(file) if !ascii => transfer.send_file(file, source.offset).await?,
         SourceKind::File(file) => {
             let mut reader = tokio::fs::File::from_std(file);
@@ -229,6 +227,10 @@ async fn send(transfer: &mut Transfer, source: Source, ascii: bool) -> Result<()
         }
         SourceKind::Stream(mut reader) => transfer.send_reader(&mut *reader, ascii).await?,
     };
+    // A file that was cut short meanwhile is not the one that 150 announced (S20).
+    if announced.is_some_and(|announced| sent < announced) {
+        return Err(PumpError::Local(std::io::ErrorKind::UnexpectedEof.into()).into());
+    }
     Ok(())
 }
 

@@ -237,6 +237,12 @@ impl Dialogue {
         self.outstanding.push_back(command.without_secret());
     }
 
+    /// The server refused a line of the client that is no command.
+    pub fn line_refused(&mut self, at: Timestamp) {
+        self.last_activity = at;
+        self.state.rename_pending = false; // RFC 959 §4.1.3: RNTO comes right behind RNFR
+    }
+
     /// The server sent `reply`. Tells which command it belongs to.
     pub fn reply(&mut self, at: Timestamp, reply: &Reply) -> Attribution {
         self.last_activity = at;
