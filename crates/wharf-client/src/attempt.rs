@@ -4,6 +4,7 @@ use core::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use wharf_proto::Reply;
 use wharf_proto::dialogue::{DataMode, NegotiationCommand};
 
@@ -23,6 +24,21 @@ pub struct Attempt {
     pub reply: Option<Reply>,
     /// How long it took.
     pub took: Duration,
+}
+
+impl Attempt {
+    /// An attempt that came to its end now.
+    pub(crate) fn new(command: NegotiationCommand, outcome: Outcome, started: Instant) -> Self {
+        Self { command, endpoint: None, told: None, outcome, reply: None, took: started.elapsed() }
+    }
+
+    pub(crate) fn with_reply(self, reply: &Reply) -> Self {
+        Self { reply: Some(reply.clone()), ..self }
+    }
+
+    pub(crate) fn with_endpoint(self, endpoint: SocketAddr, told: Option<SocketAddr>) -> Self {
+        Self { endpoint: Some(endpoint), told, ..self }
+    }
 }
 
 /// What came of an attempt.

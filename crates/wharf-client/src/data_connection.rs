@@ -116,7 +116,7 @@ impl Session {
         let Some(plan) = self.pi.dialogue().plan().copied() else {
             let problem = self.unreadable.take().unwrap_or_else(|| "it has another code".to_owned());
             let outcome = Outcome::ReplyUnreadable { problem };
-            self.note_attempt(attempts, command, None, None, outcome, Some(reply), started);
+            self.note(attempts, Attempt::new(command, outcome, started).with_reply(&reply));
             return Ok(Step::Next);
         };
         let advertised_first = self.working.is_some_and(|working| working.advertised);
@@ -127,6 +127,9 @@ impl Session {
         for (index, endpoint) in endpoints.iter().enumerate() {
             let started = Instant::now();
             let told = (plan.endpoint != *endpoint).then_some(plan.endpoint);
+            let attempt = |outcome| {
+                Attempt::new(command, outcome, started).with_reply(&reply).with_endpoint(*endpoint, told)
+            };
             let is_last = is_last && index + 1 == endpoints.len();
             let times = self.options.times;
             let budget = if is_last { times.last_rung } else { times.passive };
@@ -136,8 +139,7 @@ impl Session {
                 Err(error) => {
                     let (event, outcome) = failed_connect(&error);
                     self.pi.handle_data(self.clock.now(), event);
-                    let reply = Some(reply.clone());
-                    self.note_attempt(attempts, command, Some(*endpoint), told, outcome, reply, started);
+                    self.note(attempts, attempt(outcome));
                     continue;
                 }
             };
@@ -153,28 +155,11 @@ impl Session {
             self.send(&request.command);
             return match self.transfer_verdict(&request.command).await? {
                 Verdict::Begun { first, confirmed } => {
-                    let attempt = self.note_attempt(
-                        attempts,
-                        command,
-                        Some(*endpoint),
-                        told,
-                        Outcome::Open,
-                        Some(reply),
-                        started,
-                    );
+                    let attempt = self.note(attempts, attempt(Outcome::Open));
                     self.running(attempt, stream, verified, first, confirmed)
                 }
                 Verdict::NoData(refusal) => {
-                    let outcome = Outcome::GivenUp { reply: refusal };
-                    self.note_attempt(
-                        attempts,
-                        command,
-                        Some(*endpoint),
-                        told,
-                        outcome,
-                        Some(reply),
-                        started,
-                    );
+                    self.note(attempts, attempt(Outcome::GivenUp { reply: refusal }));
                     Ok(Step::Next)
                 }
             };
@@ -198,7 +183,7 @@ impl Session {
             Ok(listener) => listener,
             Err(error) => {
                 let outcome = Outcome::CannotListen { error };
-                self.note_attempt(attempts, command, None, None, outcome, None, started);
+                self.note(attempts, Attempt::new(command, outcome, started));
                 return Ok(Step::Next);
             }
         };
@@ -219,30 +204,23 @@ impl Session {
         let budget = if is_last { times.last_rung } else { times.active };
         let mut strangers = 0;
         let arrival = self.await_server(listener, &request.command, budget, &mut strangers).await?;
+        let attempt = |outcome| {
+            Attempt::new(command, outcome, started).with_reply(&reply).with_endpoint(endpoint, told)
+        };
         match arrival {
             Arrival::Open { stream, verified, first, confirmed } => {
-                let attempt = self.note_attempt(
-                    attempts,
-                    command,
-                    Some(endpoint),
-                    told,
-                    Outcome::Open,
-                    Some(reply),
-                    started,
-                );
+                let attempt = self.note(attempts, attempt(Outcome::Open));
                 self.running(attempt, stream, verified, first, confirmed)
             }
             Arrival::Refused(refusal) => {
-                let outcome = Outcome::GivenUp { reply: refusal };
-                self.note_attempt(attempts, command, Some(endpoint), told, outcome, Some(reply), started);
+                self.note(attempts, attempt(Outcome::GivenUp { reply: refusal }));
                 Ok(Step::Next)
             }
             Arrival::Nobody => {
                 // The server may be busy with its connect, and deaf, for a minute.
                 self.abandon();
                 self.pi.handle_data(self.clock.now(), DataEvent::Unanswered);
-                let outcome = Outcome::NothingConnected { strangers };
-                self.note_attempt(attempts, command, Some(endpoint), told, outcome, Some(reply), started);
+                self.note(attempts, attempt(Outcome::NothingConnected { strangers }));
                 Ok(Step::Next)
             }
         }
@@ -264,13 +242,13 @@ impl Session {
         match self.exchange_within(verb, limit).await {
             Ok(reply) if reply.code().is_positive() => Some(reply),
             Ok(reply) => {
-                let outcome = Outcome::NegotiationRefused;
-                self.note_attempt(attempts, command, endpoint, None, outcome, Some(reply), started);
+                let attempt = Attempt::new(command, Outcome::NegotiationRefused, started).with_reply(&reply);
+                self.note(attempts, Attempt { endpoint, ..attempt });
                 None
             }
             Err(failure) => {
                 let outcome = Outcome::NegotiationUnanswered { problem: failure.to_string() };
-                self.note_attempt(attempts, command, endpoint, None, outcome, None, started);
+                self.note(attempts, Attempt { endpoint, ..Attempt::new(command, outcome, started) });
                 None
             }
         }
@@ -377,18 +355,7 @@ impl Session {
         Ok(Step::Running(Box::new(Running { transfer, progress, attempt, first, confirmed })))
     }
 
-    #[allow(clippy::too_many_arguments, reason = "the fields of an attempt, in their order")]
-    fn note_attempt(
-        &mut self,
-        attempts: &mut Vec<Attempt>,
-        command: NegotiationCommand,
-        endpoint: Option<SocketAddr>,
-        told: Option<SocketAddr>,
-        outcome: Outcome,
-        reply: Option<Reply>,
-        started: Instant,
-    ) -> Attempt {
-        let attempt = Attempt { command, endpoint, told, outcome, reply, took: started.elapsed() };
+    fn note(&mut self, attempts: &mut Vec<Attempt>, attempt: Attempt) -> Attempt {
         self.observer.data_connection(&attempt);
         attempts.push(attempt.clone());
         attempt

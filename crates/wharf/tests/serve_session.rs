@@ -98,6 +98,14 @@ fn abor_while_the_client_has_not_connected_ends_the_wait() {
 }
 
 #[test]
+fn a_file_that_shrinks_under_a_download_is_not_confirmed() {
+    let (directory, _served, mut client) = stalled_download();
+    File::options().write(true).open(directory.join("large")).unwrap().set_len(LARGE as u64 / 2).unwrap();
+    client.expect_data_reset();
+    client.play("S: 451\nC: NOOP\nS: 200");
+}
+
+#[test]
 fn quit_during_a_transfer_lets_it_finish() {
     let (_directory, _served, mut client) = stalled_download();
     client.send_line("QUIT");
