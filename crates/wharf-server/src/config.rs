@@ -15,6 +15,8 @@ use crate::auth::Accounts;
 pub struct ServerConfig {
     /// Where to listen for control connections.
     pub listen: Vec<SocketAddr>,
+    /// Whether an address that this machine does not have is left out, as long as another one is there.
+    pub skip_missing_addresses: bool,
     /// Who may log in.
     pub accounts: Accounts,
     /// Whether files may be stored, changed and deleted.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -63,6 +64,13 @@ pub struct BindError {
     pub source: io::Error,
 }
 
+impl BindError {
+    /// Whether the machine has no such address, or none of its family.
+    fn is_missing_address(&self) -> bool {
+        matches!(Errno::from_io_error(&self.source), Some(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT))
+    }
+}
+
 /// What all sessions share.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -90,7 +98,7 @@ impl Server {
     /// Listens on all addresses of the configuration. Must be called inside a runtime.
     ///
     /// # Errors
-    /// When one of them cannot be listened on.
+    /// When one of them cannot be listened on; of missing ones, where those may be skipped, only when none is left.
     pub fn bind(
         config: ServerConfig,
         storage: Arc<dyn Storage>,
@@ -98,10 +106,23 @@ impl Server {
     ) -> Result<Self, BindError> {
         let mut listeners = Vec::new();
         let mut addresses = Vec::new();
+        let mut missing = None;
         for &address in &config.listen {
-            let listener = listen_on(address).map_err(|source| BindError { address, source })?;
-            addresses.push(listener.local_addr().map_err(|source| BindError { address, source })?);
-            listeners.push(listener);
+            let bound = listen_on(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
+            match bound.map_err(|source| BindError { address, source }) {
+                Ok((local, listener)) => {
+                    addresses.push(local);
+                    listeners.push(listener);
+                }
+                Err(error) if config.skip_missing_addresses && error.is_missing_address() => {
+                    tracing::info!(%address, error = %error.source, "this machine has no such address: skipped");
+                    missing = Some(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if let Some(error) = missing.filter(|_| listeners.is_empty()) {
+            return Err(error);
         }
         let (sender, stage) = watch::channel(ShutdownStage::Running);
         let shared = Arc::new(Shared {

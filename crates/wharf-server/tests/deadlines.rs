@@ -44,6 +44,7 @@ impl Serving {
         let user = VirtualUser { name: b"test".to_vec(), password: Password::new("secret").unwrap() };
         let config = ServerConfig {
             listen: vec![([127, 0, 0, 1], 0).into()],
+            skip_missing_addresses: false,
             accounts: Accounts { anonymous: true, users: vec![user] },
             write: true,
             modes: Modes::BOTH,

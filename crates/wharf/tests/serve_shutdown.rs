@@ -10,10 +10,11 @@ use std::thread;
 use std::time::Instant;
 
 use rustix::process::Signal;
-use wharf_testkit::TestDirectory;
+use wharf_testkit::namespace::NetworkNamespace;
 use wharf_testkit::process::{Run, run};
 use wharf_testkit::scripted::{Conversation, STEP_LIMIT, ScriptedClient};
 use wharf_testkit::served::Served;
+use wharf_testkit::{TestDirectory, skip};
 
 const WHARF: &str = env!("CARGO_BIN_EXE_wharf");
 /// More than all the buffers between a server and a client that does not read.
@@ -164,6 +165,26 @@ fn what_stops_a_start_is_told_in_a_sentence_with_exit_code_1() {
         assert!(told.starts_with("wharf: ") && told.trim_end().lines().count() == 1, "{run}");
         assert!(!run.output().contains("ready"), "{run}");
     }
+}
+
+#[test]
+fn a_machine_without_ipv6_is_served_on_ipv4_unless_ipv6_was_asked_for() {
+    let namespace = match NetworkNamespace::new() {
+        Ok(namespace) => namespace,
+        Err(reason) => skip!("{reason}"),
+    };
+    run(namespace.command("ip").args(["address", "del", "::1/128", "dev", "lo"])).assert_success();
+    let directory = TestDirectory::new();
+    let mut command = Command::new(WHARF);
+    command.args(["serve", "-v"]).arg(directory.path());
+    let served = Served::from_command(&mut namespace.adopt(&command));
+    assert_eq!(served.addresses(), ["127.0.0.1:2121".parse().unwrap()]);
+    let log = served.stop();
+    assert!(log.contains("[::1]:2121") && log.contains("skipped"), "{log}");
+    command.args(["--listen", "127.0.0.1:2121", "--listen", "[::1]:2121"]);
+    let asked_for = run(&mut namespace.adopt(&command));
+    asked_for.assert_code(1);
+    assert!(asked_for.errors().contains("cannot listen on [::1]:2121"), "{asked_for}");
 }
 
 #[test]

@@ -84,6 +84,8 @@ fn config(arguments: &ServeArguments) -> Result<ServerConfig> {
     let users = arguments.user.iter().map(|user| virtual_user(user)).collect::<Result<Vec<_>>>()?;
     Ok(ServerConfig {
         listen,
+        // A machine without IPv6 has no [::1]; what was asked for by name has to be there.
+        skip_missing_addresses: arguments.listen.is_empty(),
         accounts: Accounts { anonymous: arguments.anonymous || users.is_empty(), users },
         write: arguments.write,
         modes: Modes {
