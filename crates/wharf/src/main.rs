@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod output;
+mod prompt;
 mod settings;
 
 use std::process::ExitCode;

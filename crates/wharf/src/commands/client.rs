@@ -16,6 +16,7 @@ use wharf_proto::pathname::Pathname;
 use crate::args::connection::ConnectionArguments;
 use crate::output;
 use crate::output::dialogue::Shown;
+use crate::prompt;
 use crate::settings::{ClientSettings, Talk};
 
 /// The exit code of a program that was interrupted in a transfer.
@@ -232,7 +233,7 @@ fn ask_password(login: &Login, url: &FtpUrl) -> Result<Option<Password>, ClientE
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Ok(None);
     }
-    let typed = rpassword::prompt_password(format!("Password of {} at {}: ", login.user, url.host()));
+    let typed = prompt::password(&format!("Password of {} at {}: ", login.user, url.host()));
     let typed = typed.map_err(|source| ClientError::Local { what: "the password".to_owned(), source })?;
     let password = Password::new(typed);
     password.map(Some).map_err(|error| ClientError::Usage(format!("the password cannot be sent: {error}")))
