@@ -157,6 +157,9 @@ fn what_stops_a_start_is_told_in_a_sentence_with_exit_code_1() {
         (vec![root, "--listen", "192.0.2.1:0"], ["cannot listen on 192.0.2.1:0", "has no such address"]),
         (vec![root, "--xferlog", "/no/such/log"], ["cannot write the transfer log /no/such/log", "No such"]),
         (vec![root, "--user", ":secret"], ["--user \"\"", "not empty"]),
+        (vec![root, "--user", "me:"], ["the password of user me is empty", "anyone could log in"]),
+        (vec![root, "--user", "me:a", "--user", "me:b"], ["--user me is given twice", "one password"]),
+        (vec![root, "--anonymous", "--user", "FTP:secret"], ["--user FTP and --anonymous", "contradict"]),
     ] {
         let run = serve(&arguments);
         run.assert_code(1);
@@ -190,11 +193,14 @@ fn a_machine_without_ipv6_is_served_on_ipv4_unless_ipv6_was_asked_for() {
 #[test]
 fn a_user_without_a_password_needs_one_from_the_environment() {
     let directory = TestDirectory::new();
-    let run = serve(&[directory.path().to_str().unwrap(), "--listen", "127.0.0.1:0", "--user", "test"]);
-    run.assert_code(1);
-    assert!(run.errors().contains("set WHARF_PASSWORD"), "{run}");
+    let without = serve(&[directory.path().to_str().unwrap(), "--listen", "127.0.0.1:0", "--user", "test"]);
+    without.assert_code(1);
+    assert!(without.errors().contains("set WHARF_PASSWORD"), "{without}");
     let mut command = Command::new(WHARF);
     command.arg("serve").arg(directory.path()).args(["--listen", "127.0.0.1:0", "--user", "test"]);
+    let empty = run(command.env("WHARF_PASSWORD", ""));
+    empty.assert_code(1);
+    assert!(empty.errors().contains("the password of user test is empty"), "{empty}");
     let served = Served::from_command(command.env("WHARF_PASSWORD", "from the environment"));
     ScriptedClient::log_in(served.address(), "test", "from the environment").play("C: PWD\nS: 257");
 }

@@ -12,7 +12,8 @@ use tracing_subscriber::filter::LevelFilter;
 use wharf_net::driver::Driver;
 use wharf_net::passive_ports::PassivePorts;
 use wharf_proto::command::Password;
-use wharf_server::auth::{Accounts, VirtualUser};
+use wharf_proto::pathname::escaped;
+use wharf_server::auth::{Accounts, VirtualUser, is_anonymous};
 use wharf_server::config::{ActiveSourcePort, Advertise, AsciiPolicy, Modes, Times};
 use wharf_server::transfer_log::TransferLog;
 use wharf_server::{Server, ServerConfig};
@@ -81,7 +82,7 @@ fn config(arguments: &ServeArguments) -> Result<ServerConfig> {
     } else {
         arguments.listen.clone()
     };
-    let users = arguments.user.iter().map(|user| virtual_user(user)).collect::<Result<Vec<_>>>()?;
+    let users = virtual_users(arguments)?;
     Ok(ServerConfig {
         listen,
         // A machine without IPv6 has no [::1]; what was asked for by name has to be there.
@@ -110,6 +111,22 @@ fn config(arguments: &ServeArguments) -> Result<ServerConfig> {
     })
 }
 
+fn virtual_users(arguments: &ServeArguments) -> Result<Vec<VirtualUser>> {
+    let mut users: Vec<VirtualUser> = Vec::new();
+    for text in &arguments.user {
+        let user = virtual_user(text)?;
+        if users.iter().any(|other| other.name == user.name) {
+            bail!("--user {} is given twice: a user has one password", escaped(&user.name));
+        }
+        if arguments.anonymous && is_anonymous(&user.name) {
+            let name = escaped(&user.name);
+            bail!("--user {name} and --anonymous contradict each other: any password would do for {name}");
+        }
+        users.push(user);
+    }
+    Ok(users)
+}
+
 fn virtual_user(text: &str) -> Result<VirtualUser> {
     let (name, password) = match text.split_once(':') {
         Some((name, password)) => (name, password.to_owned()),
@@ -117,6 +134,9 @@ fn virtual_user(text: &str) -> Result<VirtualUser> {
     };
     if name.is_empty() || name.bytes().any(|byte| byte.is_ascii_control()) {
         bail!("--user {name:?}: a user's name is not empty and holds no control characters");
+    }
+    if password.is_empty() {
+        bail!("the password of user {name} is empty: anyone could log in; --anonymous is for that");
     }
     let password = Password::new(&password).with_context(|| format!("the password of user {name}"))?;
     Ok(VirtualUser { name: name.as_bytes().to_vec(), password })
