@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use wharf_findings::Cause;
 use wharf_net::dtp::DataListener;
+use wharf_net::passive_ports::ListenError;
 use wharf_proto::command::EpsvArgument;
 use wharf_proto::dialogue::DataMode;
 use wharf_proto::host_port::{HostPort, extended_passive_mode_text};
@@ -53,7 +54,8 @@ fn listen(session: &mut Session) -> Carried<SocketAddr> {
     let config = &session.shared.config;
     session.negotiated = Negotiated::Nothing;
     let socket = config.passive_ports.listen(session.data_address()).map_err(|error| {
-        tracing::warn!(session = session.number, %error, cause = Cause::RangeExhausted.id(), "no passive port");
+        let cause = matches!(error, ListenError::AllInUse(_)).then(|| Cause::RangeExhausted.id());
+        tracing::warn!(session = session.number, %error, cause, "no passive port");
         replies::cannot_listen(&error)
     })?;
     let listener = DataListener::new(socket).map_err(|_| replies::no_listener())?;
