@@ -194,10 +194,11 @@ impl Session {
             (NegotiationCommand::Port, SocketAddr::V4(told)) => Command::Port(HostPort::from(told)),
             _ => Command::Eprt(ExtendedHostPort::from(told)),
         };
-        let Some(reply) = self.negotiate(command, &verb, Some(endpoint), is_last, attempts).await else {
+        let told = (told.ip() != endpoint.ip()).then_some(told);
+        let listening = Some((endpoint, told));
+        let Some(reply) = self.negotiate(command, &verb, listening, is_last, attempts).await else {
             return Ok(Step::Next);
         };
-        let told = (told.ip() != endpoint.ip()).then_some(told);
         self.restart_at(request.offset).await?;
         self.send(&request.command);
         let times = self.options.times;
@@ -226,29 +227,36 @@ impl Session {
         }
     }
 
-    /// Sends the negotiation. None if it failed, with the attempt noted.
+    /// Sends the negotiation; in active mode of where we listen, and what is told in its place. None if it failed, with
+    /// the attempt noted.
     async fn negotiate(
         &mut self,
         command: NegotiationCommand,
         verb: &Command,
-        endpoint: Option<SocketAddr>,
+        listening: Option<(SocketAddr, Option<SocketAddr>)>,
         is_last: bool,
         attempts: &mut Vec<Attempt>,
     ) -> Option<Reply> {
         let started = Instant::now();
+        let failed = |outcome| {
+            let attempt = Attempt::new(command, outcome, started);
+            match listening {
+                Some((endpoint, told)) => attempt.with_endpoint(endpoint, told),
+                None => attempt,
+            }
+        };
         let limit = self.options.times.reply;
         let limit = if is_last { limit } else { limit.min(NEGOTIATION_TIME) };
         self.unreadable = None;
         match self.exchange_within(verb, limit).await {
             Ok(reply) if reply.code().is_positive() => Some(reply),
             Ok(reply) => {
-                let attempt = Attempt::new(command, Outcome::NegotiationRefused, started).with_reply(&reply);
-                self.note(attempts, Attempt { endpoint, ..attempt });
+                self.note(attempts, failed(Outcome::NegotiationRefused).with_reply(&reply));
                 None
             }
             Err(failure) => {
                 let outcome = Outcome::NegotiationUnanswered { problem: failure.to_string() };
-                self.note(attempts, Attempt { endpoint, ..Attempt::new(command, outcome, started) });
+                self.note(attempts, failed(outcome));
                 None
             }
         }

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 
 use wharf_findings::{Cause, Confidence, Evidence, Finding, candidates};
-use wharf_proto::Reply;
 use wharf_proto::dialogue::{DataMode, Endpoints, NegotiationCommand, is_private};
 use wharf_proto::pathname::escaped;
+use wharf_proto::{Reply, ReplyCode};
 
 use crate::attempt::{Attempt, Outcome};
 use crate::options::ModeChoice;
@@ -44,27 +44,72 @@ impl Findings {
     }
 }
 
-/// Both commands of a mode refused: the mode is off. One of them only, and that the extended one: it is not known.
+/// All commands of a mode refused as unknown or not implemented: the mode seems to be off, and is if the server says so.
+/// One of them only, and that the extended one: it is not known. A refusal whose words tell another reason (the address in
+/// PORT, the family, no free port) says nothing about the mode.
 fn refused_mode(attempts: &[Attempt], mode: DataMode, found: &mut Findings) {
     let of_mode: Vec<_> = attempts.iter().filter(|attempt| attempt.mode() == mode).collect();
-    let refused: Vec<_> =
-        of_mode.iter().filter(|attempt| attempt.outcome == Outcome::NegotiationRefused).collect();
-    let evidence: Vec<_> = refused.iter().filter_map(|attempt| negotiation_reply(attempt)).collect();
-    if refused.is_empty() || evidence.is_empty() {
+    let says_off = |attempt: &&&Attempt| {
+        refusal(attempt).is_some_and(|reply| texts_of(reply).contains(&Cause::ModeDisabled))
+    };
+    let off: Vec<_> =
+        of_mode.iter().filter(says_off).filter_map(|attempt| negotiation_reply(attempt)).collect();
+    if !off.is_empty() {
+        found.add(Cause::ModeDisabled, Confidence::Certain, off);
         return;
     }
-    let permanent =
-        refused.iter().all(|attempt| attempt.reply.as_ref().is_some_and(|reply| reply.code().get() >= 500));
-    if refused.len() == of_mode.len() && permanent {
-        // One refused command alone may also be one that the server does not know.
-        let confidence = if refused.len() > 1 { Confidence::Certain } else { Confidence::Likely };
-        found.add(Cause::ModeDisabled, confidence, evidence);
-    } else if permanent
-        && refused
-            .iter()
-            .all(|attempt| matches!(attempt.command, NegotiationCommand::Epsv | NegotiationCommand::Eprt))
+    let unknown = |attempt: &&&Attempt| {
+        refusal(attempt).is_some_and(|reply| {
+            matches!(reply.code(), ReplyCode::SYNTAX_ERROR | ReplyCode::NOT_IMPLEMENTED)
+                && texts_of(reply).is_empty()
+        })
+    };
+    let refused: Vec<_> = of_mode.iter().filter(unknown).collect();
+    let evidence: Vec<_> = refused.iter().filter_map(|attempt| negotiation_reply(attempt)).collect();
+    if refused.is_empty() {
+        return;
+    }
+    if refused.len() == of_mode.len() {
+        found.add(Cause::ModeDisabled, Confidence::Likely, evidence);
+    } else if refused
+        .iter()
+        .all(|attempt| matches!(attempt.command, NegotiationCommand::Epsv | NegotiationCommand::Eprt))
     {
         found.add(Cause::ExtendedUnsupported, Confidence::Likely, evidence);
+    }
+}
+
+/// The reply that refused the negotiation.
+fn refusal(attempt: &Attempt) -> Option<&Reply> {
+    attempt.reply.as_ref().filter(|_| attempt.outcome == Outcome::NegotiationRefused)
+}
+
+/// A negotiation refused for what it said: the address that PORT or EPRT told, or its family.
+fn refused_endpoint(attempt: &Attempt, reply: &Reply, control: Endpoints, found: &mut Findings) {
+    let texts = texts_of(reply);
+    let (client, server) = (control.client.ip(), control.server.ip());
+    let verb = attempt.command.to_string();
+    if reply.code() == ReplyCode::NETWORK_PROTOCOL_NOT_SUPPORTED
+        && (texts.is_empty() || texts.contains(&Cause::FamilyMismatch))
+    {
+        let evidence = Evidence::FamilyDiffers { verb: verb.clone(), control_peer: server };
+        found.add(Cause::FamilyMismatch, Confidence::Likely, vec![evidence, said(&verb, reply)]);
+    }
+    let is_about_address =
+        matches!(reply.code(), ReplyCode::PARAMETER_SYNTAX_ERROR | ReplyCode::PARAMETER_NOT_IMPLEMENTED)
+            || texts.iter().any(|cause| matches!(cause, Cause::PortUnroutable | Cause::BounceRefused));
+    let Some(told) = attempt.told.or(attempt.endpoint).filter(|_| attempt.mode() == DataMode::Active) else {
+        return;
+    };
+    if !is_about_address {
+        return;
+    }
+    if is_private(told.ip()) && !is_private(server) {
+        let evidence = Evidence::UnroutableAddressSent { told, control_source: client };
+        found.add(Cause::PortUnroutable, Confidence::Likely, vec![evidence, said(&verb, reply)]);
+    } else if told.ip() != client {
+        let evidence = Evidence::IllegalEndpoint { told, control_peer: client };
+        found.add(Cause::BounceRefused, Confidence::Likely, vec![evidence, said(&verb, reply)]);
     }
 }
 
@@ -83,6 +128,7 @@ fn judge(attempt: &Attempt, control: Endpoints, found: &mut Findings) {
         Outcome::Open => {}
         Outcome::NegotiationRefused => {
             if let Some(reply) = &attempt.reply {
+                refused_endpoint(attempt, reply, control, found);
                 known_text(&verb, reply, found);
             }
         }
@@ -143,13 +189,18 @@ fn not_connected_to_us(attempt: &Attempt, control: Endpoints, reply: Option<&Rep
 
 /// What the catalogue knows of the words. A text proves nothing by itself.
 fn known_text(verb: &str, reply: &Reply, found: &mut Findings) {
-    let text = reply.lines().map(|line| escaped(line).to_string()).collect::<Vec<_>>().join("\n");
-    for cause in candidates(reply.code().get(), &text) {
+    for cause in texts_of(reply) {
         let carries = [cause.decided_by(), cause.hinted_by()].concat();
         if carries.contains(&wharf_findings::EvidenceKind::ReplyReceived) {
             found.add(cause, Confidence::Possible, vec![said(verb, reply)]);
         }
     }
+}
+
+/// The causes for which the reply's words are known to stand.
+fn texts_of(reply: &Reply) -> Vec<Cause> {
+    let text = reply.lines().map(|line| escaped(line).to_string()).collect::<Vec<_>>().join("\n");
+    candidates(reply.code().get(), &text)
 }
 
 fn negotiation_reply(attempt: &Attempt) -> Option<Evidence> {
@@ -164,7 +215,6 @@ fn said(verb: &str, reply: &Reply) -> Evidence {
 mod tests {
     use std::time::Duration;
 
-    use wharf_proto::ReplyCode;
     use wharf_proto::dialogue::NegotiationCommand::{Eprt, Epsv, Pasv, Port};
 
     use super::*;
@@ -194,7 +244,7 @@ mod tests {
         use Confidence::{Certain, Likely};
         let refused = Outcome::NegotiationRefused;
         let both = [attempt(Epsv, refused.clone()), attempt(Pasv, refused.clone())];
-        assert_eq!(causes(&both), [(Cause::ModeDisabled, Certain)]);
+        assert_eq!(causes(&both), [(Cause::ModeDisabled, Likely)]);
         let silent = attempt(Pasv, Outcome::ConnectUnanswered);
         assert_eq!(
             causes(&[attempt(Epsv, refused.clone()), silent.clone()]),
@@ -209,6 +259,37 @@ mod tests {
         );
         let garbage = attempt(Epsv, Outcome::ReplyUnreadable { problem: "no port".into() });
         assert_eq!(causes(&[garbage]), [(Cause::MalformedReply, Certain)]);
+    }
+
+    #[test]
+    fn a_refusal_is_told_by_its_code_and_words() {
+        use Confidence::{Certain, Likely, Possible};
+        let refused = |command, code, text: &'static str| Attempt {
+            reply: Some(Reply::new(ReplyCode::new(code).unwrap(), text)),
+            endpoint: None,
+            ..attempt(command, Outcome::NegotiationRefused)
+        };
+        let off = "Passive mode is switched off on this server: use active mode (EPRT or PORT).";
+        assert_eq!(
+            causes(&[refused(Epsv, 502, off), refused(Pasv, 502, off)]),
+            [(Cause::ModeDisabled, Certain)]
+        );
+        let full = "All 1 passive ports 4000-4000 are in use; try again later.";
+        let full = [refused(Epsv, 425, full), refused(Pasv, 425, full)];
+        assert_eq!(causes(&full), [(Cause::RangeExhausted, Possible)]);
+        let own = Some("198.51.100.9:4000".parse().unwrap());
+        let foreign = |command, told: &str| Attempt {
+            endpoint: own,
+            told: Some(told.parse().unwrap()),
+            ..refused(command, 504, "No.")
+        };
+        let other = [foreign(Eprt, "192.0.2.1:4000"), foreign(Port, "192.0.2.1:4000")];
+        assert_eq!(causes(&other), [(Cause::BounceRefused, Likely)]);
+        let private = [foreign(Eprt, "10.0.0.1:4000"), foreign(Port, "10.0.0.1:4000")];
+        assert_eq!(causes(&private), [(Cause::PortUnroutable, Likely)]);
+        assert!(private[0].to_string().contains("(told 10.0.0.1:4000)"), "{}", private[0]);
+        assert_eq!(causes(&[refused(Epsv, 522, "No.")]), [(Cause::FamilyMismatch, Likely)]);
+        assert_eq!(causes(&[refused(Epsv, 501, "No."), refused(Pasv, 504, "No.")]), []);
     }
 
     #[test]

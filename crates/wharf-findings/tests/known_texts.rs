@@ -38,6 +38,36 @@ fn what_real_programs_say() {
             "Unable to build data connection: TLS session of data connection not resumed.",
             &[TlsResumptionRequired],
         ),
+        (
+            502,
+            "Active mode is switched off on this server: use passive mode (EPSV or PASV).",
+            &[ModeDisabled],
+        ),
+        (504, "No data connection to port 22: ports below 1024 are refused.", &[BounceRefused]),
+        (
+            504,
+            "No data connection to 192.0.2.1: you are 127.0.0.1. Behind a NAT, use passive mode (EPSV or PASV).",
+            &[BounceRefused, PortUnroutable],
+        ),
+        (425, "All 10 passive ports 40000-40009 are in use; try again later.", &[RangeExhausted]),
+        (
+            425,
+            "Nothing connected to 127.0.0.1:4000 in 30 s: a firewall between you and this server probably blocks that port.",
+            &[PassivePortFiltered, PortsUnpublished],
+        ),
+        (
+            425,
+            "192.0.2.1:5 did not answer in 9 s: a firewall or NAT before you probably drops incoming connections; use passive mode.",
+            &[ClientRefusesInbound, PortUnroutable, ServerEgressBlocked],
+        ),
+        (
+            425,
+            "192.0.2.1:5 refused the connection: nothing listens there, or a firewall rejects it; use passive mode.",
+            &[ClientRefusesInbound, PortUnroutable],
+        ),
+        (425, "Cannot connect from port 20: Permission denied.", &[SourcePortFiltered]),
+        (522, "PASV cannot tell an IPv6 address, use EPSV (2).", &[FamilyMismatch]),
+        (522, "This control connection is IPv4, use (1).", &[FamilyMismatch]),
         (421, "There are too many connections from your internet address.", &[SessionLimit]),
         (530, "Sorry, Too Many users (50) are already connected", &[SessionLimit]),
     ];
