@@ -49,6 +49,15 @@ impl Negotiated {
         }
     }
 
+    /// Where the data connection is expected, and what probably keeps it away when it does not come.
+    pub(crate) fn expected(&self) -> Option<(SocketAddr, Cause)> {
+        match self {
+            Self::Passive(listener) => Some((listener.address(), Cause::PassivePortFiltered)),
+            Self::Active(target) => Some((*target, Cause::ClientRefusesInbound)),
+            Self::Nothing => None,
+        }
+    }
+
     /// Opens the data connection that was negotiated and verifies its far end.
     pub(crate) async fn open(
         self,
@@ -105,6 +114,16 @@ impl Negotiated {
             // The protocol core lets no transfer begin without a negotiation.
             Self::Nothing => Err(ConnectError::Kernel(std::io::ErrorKind::NotConnected.into())),
         }
+    }
+}
+
+/// What probably keeps a data connection from coming up, as far as this end alone can tell.
+pub(crate) fn possible_cause(error: &ConnectError) -> Option<Cause> {
+    match error {
+        ConnectError::NothingConnected { .. } => Some(Cause::PassivePortFiltered),
+        ConnectError::Unanswered { .. } | ConnectError::Refused { .. } => Some(Cause::ClientRefusesInbound),
+        ConnectError::SourcePort { .. } => Some(Cause::SourcePortFiltered),
+        ConnectError::PairInUse { .. } | ConnectError::Kernel(_) => None,
     }
 }
 

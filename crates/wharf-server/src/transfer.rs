@@ -1,18 +1,20 @@
 //! The life of one transfer on the server: open the data connection, move the payload, say how it ended.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::io::AsyncRead;
+use wharf_findings::Cause;
 use wharf_net::dtp::{ConnectError, Progress, PumpError, Transfer};
 use wharf_proto::dialogue::{Authenticated, DataEvent};
 use wharf_proto::pathname::escaped;
 use wharf_proto::{Reply, Verb};
 use wharf_storage::{Sink, SinkKind, Source, SourceKind, StorageError, StoragePath};
 
-use crate::data::{Negotiated, Opening};
+use crate::data::{Negotiated, Opening, possible_cause};
 use crate::replies;
 use crate::server::Shared;
 
@@ -71,6 +73,15 @@ enum Failure {
     Storage(StorageError),
 }
 
+impl Failure {
+    fn possible_cause(&self) -> Option<Cause> {
+        match self {
+            Self::Connect(error) => possible_cause(error),
+            Self::Pump(_) | Self::Storage(_) => None,
+        }
+    }
+}
+
 impl From<PumpError> for Failure {
     fn from(error: PumpError) -> Self {
         Self::Pump(error)
@@ -93,7 +104,7 @@ impl Task {
 
     async fn run(self, payload: Payload, progress: Arc<Progress>) -> Ended {
         let Self { verb, path, shared, negotiated, opening, authenticated, ascii, who } = self;
-        let account = Account {
+        let mut account = Account {
             verb,
             path,
             shared: shared.clone(),
@@ -102,12 +113,14 @@ impl Task {
             who,
             progress: progress.clone(),
             begun: Instant::now(),
+            awaited: negotiated.expected(),
             is_closed: false,
         };
         let opened_by = negotiated.opener();
         let mut seen = Vec::new();
         let result = async {
             let (stream, peer) = negotiated.open(opening, &shared).await.map_err(Failure::Connect)?;
+            account.awaited = None;
             let (server, client) = (stream.local(), stream.peer());
             seen.push(DataEvent::Opened { by: opened_by, client, server });
             let transfer = Transfer::open(stream, authenticated, peer, progress.clone());
@@ -124,7 +137,7 @@ impl Task {
         };
         match &result {
             Ok(()) => account.complete(),
-            Err(_) => account.failed(&reply),
+            Err(failure) => account.failed(&reply, failure.possible_cause()),
         }
         seen.push(DataEvent::Progress { bytes });
         seen.push(match &result {
@@ -148,12 +161,14 @@ struct Account {
     who: Arc<str>,
     progress: Arc<Progress>,
     begun: Instant,
+    /// Where the data connection is still waited for, and what probably keeps it away.
+    awaited: Option<(SocketAddr, Cause)>,
     is_closed: bool,
 }
 
 impl Account {
     fn complete(mut self) {
-        let millis = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let millis = self.millis();
         tracing::info!(
             session = self.opening.session, verb = %self.verb, path = %escaped(self.path.as_bytes()),
             bytes = self.progress.bytes(), millis, "transfer complete"
@@ -161,12 +176,18 @@ impl Account {
         self.close(true);
     }
 
-    fn failed(mut self, reply: &Reply) {
+    fn failed(mut self, reply: &Reply, possible_cause: Option<Cause>) {
+        let possible_cause = possible_cause.map(Cause::id);
         tracing::warn!(
             session = self.opening.session, verb = %self.verb, path = %escaped(self.path.as_bytes()),
-            bytes = self.progress.bytes(), client = %self.opening.client, reply = %reply, "transfer failed"
+            bytes = self.progress.bytes(), client = %self.opening.client, reply = %reply,
+            possible_cause, "transfer failed"
         );
         self.close(false);
+    }
+
+    fn millis(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     fn close(&mut self, complete: bool) {
@@ -187,13 +208,22 @@ impl Account {
 
 impl Drop for Account {
     fn drop(&mut self) {
-        if !self.is_closed {
-            tracing::info!(
+        if self.is_closed {
+            return;
+        }
+        match self.awaited {
+            // A client that gives up before our deadline leaves no other trace of what a firewall did.
+            Some((endpoint, possible_cause)) => tracing::warn!(
+                session = self.opening.session, verb = %self.verb, path = %escaped(self.path.as_bytes()),
+                client = %self.opening.client, %endpoint, waited_millis = self.millis(),
+                possible_cause = possible_cause.id(), "transfer cut before its data connection was up"
+            ),
+            None => tracing::info!(
                 session = self.opening.session, verb = %self.verb, path = %escaped(self.path.as_bytes()),
                 bytes = self.progress.bytes(), "transfer cut"
-            );
-            self.close(false);
+            ),
         }
+        self.close(false);
     }
 }
 

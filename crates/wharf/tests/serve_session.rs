@@ -90,11 +90,20 @@ fn abor_of_an_upload_leaves_the_session_alive() {
 
 #[test]
 fn abor_while_the_client_has_not_connected_ends_the_wait() {
-    let (directory, _served, mut client) = session(&[]);
+    let (directory, served, mut client) = session(&[]);
     directory.write("file", "content");
     client.play("C: PASV\nS: 227 *({six})*\nC: RETR file\nS: 150\nC: ABOR\nS: 426\nS: 226");
+    let unreached = client.data_target().unwrap();
     client.play("C: PASV\nS: 227 *({six})*\nC: RETR file\nS: 150").open_data();
-    client.expect_data(b"content").expect_data_end().play("S: 226");
+    client.expect_data(b"content").expect_data_end().play("S: 226\nC: QUIT\nS: 221").expect_close();
+    // Without a flag the log says what was waited for, and what probably kept it away.
+    let log = served.stop();
+    assert_eq!(log.lines().count(), 1, "{log}");
+    for part in
+        ["WARN", &format!("endpoint={unreached}"), "waited_millis=", "cause=\"passive-port-filtered\""]
+    {
+        assert!(log.contains(part), "{part} in {log}");
+    }
 }
 
 #[test]
