@@ -13,6 +13,9 @@ use wharf_proto::decoder::ReplyError;
 use crate::attempt::Attempt;
 use crate::url::UrlError;
 
+/// What standard output is called in a [`ClientError::Local`].
+pub const STANDARD_OUTPUT: &str = "standard output";
+
 /// Why an operation of the client did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -155,10 +158,11 @@ impl ClientError {
         }
     }
 
-    /// Whether whoever reads our output is gone: no error for a program in a pipe.
+    /// Whether whoever reads our standard output is gone: no error for a program in a pipe.
     #[must_use]
     pub fn is_closed_pipe(&self) -> bool {
-        matches!(self, Self::Local { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
+        matches!(self, Self::Local { what, source }
+            if what == STANDARD_OUTPUT && source.kind() == io::ErrorKind::BrokenPipe)
     }
 
     /// Trouble with a local file.
@@ -201,6 +205,19 @@ pub struct Incomplete {
     pub reason: IncompleteReason,
     /// Where a download's part is.
     pub kept: Option<PathBuf>,
+    /// What can be done about it.
+    pub way_on: WayOn,
+}
+
+/// What can be done about a transfer that is not complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WayOn {
+    /// It can be gone on with: there is a part of it here.
+    Download,
+    /// It can be gone on with: there may be a part of it at the server.
+    Upload,
+    /// Only from its beginning: a listing, or what went to a pipe.
+    Again,
 }
 
 /// Why a transfer is not complete.
@@ -231,7 +248,11 @@ impl fmt::Display for Incomplete {
             None => f.write_str("bytes went over)")?,
         }
         f.write_str(&kept_note(&self.kept))?;
-        f.write_str("; go on with --continue")
+        f.write_str(match self.way_on {
+            WayOn::Download => "; go on with --continue",
+            WayOn::Upload => "; a part of it may be at the server: go on with --continue",
+            WayOn::Again => "; try again",
+        })
     }
 }
 

@@ -15,7 +15,7 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use wharf_proto::listing::check_name;
 use wharf_proto::pathname::escaped;
 
-use crate::error::ClientError;
+use crate::error::{ClientError, STANDARD_OUTPUT};
 
 /// Where a download is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,8 +73,8 @@ impl LocalTarget {
 
     fn stdout() -> Result<Self, ClientError> {
         let descriptor = io::stdout().as_fd().try_clone_to_owned();
-        let file = File::from(descriptor.map_err(ClientError::local("standard output"))?);
-        Ok(Self { name: "standard output".into(), kind: Kind::Straight, file, length: 0, finished: true })
+        let file = File::from(descriptor.map_err(ClientError::local(STANDARD_OUTPUT))?);
+        Ok(Self { name: STANDARD_OUTPUT.into(), kind: Kind::Straight, file, length: 0, finished: true })
     }
 
     fn open_path(name: PathBuf, resume: bool) -> io::Result<Self> {
@@ -166,7 +166,7 @@ impl LocalTarget {
 
     /// Standard output may be a regular file to which others write too.
     fn is_standard_output(&self) -> bool {
-        matches!(self.kind, Kind::Straight) && self.name.as_os_str() == "standard output"
+        matches!(self.kind, Kind::Straight) && self.name.as_os_str() == STANDARD_OUTPUT
     }
 
     /// Where an incomplete download is, if it can be gone on with.

@@ -124,6 +124,24 @@ async fn a_reset_in_the_middle_keeps_what_came() {
 }
 
 #[tokio::test]
+async fn a_listing_whose_data_is_reset_tells_what_the_server_says() {
+    for (reply, code) in [("550 no such directory", 6), ("426 cut", 8)] {
+        let server = ScriptedServer::start(move |server| {
+            server.play(LOGIN).play("C: SYST\nS: 500 what?\nC: TYPE A\nS: 200 A\nC: EPSV");
+            server.play("S: 229 ok (|||{port}|)\nC: LIST\nS: 150 here it comes").open_data();
+            server.reset_data().play(&format!("S: {reply}")).expect_close();
+        });
+        let mut session = connect(server.address(), only_epsv()).await.unwrap();
+        let error = session.list(None, |_| {}).await.unwrap_err();
+        let text = error.to_string();
+        assert_eq!(error.exit_code(), code, "{text}");
+        assert!(text.contains(&reply[4..]) && !text.contains("--continue"), "{text}");
+        drop(session);
+        server.finish();
+    }
+}
+
+#[tokio::test]
 async fn a_426_while_data_flows_ends_the_transfer() {
     let outcome = fetched(
         |server| {

@@ -13,7 +13,7 @@ use wharf_proto::pathname::Pathname;
 use super::OVERLAP;
 use crate::attempt::Attempt;
 use crate::data_connection::{Request, Running};
-use crate::error::{ClientError, Incomplete, IncompleteReason};
+use crate::error::{ClientError, Incomplete, IncompleteReason, WayOn};
 use crate::local_target::{Destination, LocalTarget};
 use crate::observer::TransferStarted;
 use crate::session::Session;
@@ -153,7 +153,7 @@ impl Session {
         }
         let bytes = offset + progress.bytes();
         let is_new = progress.bytes() == 0;
-        settle(path, &target, &end, said, bytes, expected, is_new)?;
+        settle(path, &target, &end, said, bytes, expected, is_new, options.ascii)?;
         if let DataEnd::Local(source) = end {
             return Err(ClientError::Local { what: shown, source });
         }
@@ -197,6 +197,7 @@ async fn take_all(
 }
 
 /// Whether the download is complete; a local error is left to the caller.
+#[allow(clippy::too_many_arguments, reason = "what is known at the end of a transfer, judged once")]
 fn settle(
     path: &Pathname,
     target: &LocalTarget,
@@ -205,6 +206,7 @@ fn settle(
     bytes: u64,
     expected: Option<u64>,
     nothing_came: bool,
+    ascii: bool,
 ) -> Result<(), ClientError> {
     if matches!(end, DataEnd::Local(_)) {
         return Ok(());
@@ -223,8 +225,10 @@ fn settle(
         }
         (Err(Some(reason)), _) => reason,
     };
-    let path = path.to_string();
-    Err(ClientError::Incomplete(Box::new(Incomplete { path, bytes, expected, reason, kept: target.kept() })))
+    let (path, kept) = (path.to_string(), target.kept());
+    // Text has another length here than there.
+    let way_on = if kept.is_some() && !ascii { WayOn::Download } else { WayOn::Again };
+    Err(ClientError::Incomplete(Box::new(Incomplete { path, bytes, expected, reason, kept, way_on })))
 }
 
 /// The last segment of a path.

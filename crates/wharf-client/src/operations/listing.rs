@@ -12,9 +12,9 @@ use wharf_proto::{Command, ReplyCode};
 use super::status::facts;
 use crate::attempt::Attempt;
 use crate::data_connection::Request;
-use crate::error::{ClientError, Incomplete, IncompleteReason};
+use crate::error::{ClientError, Incomplete, IncompleteReason, WayOn};
 use crate::session::Session;
-use crate::transfer::{DataEnd, completion, is_about_the_file};
+use crate::transfer::{completion, is_about_the_file};
 
 /// Bytes that are read at once.
 const PIECE: usize = 64 * 1024;
@@ -127,9 +127,6 @@ impl Session {
         if let Some(problem) = reading.problem {
             return Err(ClientError::Listing { path: shown, problem });
         }
-        let DataEnd::Complete = end else {
-            return Err(incomplete(shown, bytes, IncompleteReason::DataBroke(broken(end))));
-        };
         match completion(&end, &said, bytes, None) {
             Ok(()) => {}
             Err(Some(IncompleteReason::ServerGaveUp(reply)))
@@ -152,15 +149,8 @@ impl Session {
 }
 
 fn incomplete(path: String, bytes: u64, reason: IncompleteReason) -> ClientError {
-    ClientError::Incomplete(Box::new(Incomplete { path, bytes, expected: None, reason, kept: None }))
-}
-
-fn broken(end: DataEnd) -> String {
-    match end {
-        DataEnd::Broken(problem) => problem,
-        DataEnd::Local(error) => error.to_string(),
-        DataEnd::Complete => String::new(),
-    }
+    let way_on = WayOn::Again;
+    ClientError::Incomplete(Box::new(Incomplete { path, bytes, expected: None, reason, kept: None, way_on }))
 }
 
 /// The wall's time, by which dates without a year are understood.

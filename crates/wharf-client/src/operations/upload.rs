@@ -13,7 +13,7 @@ use wharf_proto::pathname::Pathname;
 use super::OVERLAP;
 use crate::attempt::Attempt;
 use crate::data_connection::Request;
-use crate::error::{ClientError, Incomplete, IncompleteReason};
+use crate::error::{ClientError, Incomplete, IncompleteReason, WayOn};
 use crate::observer::TransferStarted;
 use crate::session::Session;
 use crate::transfer::{DataEnd, completion, is_about_the_file};
@@ -118,9 +118,11 @@ impl Session {
         if let DataEnd::Local(source) = end {
             return Err(ClientError::Local { what: shown, source });
         }
+        // Of a stream nobody knows where to go on.
+        let way_on = if length.is_some() { WayOn::Upload } else { WayOn::Again };
         let incomplete = |reason, expected| {
             let path = path.to_string();
-            let incomplete = Incomplete { path, bytes, expected, reason, kept: None };
+            let incomplete = Incomplete { path, bytes, expected, reason, kept: None, way_on };
             ClientError::Incomplete(Box::new(incomplete))
         };
         match (completion(&end, &said, bytes, length), said) {
@@ -146,6 +148,7 @@ impl Session {
                 expected,
                 reason: IncompleteReason::WrongSize,
                 kept: None,
+                way_on,
             };
             return Err(ClientError::Incomplete(Box::new(incomplete)));
         }
