@@ -1,6 +1,7 @@
 //! The wharf binary: arguments → settings → commands.
 
 mod args;
+mod closed_output;
 mod commands;
 mod output;
 mod prompt;

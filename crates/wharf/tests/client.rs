@@ -296,6 +296,19 @@ fn a_closed_pipe_is_a_quiet_end() {
 }
 
 #[test]
+fn a_closed_standard_output_is_trouble_with_a_file() {
+    let served_directory = TestDirectory::new();
+    served_directory.write("file", "hello");
+    let served = Served::start(WHARF, served_directory.path(), &[]);
+    let address = served.address();
+    for words in ["cat", "get -o -", "ls", "ls --json", "stat", "get --json -o copy"] {
+        let script = format!("exec {WHARF} {words} ftp://{address}/file >&-");
+        let run = run(Command::new("sh").args(["-c", &script]).current_dir(served_directory.path()));
+        assert!(run.assert_code(9).errors().contains("standard output"), "{words}: {run}");
+    }
+}
+
+#[test]
 fn an_interrupted_transfer_is_tried_again_and_gone_on_with() {
     let directory = TestDirectory::new();
     let server = ScriptedServer::start_many("127.0.0.1:0".parse().unwrap(), 2, |number, server| {

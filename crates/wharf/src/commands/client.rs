@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use wharf_client::attempt::Attempt;
+use wharf_client::error::STANDARD_OUTPUT;
 use wharf_client::netrc::Netrc;
 use wharf_client::{ClientError, FtpUrl, Login, ServerAddress, Session};
 use wharf_proto::command::Password;
@@ -81,7 +82,8 @@ pub(crate) fn run(
         if let Some((_, session)) = client.session.take() {
             session.quit().await;
         }
-        if client.closed_pipe { 0 } else { client.failure.unwrap_or(0) }
+        // A closed pipe is no failure, nor does it hide one.
+        client.failure.unwrap_or(0)
     });
     // A FIFO without a reader must not keep the program from ending.
     runtime.shutdown_timeout(LAST_WORK);
@@ -179,8 +181,7 @@ impl Client {
 
     /// Standard output took no more.
     pub(crate) fn printing_failed(&mut self, error: io::Error) {
-        let error = ClientError::Local { what: "standard output".to_owned(), source: error };
-        self.failed(None, &error);
+        self.failed(None, &standard_output(error));
     }
 
     /// Says a line for a person, on a terminal only.
@@ -189,6 +190,11 @@ impl Client {
             output::note(&line);
         }
     }
+}
+
+/// Trouble with standard output.
+pub(crate) fn standard_output(source: io::Error) -> ClientError {
+    ClientError::Local { what: STANDARD_OUTPUT.to_owned(), source }
 }
 
 /// The path of a URL, for commands that need one.

@@ -11,6 +11,7 @@ use wharf_client::{ClientError, Destination, FtpUrl};
 use super::client::{self, Client, describe, path_of};
 use super::ls;
 use crate::args::get::GetArguments;
+use crate::closed_output;
 use crate::settings::parse_urls;
 
 pub(crate) fn run(arguments: GetArguments) -> ExitCode {
@@ -47,6 +48,9 @@ pub(crate) async fn fetch(
 ) -> Result<(), ClientError> {
     if url.transfer_type() == Some(TransferType::Listing) {
         return ls::print(client, url, false).await;
+    }
+    if *destination == Destination::Stdout {
+        closed_output::check().map_err(client::standard_output)?;
     }
     let path = path_of(url)?;
     if url.is_directory_form() {

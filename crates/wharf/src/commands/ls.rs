@@ -8,7 +8,7 @@ use wharf_proto::listing::ListingEntry;
 
 use super::client::{self, Client};
 use crate::args::paths::LsArguments;
-use crate::output::entry;
+use crate::output::{entry, standard_output};
 use crate::settings::parse_urls;
 
 pub(crate) fn run(arguments: LsArguments) -> ExitCode {
@@ -23,8 +23,13 @@ pub(crate) fn run(arguments: LsArguments) -> ExitCode {
 /// Prints one listing, entry by entry as they come.
 pub(crate) async fn print(client: &mut Client, url: &FtpUrl, long: bool) -> Result<(), ClientError> {
     let json = client.settings.json;
-    let mut printer =
-        Printer { out: BufWriter::new(io::stdout().lock()), json, long, count: 0, problem: None };
+    let mut printer = Printer {
+        out: BufWriter::new(standard_output().map_err(client::standard_output)?),
+        json,
+        long,
+        count: 0,
+        problem: None,
+    };
     // Once something is printed, another try would print it twice.
     let printed = std::cell::Cell::new(false);
     let work = async |session: &mut Session, _: bool| {
@@ -38,7 +43,7 @@ pub(crate) async fn print(client: &mut Client, url: &FtpUrl, long: bool) -> Resu
     let outcome = client.with_session(url, |_| !printed.get(), work).await;
     printer.end();
     if let Some(source) = printer.problem {
-        return Err(ClientError::Local { what: "standard output".to_owned(), source });
+        return Err(client::standard_output(source));
     }
     let listed = outcome?;
     if listed.left_out > 0 {

@@ -12,7 +12,7 @@ use super::client::{self, path_of};
 use crate::args::paths::{
     MkdirArguments, MvArguments, RmArguments, RmdirArguments, StatArguments, UrlsArguments,
 };
-use crate::output::{entry, shown_name};
+use crate::output::{entry, shown_name, standard_output};
 use crate::settings::parse_urls;
 
 pub(crate) fn remove(arguments: RmArguments) -> ExitCode {
@@ -94,7 +94,7 @@ fn change_each(
 }
 
 fn print_status(entry: &ListingEntry) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = standard_output()?;
     out.write_all(b"path:     ")?;
     out.write_all(&shown_name(&entry.name))?;
     writeln!(out, "\ntype:     {}", entry::kind(entry.kind))?;
