@@ -261,6 +261,10 @@ fn entry_kind(kind: Kind) -> EntryKind {
         Kind::File => EntryKind::File,
         Kind::Directory => EntryKind::Directory,
         Kind::Symlink => EntryKind::Symlink,
+        Kind::Fifo => EntryKind::Fifo,
+        Kind::Socket => EntryKind::Socket,
+        Kind::CharacterDevice => EntryKind::CharacterDevice,
+        Kind::BlockDevice => EntryKind::BlockDevice,
         Kind::Other => EntryKind::Other,
     }
 }

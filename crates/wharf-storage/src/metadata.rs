@@ -12,7 +12,15 @@ pub enum Kind {
     /// A symbolic link that cannot be followed: it leads out of the root, nowhere or in a circle. A link that can be
     /// followed shows as what it leads to.
     Symlink,
-    /// A FIFO, device or socket.
+    /// A FIFO.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// A character device.
+    CharacterDevice,
+    /// A block device.
+    BlockDevice,
+    /// Something for which the storage has no word.
     Other,
 }
 

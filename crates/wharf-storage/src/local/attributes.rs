@@ -49,7 +49,7 @@ fn file_or_directory(root: &Root, path: &StoragePath) -> Result<OwnedFd, Storage
     let place = root.open_beneath(path, OFlags::PATH)?;
     match stat(&place)?.kind {
         Kind::File | Kind::Directory => Ok(place),
-        Kind::Symlink | Kind::Other => Err(StorageError::NotRegular),
+        _ => Err(StorageError::NotRegular),
     }
 }
 
@@ -75,7 +75,11 @@ pub(super) fn kind(file_type: FileType) -> Kind {
         FileType::RegularFile => Kind::File,
         FileType::Directory => Kind::Directory,
         FileType::Symlink => Kind::Symlink,
-        _ => Kind::Other,
+        FileType::Fifo => Kind::Fifo,
+        FileType::Socket => Kind::Socket,
+        FileType::CharacterDevice => Kind::CharacterDevice,
+        FileType::BlockDevice => Kind::BlockDevice,
+        FileType::Unknown => Kind::Other,
     }
 }
 

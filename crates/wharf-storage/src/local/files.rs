@@ -75,7 +75,7 @@ fn regular(file: impl AsFd) -> Result<Metadata, StorageError> {
     match metadata.kind {
         Kind::File => Ok(metadata),
         Kind::Directory => Err(StorageError::IsDirectory),
-        Kind::Symlink | Kind::Other => Err(StorageError::NotRegular),
+        _ => Err(StorageError::NotRegular),
     }
 }
 

@@ -26,7 +26,7 @@ fn without_hanging<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'st
     thread.join().unwrap();
 }
 
-async fn assert_refused(storage: &LocalStorage, name: &str) {
+async fn assert_refused(storage: &LocalStorage, name: &str, kind: Kind) {
     assert_error!(storage.open_read(&path(name), 0).await, StorageError::NotRegular);
     for mode in MODES {
         assert_error!(storage.open_write(&path(name), mode).await, StorageError::NotRegular);
@@ -35,7 +35,7 @@ async fn assert_refused(storage: &LocalStorage, name: &str) {
     assert_error!(storage.list(&path(name)).await, StorageError::NotDirectory);
     assert_error!(storage.set_modified(&path(name), UNIX_EPOCH).await, StorageError::NotRegular);
     assert_error!(storage.set_mode(&path(name), 0o600).await, StorageError::NotRegular);
-    assert_eq!(storage.stat(&path(name)).await.unwrap().kind, Kind::Other);
+    assert_eq!(storage.stat(&path(name)).await.unwrap().kind, kind);
 }
 
 #[test]
@@ -46,13 +46,13 @@ fn a_fifo_is_refused() {
         mknodat(CWD, &fifo, FileType::Fifo, Mode::RWXU, 0).unwrap();
         std::os::unix::fs::symlink("fifo", rooms.root.join("link")).unwrap();
         for name in ["/fifo", "/link"] {
-            assert_refused(&rooms.storage, name).await;
+            assert_refused(&rooms.storage, name, Kind::Fifo).await;
         }
         // Also when somebody is at the other end.
         let _both_ends = std::fs::File::options().read(true).write(true).open(&fifo).unwrap();
-        assert_refused(&rooms.storage, "/fifo").await;
+        assert_refused(&rooms.storage, "/fifo", Kind::Fifo).await;
         let listed = all(rooms.storage.list(&path("/")).await.unwrap()).await.unwrap();
-        assert_eq!(listed[&b"fifo"[..]].kind, Kind::Other);
+        assert_eq!(listed[&b"fifo"[..]].kind, Kind::Fifo);
         rooms.storage.delete(&path("/fifo")).await.unwrap();
     });
 }
@@ -62,7 +62,7 @@ fn a_socket_is_refused() {
     without_hanging(|| async {
         let rooms = Rooms::new();
         let _listener = UnixListener::bind(rooms.root.join("socket")).unwrap();
-        assert_refused(&rooms.storage, "/socket").await;
+        assert_refused(&rooms.storage, "/socket", Kind::Socket).await;
     });
 }
 
@@ -72,7 +72,7 @@ fn a_device_is_refused() {
     without_hanging(|| async {
         let storage = LocalStorage::open(Path::new("/dev")).unwrap();
         for name in ["/null", "/zero"] {
-            assert_eq!(storage.stat(&path(name)).await.unwrap().kind, Kind::Other);
+            assert_eq!(storage.stat(&path(name)).await.unwrap().kind, Kind::CharacterDevice);
             assert_error!(storage.open_read(&path(name), 0).await, StorageError::NotRegular);
             for mode in MODES {
                 assert_error!(storage.open_write(&path(name), mode).await, StorageError::NotRegular);
