@@ -5,7 +5,9 @@
 use std::fs::{self, File};
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 use wharf_testkit::TestDirectory;
 use wharf_testkit::directory::sample;
@@ -348,6 +350,48 @@ fn after_epsv_all_only_epsv_is_taken() {
     client.stop_listening();
     client.play("C: EPSV\nS: 229 *(|||{port}|)*\nC: RETR file\nS: 150").open_data();
     client.expect_data(b"content").expect_data_end().play("S: 226");
+}
+
+#[test]
+fn listings_tell_fifos_and_sockets_from_files() {
+    let (directory, _served, mut client) = session(&[]);
+    mknodat(CWD, directory.join("fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
+    let _listener = UnixListener::bind(directory.join("socket")).unwrap();
+    client.play("C: PASV\nS: 227 *({six})*\nC: LIST\nS: 150").open_data();
+    let listed = String::from_utf8(client.receive_data()).unwrap();
+    client.play("S: 226");
+    let lines: Vec<&str> = listed.lines().collect();
+    let starts = |start: &str| lines.iter().any(|line| line.starts_with(start));
+    assert!(lines.len() == 2 && starts("pr--") && starts("srw"), "{listed}");
+    client.play("C: PASV\nS: 227 *({six})*\nC: MLSD\nS: 150").open_data();
+    let facts = String::from_utf8(client.receive_data()).unwrap();
+    client.play("S: 226");
+    assert!(facts.contains("ype=OS.unix=fifo;") && facts.contains("ype=OS.unix=socket;"), "{facts}");
+}
+
+#[test]
+fn each_change_is_a_line_of_the_log() {
+    let (directory, served, mut client) = session(&["-v"]);
+    directory.write("old", "content");
+    client.play("C: MKD new\nS: 257\nC: RNFR old\nS: 350\nC: RNTO new/a b\nS: 250");
+    client.play("C: MFMT 20200102030405 new/a b\nS: 213 *\nC: SITE CHMOD 600 new/a b\nS: 200");
+    client.play("C: DELE new/a b\nS: 250\nC: RMD new\nS: 250\nC: RMD new\nS: 550\nC: QUIT\nS: 221");
+    client.expect_close();
+    let log = served.stop();
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("user=anonymous")).collect();
+    let wanted = [
+        ["directory made", "path=/new"],
+        ["renamed", "from=/old to=/new/a b"],
+        ["time set", "path=/new/a b"],
+        ["mode set to 600", "path=/new/a b"],
+        ["deleted", "path=/new/a b"],
+        ["directory removed", "path=/new"],
+    ];
+    // The first line with the user is that of the login.
+    assert_eq!(told.len(), wanted.len() + 1, "{log}");
+    for (line, parts) in told[1..].iter().zip(wanted) {
+        assert!(line.contains("INFO") && parts.iter().all(|part| line.contains(part)), "{parts:?} in {line}");
+    }
 }
 
 #[test]

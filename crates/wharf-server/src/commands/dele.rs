@@ -2,7 +2,7 @@
 
 use wharf_proto::{Pathname, Reply};
 
-use super::{Carried, may_write, resolve};
+use super::{Carried, log_change, may_write, resolve};
 use crate::replies;
 use crate::session::Session;
 
@@ -11,5 +11,6 @@ pub(crate) async fn run(session: &mut Session, path: &Pathname) -> Carried<Reply
     may_write(session)?;
     let path = resolve(session, path)?;
     session.shared.storage.delete(&path).await.map_err(|error| replies::storage(&error))?;
+    log_change(session, "deleted", &path);
     Ok(replies::deleted())
 }

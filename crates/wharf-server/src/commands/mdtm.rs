@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use wharf_proto::command::TimeAndPath;
 use wharf_proto::{Pathname, Reply};
 
-use super::{Carried, may_write, resolve};
+use super::{Carried, log_change, may_write, resolve};
 use crate::listing::wire_time;
 use crate::replies;
 use crate::session::Session;
@@ -23,6 +23,7 @@ pub(crate) async fn set(session: &mut Session, argument: &TimeAndPath) -> Carrie
     let path = resolve(session, &argument.path)?;
     let time = SystemTime::from(argument.time);
     session.shared.storage.set_modified(&path, time).await.map_err(|error| replies::storage(&error))?;
+    log_change(session, "time set", &path);
     let mut text = b"Modify=".to_vec();
     text.extend_from_slice(&wire_time(time));
     text.extend_from_slice(b"; ");

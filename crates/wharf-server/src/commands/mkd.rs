@@ -2,7 +2,7 @@
 
 use wharf_proto::{Pathname, Reply};
 
-use super::{Carried, may_write, resolve};
+use super::{Carried, log_change, may_write, resolve};
 use crate::replies;
 use crate::session::Session;
 
@@ -12,6 +12,7 @@ pub(crate) async fn run(session: &mut Session, path: &Pathname) -> Carried<Reply
     let path = resolve(session, path)?;
     let storage = &session.shared.storage;
     storage.make_directory(&path).await.map_err(|error| replies::storage(&error))?;
+    log_change(session, "directory made", &path);
     if let Some(umask) = session.umask {
         storage.set_mode(&path, 0o777 & !umask).await.map_err(|error| replies::storage(&error))?;
     }

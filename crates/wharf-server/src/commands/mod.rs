@@ -27,6 +27,7 @@ pub(crate) mod user;
 
 use std::net::SocketAddrV4;
 
+use wharf_proto::pathname::escaped;
 use wharf_proto::{Command, Pathname, Reply, Verb};
 use wharf_storage::StoragePath;
 
@@ -143,5 +144,15 @@ pub(crate) fn resolve(session: &Session, path: &Pathname) -> Carried<StoragePath
 
 /// Stops where files may not be changed.
 pub(crate) fn may_write(session: &Session) -> Carried<()> {
-    if session.shared.config.write { Ok(()) } else { Err(replies::read_only()) }
+    if session.shared.config.write {
+        return Ok(());
+    }
+    tracing::debug!(session = session.number, user = %session.who(), "a change was refused: read-only");
+    Err(replies::read_only())
+}
+
+/// Notes in the log that something was changed, and by whom.
+pub(crate) fn log_change(session: &Session, what: impl std::fmt::Display, path: &StoragePath) {
+    let path = escaped(path.as_bytes());
+    tracing::info!(session = session.number, user = %session.who(), %path, "{what}");
 }

@@ -1,5 +1,6 @@
 //! RNFR and RNTO (RFC 959 §4.1.3): the core lets RNTO through only right behind RNFR.
 
+use wharf_proto::pathname::escaped;
 use wharf_proto::{Pathname, Reply};
 
 use super::{Carried, may_write, resolve};
@@ -23,5 +24,9 @@ pub(crate) async fn run(session: &mut Session, path: &Pathname) -> Carried<Reply
         return Err(wharf_proto::dialogue::Refusal::RenameFromFirst.reply());
     };
     session.shared.storage.rename(&from, &to).await.map_err(|error| replies::storage(&error))?;
+    tracing::info!(
+        session = session.number, user = %session.who(),
+        from = %escaped(from.as_bytes()), to = %escaped(to.as_bytes()), "renamed"
+    );
     Ok(replies::renamed())
 }

@@ -3,7 +3,7 @@
 use wharf_proto::command::Text;
 use wharf_proto::{Pathname, Reply, ReplyCode};
 
-use super::{Carried, may_write, resolve};
+use super::{Carried, log_change, may_write, resolve};
 use crate::replies;
 use crate::session::Session;
 
@@ -29,6 +29,7 @@ async fn change_mode(session: &mut Session, rest: &[u8]) -> Carried<Reply> {
     let path = Pathname::new(path).map_err(|_| replies::wants_octal_mode())?;
     let path = resolve(session, &path)?;
     session.shared.storage.set_mode(&path, mode).await.map_err(|error| replies::storage(&error))?;
+    log_change(session, format_args!("mode set to {mode:03o}"), &path);
     // RFC 959 §5.4 has 200 for SITE, not the 250 of other file actions.
     Ok(replies::mode_changed())
 }
