@@ -108,7 +108,8 @@ impl Server {
         let mut addresses = Vec::new();
         let mut missing = None;
         for &address in &config.listen {
-            let bound = listen_on(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
+            let bound = listen_on(address, &config.listen)
+                .and_then(|listener| Ok((listener.local_addr()?, listener)));
             match bound.map_err(|source| BindError { address, source }) {
                 Ok((local, listener)) => {
                     addresses.push(local);
@@ -179,13 +180,16 @@ impl Server {
     }
 }
 
-fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+fn listen_on(address: SocketAddr, all: &[SocketAddr]) -> io::Result<TcpListener> {
     let socket =
         Socket::new(Domain::for_address(address), Type::STREAM.nonblocking().cloexec(), Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
-        // [::] serves both families, a single IPv6 address only its own.
-        socket.set_only_v6(!address.ip().is_unspecified())?;
+        // [::] serves both families, unless IPv4 has a listener of its own on that port; a single IPv6 address only
+        // its own.
+        let shares_port = |other: &SocketAddr| other.is_ipv4() && other.port() == address.port();
+        let is_split = address.port() != 0 && all.iter().any(shares_port);
+        socket.set_only_v6(!address.ip().is_unspecified() || is_split)?;
     }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;

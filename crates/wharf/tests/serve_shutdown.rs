@@ -4,17 +4,18 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::thread;
 use std::time::Instant;
 
 use rustix::process::Signal;
 use wharf_testkit::namespace::NetworkNamespace;
+use wharf_testkit::ports::free_ports;
 use wharf_testkit::process::{Run, run};
 use wharf_testkit::scripted::{Conversation, STEP_LIMIT, ScriptedClient};
 use wharf_testkit::served::Served;
-use wharf_testkit::{TestDirectory, skip};
+use wharf_testkit::{TestDirectory, has_ipv6, skip};
 
 const WHARF: &str = env!("CARGO_BIN_EXE_wharf");
 /// More than all the buffers between a server and a client that does not read.
@@ -188,6 +189,26 @@ fn a_machine_without_ipv6_is_served_on_ipv4_unless_ipv6_was_asked_for() {
     let asked_for = run(&mut namespace.adopt(&command));
     asked_for.assert_code(1);
     assert!(asked_for.errors().contains("cannot listen on [::1]:2121"), "{asked_for}");
+}
+
+#[test]
+fn both_families_can_be_asked_for_on_one_port() {
+    if !has_ipv6() {
+        skip!("this machine has no IPv6");
+    }
+    let directory = TestDirectory::new();
+    let port = *free_ports(Ipv4Addr::UNSPECIFIED.into(), 1).start();
+    let listen = [format!("0.0.0.0:{port}"), format!("[::]:{port}")];
+    let served = Served::start_on(WHARF, directory.path(), &listen[0], &["--listen", &listen[1]]);
+    for address in ["127.0.0.1", "::1"] {
+        let address = SocketAddr::new(address.parse().unwrap(), port);
+        ScriptedClient::log_in(address, "anonymous", "guest").play("C: QUIT\nS: 221");
+    }
+    assert_eq!(served.stop(), "");
+    // Alone, [::] serves both.
+    let served = Served::start_on(WHARF, directory.path(), "[::]:0", &[]);
+    let address = (Ipv4Addr::LOCALHOST, served.address().port()).into();
+    ScriptedClient::log_in(address, "anonymous", "guest").play("C: QUIT\nS: 221");
 }
 
 #[test]
