@@ -23,7 +23,7 @@ const NEW_FILE: Mode = Mode::from_raw_mode(0o666);
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The directory cannot be opened.
-    #[error("cannot open the directory {}: {source}", path.display())]
+    #[error("cannot open the directory {}", path.display())]
     Directory {
         /// The directory.
         path: PathBuf,
@@ -34,7 +34,7 @@ pub enum OpenError {
     #[error(
         "the kernel refuses openat2, without which no symbolic link can be kept from leading out of the root: \
          Linux 5.6 or later is needed, and in a container a seccomp profile that allows openat2 (libseccomp 2.5, \
-         Docker 20.10.6 or later): {source}"
+         Docker 20.10.6 or later)"
     )]
     NoOpenat2 {
         /// The operating system's error.
