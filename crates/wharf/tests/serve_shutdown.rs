@@ -152,8 +152,8 @@ fn what_stops_a_start_is_told_in_a_sentence_with_exit_code_1() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
     for (arguments, sentences) in [
-        (vec!["/no/such/directory"], ["cannot serve /no/such/directory", "No such file or directory"]),
-        (vec![file], ["cannot serve", "ot a directory"]),
+        (vec!["/no/such/directory"], ["the directory /no/such/directory: No such file", "or directory"]),
+        (vec![file], ["cannot open the directory", "ot a directory"]),
         (vec![root, "--listen", &taken], ["cannot listen on 127.0.0.1:", "another server runs there"]),
         (vec![root, "--listen", "192.0.2.1:0"], ["cannot listen on 192.0.2.1:0", "has no such address"]),
         (vec![root, "--xferlog", "/no/such/log"], ["cannot write the transfer log /no/such/log", "No such"]),
@@ -166,6 +166,8 @@ fn what_stops_a_start_is_told_in_a_sentence_with_exit_code_1() {
         run.assert_code(1);
         let told = run.errors();
         assert!(sentences.iter().all(|sentence| told.contains(sentence)), "{run}");
+        // Each reason once.
+        assert!(told.matches("os error").count() <= 1, "{run}");
         assert!(told.starts_with("wharf: ") && told.trim_end().lines().count() == 1, "{run}");
         assert!(!run.output().contains("ready"), "{run}");
     }
@@ -229,9 +231,32 @@ fn a_user_without_a_password_needs_one_from_the_environment() {
 #[test]
 fn check_looks_at_the_flags_and_starts_nothing() {
     let directory = TestDirectory::new();
-    let run = serve(&[directory.path().to_str().unwrap(), "--check"]);
-    assert!(run.assert_success().output().is_empty(), "{run}");
+    let root = directory.path().to_str().unwrap();
+    let run = serve(&[root, "--listen", "127.0.0.1:0", "--check"]);
+    assert_eq!(run.assert_success().output(), "wharf: the configuration is good\n");
+    assert_eq!(run.errors(), "");
     serve(&["/no/such/directory", "--check"]).assert_code(1);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    serve(&[root, "--check", "--listen", &taken.local_addr().unwrap().to_string()]).assert_code(1);
+}
+
+#[test]
+fn flags_about_a_mode_that_is_not_on_offer_are_a_warning() {
+    let directory = TestDirectory::new();
+    let root = directory.path().to_str().unwrap();
+    for (modes, flag, value) in [
+        ("active", "--passive-ports", "40000-40099"),
+        ("active", "--advertise", "192.0.2.1"),
+        ("passive", "--active-source-port", "any"),
+    ] {
+        let check =
+            |modes| serve(&[root, "--listen", "127.0.0.1:0", "--check", "--modes", modes, flag, value]);
+        let run = check(modes);
+        let warning = format!("{flag} changes nothing: --modes does not offer");
+        assert!(run.assert_success().errors().contains(&warning), "{run}");
+        assert_eq!(check("active,passive").assert_success().errors(), "");
+    }
+    assert!(serve(&["--help"]).output().contains("[default: active,passive]"));
 }
 
 /// The listener is gone a moment after the sessions were told.

@@ -33,7 +33,7 @@ pub(crate) struct ServeArguments {
     pub(crate) write: bool,
 
     /// The modes on offer
-    #[arg(long, value_name = "MODES", value_delimiter = ',', default_values = ["active", "passive"])]
+    #[arg(long, value_name = "MODES", value_delimiter = ',', default_value = "active,passive")]
     pub(crate) modes: Vec<Mode>,
 
     /// The passive range, first and last port included [default: any free port]
@@ -72,7 +72,7 @@ pub(crate) struct ServeArguments {
     #[arg(short, long)]
     pub(crate) quiet: bool,
 
-    /// Check the flags and the directory, say what is wrong, and exit
+    /// Check the flags, the directory and the listen addresses, say what is wrong, and exit
     #[arg(long)]
     pub(crate) check: bool,
 }

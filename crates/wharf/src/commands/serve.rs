@@ -39,9 +39,9 @@ pub(crate) fn run(arguments: ServeArguments) -> ExitCode {
 
 fn serve(arguments: &ServeArguments) -> Result<()> {
     start_log(arguments);
+    warn_of_unused_flags(arguments);
     let directory = &arguments.directory;
-    let storage =
-        LocalStorage::open(directory).with_context(|| format!("cannot serve {}", directory.display()))?;
+    let storage = LocalStorage::open(directory)?;
     let config = config(arguments)?;
     let transfer_log = match &arguments.xferlog {
         Some(path) => Some(
@@ -50,14 +50,16 @@ fn serve(arguments: &ServeArguments) -> Result<()> {
         ),
         None => None,
     };
-    if arguments.check {
-        return Ok(());
-    }
     raise_descriptor_limit();
     let shown = directory.canonicalize().unwrap_or_else(|_| directory.clone());
     let driver = Driver::new().context("cannot start threads")?;
     driver.run(async move {
         let server = Server::bind(config, Arc::new(storage), transfer_log).map_err(explain_bind)?;
+        if arguments.check {
+            // As with the ready lines: whoever does not listen has the exit code.
+            let _ = std::io::stdout().write_all(b"wharf: the configuration is good\n");
+            return Ok(());
+        }
         // Watched before anyone is told that we are ready: a SIGTERM right behind that must not kill.
         let signals = Signals::watch().context("cannot watch signals")?;
         let mut ready = format!("wharf: serving {}\n", shown.display());
@@ -71,6 +73,21 @@ fn serve(arguments: &ServeArguments) -> Result<()> {
         server.run().await;
         Ok(())
     })
+}
+
+/// What is about a mode that is not on offer changes nothing, which is hardly what was meant.
+fn warn_of_unused_flags(arguments: &ServeArguments) {
+    let offers = |mode| arguments.modes.contains(&mode);
+    let unused = [
+        ("--passive-ports", arguments.passive_ports.is_some() && !offers(Mode::Passive), "passive"),
+        ("--advertise", arguments.advertise.is_some() && !offers(Mode::Passive), "passive"),
+        ("--active-source-port", arguments.active_source_port.is_some() && !offers(Mode::Active), "active"),
+    ];
+    for (flag, is_unused, mode) in unused {
+        if is_unused {
+            tracing::warn!("{flag} changes nothing: --modes does not offer {mode} mode");
+        }
+    }
 }
 
 fn config(arguments: &ServeArguments) -> Result<ServerConfig> {
