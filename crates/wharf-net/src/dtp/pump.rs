@@ -9,10 +9,13 @@ use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{fstatfs, sendfile};
-use rustix::io::{Errno, ReadWriteFlags, preadv2};
+use rustix::io::{Errno, ReadWriteFlags, ioctl_fionbio, preadv2, retry_on_intr};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest};
 use tokio::sync::Semaphore;
 use wharf_proto::ascii::{AsciiDecoder, AsciiEncoder};
@@ -27,9 +30,21 @@ const PIECE: u64 = 32 * 1024 * 1024;
 const CALL: usize = 2 * 1024 * 1024;
 /// Size of the copy buffers, in bytes.
 const BUFFER: usize = 256 * 1024;
-/// A peer that took this much in one go is worth a short wait on the blocking thread.
-const FAST: u64 = 1024 * 1024;
-/// That wait.
+/// Bytes of an upload from which on it goes through a pipe: before that, a buffer costs less.
+const SPLICE_FROM: u64 = 1024 * 1024;
+/// Size of that pipe, in bytes: the most that Linux gives without asking (/proc/sys/fs/pipe-max-size).
+const PIPE_SIZE: usize = 1024 * 1024;
+/// A peer that took this much in one go, in bytes, is worth a short wait on the blocking thread.
+const FAST: u64 = 64 * 1024;
+/// So is one that sends so many bytes a second: a network has room for a few of those only.
+const FAST_RATE: f64 = 32.0 * 1024.0 * 1024.0;
+/// Time after which a blocking thread is given back, however fast the peer is.
+const PIECE_TIME: Duration = Duration::from_millis(200);
+/// Time after which a peer's speed is judged anew.
+const STRETCH: Duration = Duration::from_millis(100);
+/// Wait for the next bytes of a fast upload.
+const MOMENT: Duration = Duration::from_millis(20);
+/// Wait for room in the window of a fast download.
 const LINGER: Timespec = Timespec { tv_sec: 0, tv_nsec: 2_000_000 };
 /// `f_type` of tmpfs (statfs(2)), whose files are always in memory.
 const TMPFS_MAGIC: u64 = 0x0102_1994;
@@ -261,13 +276,15 @@ pub(super) async fn receive_to_file(
         decoder: ascii.then(AsciiDecoder::new),
         decoded: Vec::new(),
         buffer: vec![0; BUFFER],
+        pipe: None,
+        pace: Pace { is_fast: true, since: Instant::now(), from: 0 },
         received: 0,
         progress: progress.clone(),
     };
     loop {
         let socket = stream.shared();
         let (returned, stop) = on_thread(progress, move || {
-            let stop = work.pull_lingering(&socket);
+            let stop = work.pull(&socket);
             (work, stop)
         })
         .await?;
@@ -286,18 +303,110 @@ struct Receiving {
     decoder: Option<AsciiDecoder>,
     decoded: Vec<u8>,
     buffer: Vec<u8>,
+    /// Through which a long upload goes without being copied.
+    pipe: Option<Pipe>,
+    pace: Pace,
     received: u64,
     progress: Arc<Progress>,
 }
 
-impl Receiving {
-    fn pull_lingering(&mut self, socket: &OwnedFd) -> Result<Stop, PumpError> {
-        loop {
-            let before = self.received;
-            match self.pull(socket)? {
-                Stop::Peer if self.received - before >= FAST && becomes_ready(socket, PollFlags::IN) => {}
-                other => return Ok(other),
+/// How fast a peer sends, judged from time to time.
+struct Pace {
+    /// So fast that it is worth waiting for on a thread.
+    is_fast: bool,
+    since: Instant,
+    /// What had come when the present stretch began, in bytes.
+    from: u64,
+}
+
+impl Pace {
+    fn judge(&mut self, received: u64) {
+        let time = self.since.elapsed();
+        if time >= STRETCH {
+            let is_fast = (received - self.from) as f64 >= FAST_RATE * time.as_secs_f64();
+            *self = Self { is_fast, since: Instant::now(), from: received };
+        }
+    }
+}
+
+/// What one step of an upload brought. It is in the file already.
+enum Taken {
+    /// The peer's end.
+    End,
+    /// So many bytes.
+    Bytes(usize),
+    /// Nothing is there now.
+    Nothing,
+}
+
+/// A pipe of the kernel: what splice(2) needs in the middle.
+struct Pipe {
+    output: OwnedFd,
+    input: OwnedFd,
+}
+
+impl Pipe {
+    fn new() -> Result<Self, Errno> {
+        let (output, input) = pipe_with(PipeFlags::CLOEXEC)?;
+        // A user with very many pipes gets small ones: slower, and no error.
+        let _ = fcntl_setpipe_size(&input, PIPE_SIZE);
+        Ok(Self { output, input })
+    }
+
+    /// Carries what is there, at most a pipe full.
+    fn carry(&self, socket: &OwnedFd, file: &mut File) -> Result<Taken, PumpError> {
+        // The pipe is empty here: only the socket can make this wait, as long as its own settings say.
+        let count =
+            match retry_on_intr(|| splice(socket, None, &self.input, None, PIPE_SIZE, SpliceFlags::MOVE)) {
+                Ok(0) => return Ok(Taken::End),
+                Ok(count) => count,
+                Err(Errno::AGAIN) => return Ok(Taken::Nothing),
+                Err(error) => return Err(PumpError::Network(error.into())),
+            };
+        let mut left = count;
+        while left > 0 {
+            match splice(&self.output, None, &*file, None, left, SpliceFlags::MOVE) {
+                Ok(moved) => left -= moved,
+                Err(Errno::INTR) => {}
+                // A file that cannot be spliced into takes it by way of a buffer.
+                Err(Errno::INVAL) => left -= self.copy(file, left)?,
+                Err(error) => return Err(PumpError::Local(error.into())),
             }
+        }
+        Ok(Taken::Bytes(count))
+    }
+
+    fn copy(&self, file: &mut File, most: usize) -> Result<usize, PumpError> {
+        let mut buffer = vec![0; most.min(BUFFER)];
+        let count =
+            rustix::io::read(&self.output, &mut buffer).map_err(|error| PumpError::Local(error.into()))?;
+        file.write_all(&buffer[..count]).map_err(PumpError::Local)?;
+        Ok(count)
+    }
+}
+
+impl Receiving {
+    /// Takes what is there, at most one buffer or pipe full.
+    fn take(&mut self, socket: &OwnedFd) -> Result<Taken, PumpError> {
+        if self.decoder.is_none() && self.received >= SPLICE_FROM {
+            if self.pipe.is_none() {
+                self.pipe = Pipe::new().ok(); // without one the bytes are copied
+            }
+            if let Some(pipe) = &self.pipe {
+                return pipe.carry(socket, &mut self.file);
+            }
+        }
+        match retry_on_intr(|| rustix::io::read(socket, self.buffer.as_mut_slice())) {
+            Ok(0) => {
+                self.write(0)?;
+                Ok(Taken::End)
+            }
+            Ok(count) => {
+                self.write(count)?;
+                Ok(Taken::Bytes(count))
+            }
+            Err(Errno::AGAIN) => Ok(Taken::Nothing),
+            Err(error) => Err(PumpError::Network(error.into())),
         }
     }
 
@@ -315,28 +424,49 @@ impl Receiving {
         self.file.write_all(payload).map_err(PumpError::Local)
     }
 
+    /// Takes until the peer has nothing more, the piece or its time is over, or the end has come. A peer that was fast
+    /// is waited for on this thread.
     fn pull(&mut self, socket: &OwnedFd) -> Result<Stop, PumpError> {
-        let until = self.received + PIECE;
-        while self.received < until {
+        let (begun, start) = (Instant::now(), self.received);
+        let patience = self.pace.is_fast.then(|| Patience::with(socket)).transpose()?;
+        let stop = loop {
             if self.progress.is_cut() {
                 return Err(cut());
             }
-            match rustix::io::read(socket, self.buffer.as_mut_slice()) {
-                Ok(0) => {
-                    self.write(0)?;
-                    return Ok(Stop::End);
-                }
-                Ok(count) => {
-                    self.write(count)?;
+            match self.take(socket)? {
+                Taken::End => break Stop::End,
+                Taken::Nothing => break Stop::Peer,
+                Taken::Bytes(count) => {
                     self.received += count as u64;
                     self.progress.add(count as u64);
                 }
-                Err(Errno::AGAIN) => return Ok(Stop::Peer),
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(PumpError::Network(error.into())),
             }
-        }
-        Ok(Stop::Piece)
+            if self.received - start >= PIECE || begun.elapsed() >= PIECE_TIME {
+                break Stop::Piece;
+            }
+        };
+        drop(patience);
+        self.pace.judge(self.received);
+        Ok(stop)
+    }
+}
+
+/// While it lives, a read of the socket waits a moment for bytes, as no other way to wait is as cheap.
+struct Patience<'a>(&'a OwnedFd);
+
+impl<'a> Patience<'a> {
+    fn with(socket: &'a OwnedFd) -> Result<Self, PumpError> {
+        let fails = |error: Errno| PumpError::Local(error.into());
+        set_socket_timeout(socket, Timeout::Recv, Some(MOMENT)).map_err(fails)?;
+        ioctl_fionbio(socket, false).map_err(fails)?;
+        Ok(Self(socket))
+    }
+}
+
+impl Drop for Patience<'_> {
+    fn drop(&mut self) {
+        // It was switched off a moment ago, so that it can be switched on.
+        let _ = ioctl_fionbio(self.0, true);
     }
 }
 
