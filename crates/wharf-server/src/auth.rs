@@ -26,8 +26,8 @@ pub struct VirtualUser {
 /// Who is logged in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
-    /// Nobody in particular.
-    Anonymous,
+    /// Nobody in particular, with what was given as password: by custom an e-mail address (RFC 1635 §3).
+    Anonymous(Vec<u8>),
     /// A virtual user, by name.
     User(Vec<u8>),
 }
@@ -46,7 +46,7 @@ impl Accounts {
             }
         }
         if identity.is_none() && self.anonymous && is_anonymous(name) {
-            identity = Some(Identity::Anonymous);
+            identity = Some(Identity::Anonymous(password.reveal().to_vec()));
         }
         identity
     }
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn anonymous_comes_in_with_any_password_where_it_may() {
-        let login = accounts(true).authenticate(b"FTP", &Password::new("").unwrap());
-        assert_eq!(login, Some(Identity::Anonymous));
+        let login = accounts(true).authenticate(b"FTP", &Password::new("me@host").unwrap());
+        assert_eq!(login, Some(Identity::Anonymous(b"me@host".to_vec())));
     }
 }

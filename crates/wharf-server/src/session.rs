@@ -374,7 +374,7 @@ impl Session {
             },
             authenticated,
             ascii: self.converts_ascii(),
-            who: self.who(),
+            identity: self.identity.clone().unwrap_or(Identity::Anonymous(Vec::new())),
             negotiated: std::mem::take(&mut self.negotiated),
         })
     }

@@ -14,6 +14,7 @@ use wharf_proto::pathname::escaped;
 use wharf_proto::{Reply, Verb};
 use wharf_storage::{Sink, SinkKind, Source, SourceKind, StorageError, StoragePath};
 
+use crate::auth::Identity;
 use crate::data::{Negotiated, Opening, possible_cause};
 use crate::replies;
 use crate::server::Shared;
@@ -53,7 +54,7 @@ pub(crate) struct Task {
     pub opening: Opening,
     pub authenticated: Authenticated,
     pub ascii: bool,
-    pub who: Arc<str>,
+    pub identity: Identity,
 }
 
 /// What is moved.
@@ -103,14 +104,14 @@ impl Task {
     }
 
     async fn run(self, payload: Payload, progress: Arc<Progress>) -> Ended {
-        let Self { verb, path, shared, negotiated, opening, authenticated, ascii, who } = self;
+        let Self { verb, path, shared, negotiated, opening, authenticated, ascii, identity } = self;
         let mut account = Account {
             verb,
             path,
             shared: shared.clone(),
             opening,
             ascii,
-            who,
+            identity,
             progress: progress.clone(),
             begun: Instant::now(),
             awaited: negotiated.expected(),
@@ -158,7 +159,7 @@ struct Account {
     shared: Arc<Shared>,
     opening: Opening,
     ascii: bool,
-    who: Arc<str>,
+    identity: Identity,
     progress: Arc<Progress>,
     begun: Instant,
     /// Where the data connection is still waited for, and what probably keeps it away.
@@ -198,7 +199,7 @@ impl Account {
             path: &self.path,
             bytes: self.progress.bytes(),
             ascii: self.ascii,
-            who: &self.who,
+            identity: &self.identity,
             client: self.opening.client,
             seconds: self.begun.elapsed().as_secs(),
             complete,

@@ -11,6 +11,8 @@ use wharf_proto::pathname::escaped;
 use wharf_proto::verb::Role;
 use wharf_storage::StoragePath;
 
+use crate::auth::Identity;
+
 /// An open transfer log. Clones write to the same file.
 #[derive(Clone, Debug)]
 pub struct TransferLog {
@@ -25,7 +27,7 @@ pub(crate) struct Record<'a> {
     pub path: &'a StoragePath,
     pub bytes: u64,
     pub ascii: bool,
-    pub who: &'a str,
+    pub identity: &'a Identity,
     pub client: IpAddr,
     pub seconds: u64,
     pub complete: bool,
@@ -58,19 +60,18 @@ impl TransferLog {
             _ => return,
         };
         let time = jiff::Zoned::now().strftime("%a %b %e %H:%M:%S %Y");
-        let name: String = escaped(record.path.as_bytes())
-            .to_string()
-            .chars()
-            .map(|c| if c.is_whitespace() { '_' } else { c })
-            .collect();
+        let (access, who) = match record.identity {
+            Identity::Anonymous(password) => ('a', password),
+            Identity::User(name) => ('r', name),
+        };
         let line = format!(
-            "{time} {} {} {} {name} {} _ {direction} {} {} ftp 0 * {}\n",
+            "{time} {} {} {} {} {} _ {direction} {access} {} ftp 0 * {}\n",
             record.seconds,
             record.client,
             record.bytes,
+            field(record.path.as_bytes()),
             if record.ascii { 'a' } else { 'b' },
-            if record.who == "anonymous" { 'a' } else { 'r' },
-            record.who,
+            field(who),
             if record.complete { 'c' } else { 'i' },
         );
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
@@ -80,6 +81,26 @@ impl TransferLog {
     }
 }
 
+/// Bytes as one field: spaces separate fields, and none is empty.
+fn field(bytes: &[u8]) -> String {
+    if bytes.is_empty() {
+        return "?".to_owned();
+    }
+    escaped(bytes).to_string().chars().map(|c| if c.is_whitespace() { '_' } else { c }).collect()
+}
+
 fn append_to(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_one_word_whatever_it_holds() {
+        assert_eq!(field(b"me@example.net"), "me@example.net");
+        assert_eq!(field(b"a b\tc\x1B"), "a_b\\u{9}c\\u{1b}");
+        assert_eq!(field(b""), "?");
+    }
 }

@@ -421,9 +421,9 @@ fn each_transfer_is_a_line_of_the_transfer_log() {
     assert_eq!(
         told,
         [
-            "127.0.0.1 /a_file b o a anonymous c",
-            "127.0.0.1 /up a i a anonymous c",
-            "127.0.0.1 /large b o a anonymous i",
+            "127.0.0.1 /a_file b o a guest c",
+            "127.0.0.1 /up a i a guest c",
+            "127.0.0.1 /large b o a guest i",
         ],
         "{log}"
     );
