@@ -20,6 +20,7 @@ use wharf_server::{Server, ServerConfig};
 use wharf_storage::LocalStorage;
 
 use crate::args::serve::{Advertised, Ascii, LogForm, Mode, ServeArguments, SourcePort};
+use crate::prompt;
 
 /// The port of a server that is only tried out: no rights are needed for it.
 const TRY_PORT: u16 = 2121;
@@ -166,7 +167,7 @@ fn password_of(name: &str) -> Result<String> {
     if !std::io::stdin().is_terminal() {
         bail!("user {name} has no password: give --user {name}:PASSWORD, or set {PASSWORD_VARIABLE}");
     }
-    rpassword::prompt_password(format!("Password for {name}: ")).context("cannot read the password")
+    prompt::password(&format!("Password for {name}: ")).context("cannot read the password")
 }
 
 fn start_log(arguments: &ServeArguments) {
