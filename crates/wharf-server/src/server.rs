@@ -168,6 +168,11 @@ impl Server {
         // The sender lives in `self.shutdown`, so this ends only by the stage.
         let _ = stage.wait_for(|stage| *stage >= ShutdownStage::Draining).await;
         accepting.shutdown().await;
+        // Each session holds one sender, and those of the listeners are gone.
+        tracing::info!(
+            sessions = all_done.sender_strong_count(),
+            "told to stop: running transfers are waited for"
+        );
         let drain = tokio::time::sleep(self.shared.config.times.drain);
         tokio::select! {
             // Each session holds a sender: the channel closes with the last of them.

@@ -32,7 +32,7 @@ struct Busy {
 fn busy() -> Busy {
     let directory = TestDirectory::new();
     File::create(directory.join("large")).unwrap().set_len(LARGE as u64).unwrap();
-    let served = Served::start(WHARF, directory.path(), &[]);
+    let served = Served::start(WHARF, directory.path(), &["-v"]);
     let idle = ScriptedClient::log_in(served.address(), "anonymous", "guest");
     let mut downloading = ScriptedClient::log_in(served.address(), "anonymous", "guest");
     downloading.play("C: TYPE I\nS: 200\nC: PASV\nS: 227 *({six})*\nC: RETR large\nS: 150").open_data();
@@ -54,7 +54,9 @@ fn sigterm_lets_transfers_finish_and_takes_no_new_sessions() {
     assert_eq!(downloading.receive_data().len(), LARGE - 1);
     downloading.play("S: 226\nS: 421").expect_close();
     let status = served.program().wait(STEP_LIMIT).expect("it ends with its last session");
-    assert_eq!(status.code(), Some(0), "{}", served.log());
+    let log = served.program().all_errors();
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert_eq!(log.matches("running transfers are waited for").count(), 1, "{log}");
 }
 
 #[test]
