@@ -420,11 +420,7 @@ fn each_transfer_is_a_line_of_the_transfer_log() {
     let told: Vec<String> = lines.iter().map(|line| about(line)).collect();
     assert_eq!(
         told,
-        [
-            "127.0.0.1 /a_file b o a guest c",
-            "127.0.0.1 /up a i a guest c",
-            "127.0.0.1 /large b o a guest i",
-        ],
+        ["127.0.0.1 /a_file b o a guest c", "127.0.0.1 /up a i a guest c", "127.0.0.1 /large b o a guest i",],
         "{log}"
     );
     assert_eq!((lines[0][2], lines[1][2]), ("10", "5"), "{log}");
