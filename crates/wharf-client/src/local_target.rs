@@ -230,7 +230,13 @@ fn part_name(name: &Path) -> PathBuf {
 
 /// The remote name as one of ours (threat 25).
 fn local_name(remote_name: &[u8]) -> Result<&Path, ClientError> {
+    // There, they lead to other folders, drives and streams.
+    let leads_elsewhere = cfg!(windows) && remote_name.iter().any(|byte| matches!(byte, b'\\' | b':'));
     match check_name(remote_name) {
+        Ok(()) if leads_elsewhere => Err(ClientError::Usage(format!(
+            "\"{}\" cannot be the name of a file here: it holds \\ or :; name one with -o",
+            escaped(remote_name)
+        ))),
         Ok(()) => Ok(Path::new(std::ffi::OsStr::from_bytes(remote_name))),
         Err(reason) => Err(ClientError::Usage(format!(
             "\"{}\" cannot be the name of a file here: {reason}; name one with -o",

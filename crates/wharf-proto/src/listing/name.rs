@@ -9,18 +9,18 @@ pub enum UnsafeName {
     /// `.` or `..`: the folder itself, or the one above.
     #[error("it is the name of the folder itself or of the one above")]
     DotOrDotDot,
-    /// It has a `/`, or a `\`, which is one elsewhere: it would be a path.
+    /// It has a `/`, or a `\` in a listing of a server that parts paths with it: it would be a path.
     #[error("it holds a path separator")]
     Separator,
     /// It has a CR, LF or NUL, with which no command can name it.
     #[error("it holds a carriage return, line feed or NUL")]
     ControlByte,
-    /// On Windows only: it has a `:`, which makes it a drive or a stream.
-    #[error("it holds a colon")]
-    Colon,
 }
 
-/// Says why `name` cannot be the name of a file in a folder of ours.
+/// Says why `name` cannot be the name of a file in a folder of ours, whatever the system.
+///
+/// A `\` is an ordinary byte of a name where `/` alone parts paths. Whoever writes files on a system where it does more,
+/// or where a `:` does, refuses it there.
 ///
 /// # Errors
 /// The first reason that applies. Nothing is ever taken out of a name to make it safe: a changed name could be that of
@@ -33,9 +33,8 @@ pub fn check_name(name: &[u8]) -> Result<(), UnsafeName> {
     }
     for byte in name {
         match byte {
-            b'/' | b'\\' => return Err(UnsafeName::Separator),
+            b'/' => return Err(UnsafeName::Separator),
             0 | b'\r' | b'\n' => return Err(UnsafeName::ControlByte),
-            b':' if cfg!(windows) => return Err(UnsafeName::Colon),
             _ => {}
         }
     }
@@ -76,14 +75,14 @@ mod tests {
             (b"../x", UnsafeName::Separator),
             (b"/x", UnsafeName::Separator),
             (b"a/b", UnsafeName::Separator),
-            (b"C:\\x", UnsafeName::Separator),
-            (b"..\\x", UnsafeName::Separator),
             (b"a\0b", UnsafeName::ControlByte),
             (b"a\rb", UnsafeName::ControlByte),
         ] {
             assert_eq!(check_name(name), Err(reason), "{name:?}");
         }
-        for name in [&b"x"[..], b"...", b" ", b".x", b"caf\xE9", b"a -> b", b"|cmd", b"-rf"] {
+        for name in
+            [&b"x"[..], b"...", b" ", b".x", b"caf\xE9", b"a -> b", b"|cmd", b"-rf", b"C:\\x", b"..\\x"]
+        {
             assert!(is_safe_name(name), "{name:?}");
         }
     }

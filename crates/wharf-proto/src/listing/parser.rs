@@ -143,7 +143,7 @@ impl ListingParser {
             match parsed {
                 Ok(Some(entry)) => {
                     self.dialect = Some(dialect);
-                    return Some(checked(entry));
+                    return Some(checked(entry, dialect));
                 }
                 Ok(None) => {}
                 Err(error) => return Some(Err(error)),
@@ -181,7 +181,7 @@ fn parse_as(kind: ListingKind, last: Option<Dialect>, line: &[u8], now: Timestam
     }
 }
 
-fn checked(mut entry: ListingEntry) -> Result<ListingEntry, ListingError> {
+fn checked(mut entry: ListingEntry, dialect: Dialect) -> Result<ListingEntry, ListingError> {
     // Pure-FTPd has `.` and `..` in NLST, some servers have them as `type=dir`.
     if matches!(entry.kind, EntryKind::Directory | EntryKind::Other)
         && matches!(&entry.name[..], b"." | b"..")
@@ -191,7 +191,12 @@ fn checked(mut entry: ListingEntry) -> Result<ListingEntry, ListingError> {
     if matches!(entry.kind, EntryKind::CurrentDirectory | EntryKind::ParentDirectory) {
         return Ok(entry);
     }
+    // A server that lists as DIR does parts paths with it.
+    let parts_path = dialect == Dialect::Dos && entry.name.contains(&b'\\');
     match check_name(&entry.name) {
+        Ok(()) if parts_path => {
+            Err(ListingError::UnsafeName { reason: UnsafeName::Separator, entry: Box::new(entry) })
+        }
         Ok(()) => Ok(entry),
         Err(reason) => Err(ListingError::UnsafeName { reason, entry: Box::new(entry) }),
     }
@@ -264,7 +269,7 @@ mod tests {
 
     #[test]
     fn unsafe_names_are_errors_in_every_dialect() {
-        for name in ["../x", "/x", "a/b", "C:\\x", "a\0b", "a\rb"] {
+        for name in ["../x", "/x", "a/b", "a\0b", "a\rb"] {
             for (kind, line) in [
                 (ListingKind::Names, name.to_owned()),
                 (ListingKind::Facts, format!("type=file;size=1; {name}")),
@@ -277,6 +282,15 @@ mod tests {
                     "{line:?}: {entries:?}"
                 );
             }
+        }
+        // A backslash parts paths only where the server is of the kind that lists as DIR does.
+        for name in ["C:\\x", "..\\x"] {
+            let line = format!("11-20-26  10:00AM  1 {name}");
+            let (entries, _) = parse(ListingKind::Lines, line.as_bytes());
+            assert!(matches!(&entries[..], [Err(ListingError::UnsafeName { .. })]), "{entries:?}");
+            let line = format!("type=file;size=1; {name}");
+            let (entries, _) = parse(ListingKind::Facts, line.as_bytes());
+            assert_eq!(names(&entries), [name.as_bytes()]);
         }
         // The listed directory itself is an entry of its own kind, but not as a file.
         for (kind, line, good) in [
