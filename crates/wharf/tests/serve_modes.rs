@@ -129,6 +129,32 @@ fn without_the_right_to_port_1023_any_port_is_taken_and_that_is_said_once() {
     assert_eq!((log.lines().count(), log.matches("port=1023").count()), (1, 1), "{log}");
 }
 
+#[test]
+fn a_client_whose_firewall_drops_the_data_connection_is_told_in_the_log_though_it_gives_up_first() {
+    if !clients::is_installed("nft") {
+        skip!("nft is not installed");
+    }
+    let namespace = namespace!();
+    let rules = "add table inet test; add chain inet test input { type filter hook input priority 0; }; \
+                 add rule inet test input tcp dport != 2121 tcp flags == syn drop";
+    run(namespace.command("nft").arg(rules)).assert_success();
+    let directory = TestDirectory::new();
+    let served = serve_in(&namespace, &directory, &["--listen", "127.0.0.1:2121"]);
+    let address = served.address();
+    namespace.enter(|| {
+        let mut client = ScriptedClient::log_in(address, "anonymous", "guest");
+        client.play("C: PORT {six}\nS: 200\nC: LIST\nS: 150").pause(std::time::Duration::from_millis(100));
+        client.play("C: ABOR\nS: 426\nS: 226\nC: QUIT\nS: 221").expect_close();
+    });
+    let log = served.stop();
+    assert_eq!(log.lines().count(), 1, "{log}");
+    for part in
+        ["WARN", "verb=LIST", "endpoint=127.0.0.1:", "waited_millis=1", "cause=\"client-refuses-inbound\""]
+    {
+        assert!(log.contains(part), "{part} in {log}");
+    }
+}
+
 /// `url` with the client of this name, in the mode of its switches.
 fn fetch(client: &str, active: bool, server: SocketAddr) -> Run {
     let url = format!("ftp://{server}/file");
