@@ -61,10 +61,16 @@ pub enum ClientError {
         what: String,
     },
     /// The server does not let this user in.
-    #[error("the login as {user} was refused: \"{reply}\"; check the user and the password")]
+    #[error("the login as {user} was refused: \"{reply}\"; {}", if *.password_given {
+        "check the user and the password"
+    } else {
+        "no password was given: neither the URL nor ~/.netrc has one"
+    })]
     LoginRefused {
         /// The user.
         user: String,
+        /// Whether there was a password to send.
+        password_given: bool,
         /// The server's words.
         reply: Reply,
     },

@@ -124,13 +124,21 @@ impl LocalTarget {
         &self.name
     }
 
+    /// What it is called while it is written.
+    pub(crate) fn written(&self) -> &Path {
+        match &self.kind {
+            Kind::Part(part) => part,
+            Kind::InPlace | Kind::Straight => &self.name,
+        }
+    }
+
     /// Bytes that are there to go on with.
     pub(crate) fn length(&self) -> u64 {
         self.length
     }
 
     /// Whether what is there bears its final name already.
-    pub(crate) fn is_in_place(&self) -> bool {
+    fn is_in_place(&self) -> bool {
         matches!(self.kind, Kind::InPlace)
     }
 
@@ -165,16 +173,20 @@ impl LocalTarget {
     }
 
     /// Standard output may be a regular file to which others write too.
-    fn is_standard_output(&self) -> bool {
+    pub(crate) fn is_standard_output(&self) -> bool {
         matches!(self.kind, Kind::Straight) && self.name.as_os_str() == STANDARD_OUTPUT
     }
 
     /// Where an incomplete download is, if it can be gone on with.
     pub(crate) fn kept(&self) -> Option<PathBuf> {
         let is_empty = || self.file.metadata().is_ok_and(|metadata| metadata.len() == 0);
+        self.may_keep().filter(|_| self.is_in_place() || !is_empty())
+    }
+
+    /// Where it will be, once something has arrived.
+    pub(crate) fn may_keep(&self) -> Option<PathBuf> {
         match &self.kind {
-            Kind::Part(part) => (!is_empty()).then(|| part.clone()),
-            Kind::InPlace => Some(self.name.clone()),
+            Kind::Part(_) | Kind::InPlace => Some(self.written().to_owned()),
             Kind::Straight => None,
         }
     }

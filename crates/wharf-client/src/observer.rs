@@ -1,6 +1,7 @@
 //! What goes on in a session, for whoever shows it.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use wharf_net::dtp::Progress;
@@ -8,6 +9,7 @@ use wharf_proto::dialogue::Deviation;
 use wharf_proto::{Command, Reply};
 
 use crate::attempt::Attempt;
+use crate::error::WayOn;
 
 /// Is told what goes on. Each method does nothing unless it is written.
 pub trait Observer: Send {
@@ -38,6 +40,14 @@ pub struct TransferStarted {
     pub offset: u64,
     /// Length of the whole file in bytes, as far as it is known.
     pub total: Option<u64>,
+    /// The file's name, in any bytes.
+    pub name: Vec<u8>,
+    /// Whether the bytes go to standard output.
+    pub to_standard_output: bool,
+    /// Where what has arrived of a download stays when it is interrupted.
+    pub kept: Option<PathBuf>,
+    /// What can be done when it is interrupted.
+    pub way_on: WayOn,
     /// Counts the bytes of this transfer, without `offset`.
     pub progress: Arc<Progress>,
 }

@@ -360,12 +360,16 @@ impl Session {
 
     /// USER, PASS and ACCT, as far as the server asks for them (RFC 959 §6, figure "Login").
     async fn log_in(&mut self) -> Result<(), ClientError> {
-        let refused = |user: &Text, reply| ClientError::LoginRefused { user: user.to_string(), reply };
+        // Nobody misses a password that was not asked for.
+        let mut password_given = true;
         let mut reply = self.exchange(&Command::User(self.login.user.clone())).await?;
         if self.pi.dialogue().state().login == LoginState::UserNamed {
+            password_given = self.login.password.is_some();
             let password = self.login.password.clone().unwrap_or_default();
             reply = self.exchange(&Command::Pass(password)).await?;
         }
+        let refused =
+            |user: &Text, reply| ClientError::LoginRefused { user: user.to_string(), password_given, reply };
         if self.pi.dialogue().state().login == LoginState::AccountWanted {
             let Some(account) = self.login.account.clone() else {
                 return Err(refused(&self.login.user, reply));

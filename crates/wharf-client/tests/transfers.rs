@@ -249,6 +249,24 @@ async fn a_resume_of_another_file_touches_nothing() {
         )
         .await;
         assert_eq!(outcome, (9, one(name, b"hex")), "{name}");
+        let outcome = fetched(
+            |server| {
+                server.play(ASK).play(RETR).open_data().send_data("hello").close_data();
+            },
+            &[(name, b"other")],
+            true,
+        )
+        .await;
+        assert_eq!(outcome, (9, one(name, b"other")), "{name} is as long");
+        let outcome = fetched(
+            |server| {
+                server.play(ASK).play(RETR).open_data().send_data("hello").close_data().play("S: 226 done");
+            },
+            &[(name, b"hello")],
+            true,
+        )
+        .await;
+        assert_eq!(outcome, (0, one("file", b"hello")), "{name} is complete");
         let outcome = fetched(|server| _ = server.play(ASK), &[(name, b"hello, world")], true).await;
         assert_eq!(outcome, (9, one(name, b"hello, world")), "{name} is longer");
     }
@@ -433,12 +451,24 @@ async fn an_upload_goes_on_with_what_the_server_has() {
     assert_eq!(outcome.unwrap(), 5);
     let outcome = sent(
         |server| {
-            server.play("C: MKD d\nS: 257 \"d\"\nC: TYPE I\nS: 200 I\nC: SIZE d/file\nS: 213 5");
+            server.play("C: MKD d\nS: 257 \"d\"\nC: TYPE I\nS: 200 I\nC: SIZE d/file\nS: 213 5\nC: EPSV");
+            server.play("S: 229 ok (|||{port}|)\nC: RETR d/file\nS: 150 look").open_data();
+            server.send_data("hello").close_data().play("S: 226 done");
         },
         resume,
     )
     .await;
     assert_eq!(outcome.unwrap(), 5);
+    let outcome = sent(
+        |server| {
+            server.play("C: MKD d\nS: 257 \"d\"\nC: TYPE I\nS: 200 I\nC: SIZE d/file\nS: 213 5\nC: EPSV");
+            server.play("S: 229 ok (|||{port}|)\nC: RETR d/file\nS: 150 look").open_data();
+            server.send_data("other").close_data().play("S: 226 done");
+        },
+        resume,
+    )
+    .await;
+    assert_eq!(outcome.unwrap_err().exit_code(), 9, "as long, and another file");
     let outcome = sent(
         |server| {
             server.play("C: MKD d\nS: 257 \"d\"\nC: TYPE I\nS: 200 I\nC: SIZE d/file\nS: 213 6");

@@ -75,18 +75,8 @@ impl Session {
                 return Err(ClientError::CannotResume(format!(
                     "{} has {have} bytes here, {path} has {size}: it is no part of it; move it away, or leave \
                      --continue out",
-                    target.name().display()
+                    target.written().display()
                 )));
-            }
-            if have == size && target.is_in_place() {
-                let file = target.name().to_owned();
-                return Ok(Downloaded {
-                    file,
-                    bytes: size,
-                    offset: size,
-                    attempt: None,
-                    took: started.elapsed(),
-                });
             }
         }
         let overlap = OVERLAP.min(target.length());
@@ -131,15 +121,20 @@ impl Session {
         expected: Option<u64>,
         started: Instant,
     ) -> Result<Downloaded, ClientError> {
-        let shown = target.name().display().to_string();
+        let shown = target.written().display().to_string();
         let tail = target.tail(target.length() - offset).map_err(ClientError::local(shown.clone()))?;
         let file = target.writer().map_err(ClientError::local(shown.clone()))?;
         let progress = running.progress.clone();
         self.observer.transfer_started(&TransferStarted {
+            name: file_name(path).to_vec(),
+            to_standard_output: target.is_standard_output(),
+            kept: target.may_keep(),
+            way_on: way_on(target.may_keep().is_some(), options.ascii),
             offset,
             total: expected,
             progress: progress.clone(),
         });
+        let had = target.length();
         let mut differs = false;
         let work = take_all(running.transfer, file, &tail, options.ascii, &mut differs);
         let (end, said) = self.attend(work, running.confirmed.take()).await;
@@ -152,6 +147,7 @@ impl Session {
             )));
         }
         let bytes = offset + progress.bytes();
+        let nothing_missing = bytes > 0 && bytes == had;
         let is_new = progress.bytes() == 0;
         settle(path, &target, &end, said, bytes, expected, is_new, options.ascii)?;
         if let DataEnd::Local(source) = end {
@@ -159,7 +155,9 @@ impl Session {
         }
         target.finish().map_err(ClientError::local(shown))?;
         let file = target.name().to_owned();
-        Ok(Downloaded { file, bytes, offset, attempt: Some(attempt), took: started.elapsed() })
+        // What was compared was all that went over.
+        let (offset, attempt) = if nothing_missing { (bytes, None) } else { (offset, Some(attempt)) };
+        Ok(Downloaded { file, bytes, offset, attempt, took: started.elapsed() })
     }
 }
 
@@ -226,9 +224,13 @@ fn settle(
         (Err(Some(reason)), _) => reason,
     };
     let (path, kept) = (path.to_string(), target.kept());
-    // Text has another length here than there.
-    let way_on = if kept.is_some() && !ascii { WayOn::Download } else { WayOn::Again };
+    let way_on = way_on(kept.is_some(), ascii);
     Err(ClientError::Incomplete(Box::new(Incomplete { path, bytes, expected, reason, kept, way_on })))
+}
+
+/// Text has another length here than there, so that nobody knows where to go on.
+fn way_on(is_kept: bool, ascii: bool) -> WayOn {
+    if is_kept && !ascii { WayOn::Download } else { WayOn::Again }
 }
 
 /// The last segment of a path.

@@ -81,14 +81,14 @@ impl Session {
         }
         let offset =
             if options.resume { self.part_at_server(path, length, &shown, options).await? } else { 0 };
-        if options.resume && length == Some(offset) && offset > 0 {
-            return Ok(Uploaded { bytes: offset, offset, attempt: None, took: started.elapsed() });
-        }
         if offset > 0 && !self.server_has_our_beginning(&file, path, offset, &shown).await? {
             return Err(ClientError::CannotResume(format!(
                 "{path} at the server is no part of {shown}: the bytes before its end differ; leave --continue out to \
                  replace it"
             )));
+        }
+        if length == Some(offset) && offset > 0 {
+            return Ok(Uploaded { bytes: offset, offset, attempt: None, took: started.elapsed() });
         }
         let request = Request {
             // APPE goes on at the end of what is there, which SIZE has just told.
@@ -98,7 +98,13 @@ impl Session {
         };
         let mut running = self.begin(&request).await?;
         let progress = running.progress.clone();
+        // Of a stream nobody knows where to go on.
+        let way_on = if length.is_some() { WayOn::Upload } else { WayOn::Again };
         self.observer.transfer_started(&TransferStarted {
+            name: shown.clone().into_bytes(),
+            to_standard_output: false,
+            kept: None,
+            way_on,
             offset,
             total: length,
             progress: progress.clone(),
@@ -118,8 +124,6 @@ impl Session {
         if let DataEnd::Local(source) = end {
             return Err(ClientError::Local { what: shown, source });
         }
-        // Of a stream nobody knows where to go on.
-        let way_on = if length.is_some() { WayOn::Upload } else { WayOn::Again };
         let incomplete = |reason, expected| {
             let path = path.to_string();
             let incomplete = Incomplete { path, bytes, expected, reason, kept: None, way_on };
