@@ -6,6 +6,7 @@ use wharf_net::passive_ports::PassivePorts;
 use wharf_proto::dialogue::{DataMode, NegotiationCommand};
 
 use crate::args::connection::{ConnectionArguments, Mode, Tls};
+use crate::output::masked;
 
 /// How the client behaves.
 #[derive(Clone, Debug)]
@@ -85,9 +86,18 @@ impl ClientSettings {
 /// The URLs, all of them read before anything is done.
 ///
 /// # Errors
-/// What is wrong with the first that is wrong. The URL itself is not in the message: it may hold a password.
+/// What is wrong with the first that is wrong.
 pub(crate) fn parse_urls(texts: &[String]) -> Result<Vec<FtpUrl>, ClientError> {
-    texts.iter().map(|text| FtpUrl::parse(text).map_err(ClientError::from)).collect()
+    texts.iter().map(|text| parse_url(text)).collect()
+}
+
+/// One URL.
+///
+/// # Errors
+/// What is wrong with it, and with which: without its password.
+pub(crate) fn parse_url(text: &str) -> Result<FtpUrl, ClientError> {
+    FtpUrl::parse(text)
+        .map_err(|error| ClientError::Usage(format!("{}: the URL cannot be used: {error}", masked(text))))
 }
 
 #[cfg(test)]

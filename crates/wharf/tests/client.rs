@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -264,7 +265,7 @@ fn ctrl_c_leaves_a_part_that_can_be_gone_on_with() {
     client.signal(Signal::INT);
     let status = client.wait(Duration::from_secs(10)).unwrap();
     assert_eq!(status.code(), Some(8), "{client:?}");
-    assert!(client.errors().contains("--continue"), "{client:?}");
+    assert!(client.errors().contains("kept as file.part: go on with --continue"), "{client:?}");
     first.finish();
     assert_eq!(directory.names(), ["file.part"]);
     get(&directory, &giving_server(), &["-c"]).assert_success();
@@ -306,6 +307,54 @@ fn a_closed_standard_output_is_trouble_with_a_file() {
         let run = run(Command::new("sh").args(["-c", &script]).current_dir(served_directory.path()));
         assert!(run.assert_code(9).errors().contains("standard output"), "{words}: {run}");
     }
+}
+
+#[test]
+fn a_password_shows_in_no_message() {
+    let directory = TestDirectory::new();
+    for words in [
+        &["ls", "ftp://me:s3cret@h/", "ftp://me:s3cret@h/x"][..],
+        &["get", "--passive=ftp://me:s3cret@h/"],
+        &["get", "ftp://me:s3cret@h:port/"],
+        &["get", "me:s3cret@h/x"],
+        &["put", "ftp://me:s3cret@h/"],
+    ] {
+        let run = run(&mut wharf(directory.path(), words));
+        assert!(!run.assert_code(2).errors().contains("s3cret"), "{run}");
+    }
+    let run = run(&mut wharf(directory.path(), &["get", "me:s3cret@h/x"]));
+    assert!(run.errors().contains("me:****@h/x"), "{run}");
+}
+
+#[test]
+fn options_between_words_listings_in_files_and_failures_as_json() {
+    let served_directory = TestDirectory::new();
+    served_directory.write("a\\b", "x");
+    let served = Served::start(WHARF, served_directory.path(), &["--write"]);
+    let here = TestDirectory::new();
+    here.write("one", "first");
+    here.write(OsStr::from_bytes(b"caf\xE9 \x1b[2J"), "second");
+    let url = |path: &str| format!("ftp://{}/{path}", served.address());
+    let say = |words: &[&str]| run(&mut wharf(here.path(), words));
+
+    say(&["put", "one", "-4", &url("one")]).assert_success();
+    say(&["get", &url(";type=d"), "-o", "listing"]).assert_success();
+    let listing = String::from_utf8(here.read("listing")).unwrap();
+    assert!(listing.lines().any(|name| name == "a\\b") && listing.lines().count() == 2, "{listing}");
+    say(&["get", &url("a\\b")]).assert_success();
+    assert_eq!(here.read("a\\b"), b"x");
+
+    for words in [&["ls", "--json", &url("nowhere")][..], &["mv", "--json", &url("nowhere"), "x"]] {
+        let run = say(words);
+        let event: serde_json::Value = serde_json::from_str(&run.assert_code(6).output()).unwrap();
+        assert_eq!((&event["event"], &event["exit"]), (&"error".into(), &6.into()), "{run}");
+    }
+    let mut command = wharf(here.path(), &["put", "--json"]);
+    let run = run(command.arg(OsStr::from_bytes(b"caf\xE9 \x1b[2J")).arg(url("two")));
+    let event: serde_json::Value = serde_json::from_str(&run.assert_success().output()).unwrap();
+    assert_eq!(event["file_hex"], "636166e9201b5b324a", "{run}");
+    let run = say(&["get", &url("a%1b[2Jb")]);
+    assert!(!run.assert_code(6).errors().contains('\u{1b}'), "{run}");
 }
 
 #[test]

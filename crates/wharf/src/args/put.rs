@@ -10,20 +10,20 @@ use super::connection::ConnectionArguments;
 ///
 /// A URL that ends with / or names a directory takes the files under their own names.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(
+    override_usage = "wharf put [OPTIONS] <FILE|->... <URL>",
+    after_help = "Examples:
   wharf put film.mov ftp://me@ftp.example.net/inbox/
   wharf put --mkdir *.jpg ftp://me@ftp.example.net/2026/november/
-  tar c . | wharf put - ftp://me@ftp.example.net/backup.tar")]
+  tar c . | wharf put - ftp://me@ftp.example.net/backup.tar"
+)]
 pub(crate) struct PutArguments {
-    /// What to send; - is standard input
-    #[arg(required = true, num_args = 1.., value_name = "FILE|-")]
-    pub(crate) files: Vec<PathBuf>,
+    /// What to send (- is standard input), and last of all where to: ftp://[user[:password]@]host[:port]/path[;type=a|i]
+    // One list, so that options may stand between its words.
+    #[arg(required = true, value_name = "FILE|-... URL")]
+    pub(crate) words: Vec<PathBuf>,
 
-    /// ftp://[user[:password]@]host[:port]/path[;type=a|i]
-    #[arg(required = true, value_name = "URL")]
-    pub(crate) url: String,
-
-    /// Send only what is missing at the server
+    /// Send only what is missing at the server. What it has is compared first, unless it lets nobody read it
     #[arg(short = 'c', long = "continue")]
     pub(crate) resume: bool,
 

@@ -1,13 +1,14 @@
 //! What all commands of the client share: one session a server, another try, interruption, the exit code.
 
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use wharf_client::attempt::Attempt;
-use wharf_client::error::STANDARD_OUTPUT;
+use wharf_client::error::{STANDARD_OUTPUT, WayOn};
 use wharf_client::netrc::Netrc;
 use wharf_client::{ClientError, FtpUrl, Login, ServerAddress, Session};
 use wharf_proto::command::Password;
@@ -16,7 +17,7 @@ use wharf_proto::pathname::Pathname;
 
 use crate::args::connection::ConnectionArguments;
 use crate::output;
-use crate::output::dialogue::Shown;
+use crate::output::dialogue::{Shown, UnderWay};
 use crate::prompt;
 use crate::settings::{ClientSettings, Talk};
 
@@ -35,6 +36,7 @@ pub(crate) struct Client {
     pub(crate) settings: ClientSettings,
     netrc: Netrc,
     session: Option<(FtpUrl, Session)>,
+    under_way: UnderWay,
     /// The exit code of the first failure.
     failure: Option<u8>,
     closed_pipe: bool,
@@ -61,8 +63,14 @@ pub(crate) fn run(
         }
     };
     let code = runtime.block_on(async {
-        let mut client =
-            Client { settings, netrc: Netrc::of_user(), session: None, failure: None, closed_pipe: false };
+        let mut client = Client {
+            settings,
+            netrc: Netrc::of_user(),
+            session: None,
+            under_way: UnderWay::default(),
+            failure: None,
+            closed_pipe: false,
+        };
         let outcome = tokio::select! {
             outcome = work(&mut client) => Some(outcome),
             () = interruption() => None,
@@ -71,11 +79,7 @@ pub(crate) fn run(
             Some(Ok(())) => {}
             Some(Err(error)) => client.failed(None, &error),
             None => {
-                // Closes the connections, and takes the progress bar away.
-                client.session = None;
-                output::error(
-                    &"interrupted; what arrived of a download is kept as NAME.part: go on with --continue",
-                );
+                client.interrupted();
                 return INTERRUPTED;
             }
         }
@@ -141,7 +145,7 @@ impl Client {
                 if login.password.is_none() {
                     login.password = ask_password(&login, url)?;
                 }
-                let shown = Box::new(Shown::new(&self.settings));
+                let shown = Box::new(Shown::new(&self.settings, self.under_way.clone()));
                 Session::connect(ServerAddress::from(url), login, self.settings.options.clone(), shown)
                     .await?
             }
@@ -158,11 +162,32 @@ impl Client {
         }
         self.failure.get_or_insert(error.exit_code());
         output::error(error);
-        if self.settings.json
-            && let Some(url) = url
-        {
+        // Of trouble with standard output, nothing can be told there.
+        if !matches!(error, ClientError::Local { what, .. } if what == STANDARD_OUTPUT) {
             self.event(&failure_event(url, error));
         }
+    }
+
+    /// The user does not want to wait any longer: says what stays of the transfer.
+    fn interrupted(&mut self) {
+        let under_way = self.under_way.lock().ok().and_then(|mut under_way| under_way.take());
+        // Closes the connections, and takes the progress bar away.
+        self.session = None;
+        let (kept, way_on) =
+            under_way.map_or((None, WayOn::Again), |transfer| (transfer.kept, transfer.way_on));
+        let has_content = |part: &PathBuf| part.metadata().is_ok_and(|metadata| metadata.len() > 0);
+        let message = match (kept.filter(has_content), way_on) {
+            (Some(part), WayOn::Download) => {
+                format!("interrupted; what arrived is kept as {}: go on with --continue", part.display())
+            }
+            (Some(part), _) => format!("interrupted; what arrived is kept as {}", part.display()),
+            (None, WayOn::Upload) => {
+                "interrupted; a part of the file may be at the server: go on with --continue".to_owned()
+            }
+            (None, _) => "interrupted".to_owned(),
+        };
+        output::error(&message);
+        self.event(&json!({ "event": "error", "url": null, "exit": INTERRUPTED, "message": message }));
     }
 
     /// Whether whoever reads standard output is gone, so that going on is of no use.
@@ -219,10 +244,10 @@ pub(crate) fn describe(event: &mut Value, attempt: Option<&Attempt>) {
     }
 }
 
-fn failure_event(url: &FtpUrl, error: &ClientError) -> Value {
+fn failure_event(url: Option<&FtpUrl>, error: &ClientError) -> Value {
     let mut event = json!({
         "event": "error",
-        "url": url.to_string(),
+        "url": url.map(ToString::to_string),
         "exit": error.exit_code(),
         "message": error.to_string(),
     });

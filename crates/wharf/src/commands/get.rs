@@ -1,5 +1,6 @@
 //! `wharf get`.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -7,11 +8,13 @@ use serde_json::json;
 use wharf_client::operations::{DownloadOptions, Downloaded};
 use wharf_client::url::TransferType;
 use wharf_client::{ClientError, Destination, FtpUrl};
+use wharf_proto::pathname::escaped;
 
 use super::client::{self, Client, describe, path_of};
 use super::ls;
 use crate::args::get::GetArguments;
 use crate::closed_output;
+use crate::output::entry;
 use crate::settings::parse_urls;
 
 pub(crate) fn run(arguments: GetArguments) -> ExitCode {
@@ -47,7 +50,10 @@ pub(crate) async fn fetch(
     resume: bool,
 ) -> Result<(), ClientError> {
     if url.transfer_type() == Some(TransferType::Listing) {
-        return ls::print(client, url, false).await;
+        return match destination {
+            Destination::Path(path) => ls::save(client, url, path).await,
+            Destination::Directory(_) | Destination::Stdout => ls::print(client, url, false).await,
+        };
     }
     if *destination == Destination::Stdout {
         closed_output::check().map_err(client::standard_output)?;
@@ -73,19 +79,20 @@ pub(crate) async fn fetch(
 }
 
 fn report(client: &mut Client, url: &FtpUrl, done: &Downloaded) {
-    let file = done.file.display();
+    let name = done.file.as_os_str().as_bytes();
     let mut event = json!({
         "event": "done",
         "url": url.to_string(),
-        "file": file.to_string(),
         "bytes": done.bytes,
         "millis": u64::try_from(done.took.as_millis()).unwrap_or(u64::MAX),
     });
+    entry::set_name(&mut event, "file", name);
     if done.offset > 0 {
         event["offset"] = done.offset.into();
     }
     describe(&mut event, done.attempt.as_ref());
     client.event(&event);
+    let file = escaped(name);
     match &done.attempt {
         Some(attempt) => client.summary(&format!(
             "{file}: {} bytes in {:.1} s ({}, {})",

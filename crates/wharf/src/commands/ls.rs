@@ -1,6 +1,7 @@
 //! `wharf ls`.
 
-use std::io::{self, BufWriter, StdoutLock, Write};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use wharf_client::{ClientError, FtpUrl, Session};
@@ -8,13 +9,14 @@ use wharf_proto::listing::ListingEntry;
 
 use super::client::{self, Client};
 use crate::args::paths::LsArguments;
-use crate::output::{entry, standard_output};
-use crate::settings::parse_urls;
+use crate::output::{entry, shown_name, standard_output};
+use crate::settings::parse_url;
 
 pub(crate) fn run(arguments: LsArguments) -> ExitCode {
     client::run(&arguments.connection, arguments.json, async |client| {
-        for url in parse_urls(std::slice::from_ref(&arguments.url))? {
-            print(client, &url, arguments.long).await?;
+        let url = parse_url(&arguments.url)?;
+        if let Err(error) = print(client, &url, arguments.long).await {
+            client.failed(Some(&url), &error);
         }
         Ok(())
     })
@@ -23,13 +25,25 @@ pub(crate) fn run(arguments: LsArguments) -> ExitCode {
 /// Prints one listing, entry by entry as they come.
 pub(crate) async fn print(client: &mut Client, url: &FtpUrl, long: bool) -> Result<(), ClientError> {
     let json = client.settings.json;
-    let mut printer = Printer {
-        out: BufWriter::new(standard_output().map_err(client::standard_output)?),
-        json,
-        long,
-        count: 0,
-        problem: None,
-    };
+    let out = BufWriter::new(standard_output().map_err(client::standard_output)?);
+    let mut printer = Printer { out, json, long, shown: shown_name, count: 0, problem: None };
+    list(client, url, &mut printer).await.map_err(|failed| failed.unwrap_or_else(client::standard_output))
+}
+
+/// Writes one listing to a file, once it is complete.
+pub(crate) async fn save(client: &mut Client, url: &FtpUrl, path: &Path) -> Result<(), ClientError> {
+    let local = |source| ClientError::Local { what: path.display().to_string(), source };
+    if path.is_dir() {
+        return Err(local(io::ErrorKind::IsADirectory.into()));
+    }
+    let json = client.settings.json;
+    let mut printer =
+        Printer { out: Vec::new(), json, long: false, shown: <[u8]>::to_vec, count: 0, problem: None };
+    list(client, url, &mut printer).await.map_err(|failed| failed.unwrap_or_else(local))?;
+    std::fs::write(path, &printer.out).map_err(local)
+}
+
+async fn list<W: Write>(client: &mut Client, url: &FtpUrl, printer: &mut Printer<W>) -> Result<(), Failed> {
     // Once something is printed, another try would print it twice.
     let printed = std::cell::Cell::new(false);
     let work = async |session: &mut Session, _: bool| {
@@ -41,30 +55,52 @@ pub(crate) async fn print(client: &mut Client, url: &FtpUrl, long: bool) -> Resu
             .await
     };
     let outcome = client.with_session(url, |_| !printed.get(), work).await;
-    printer.end();
-    if let Some(source) = printer.problem {
-        return Err(client::standard_output(source));
+    // What is not there is no empty array.
+    if outcome.is_ok() || printed.get() {
+        printer.end();
     }
-    let listed = outcome?;
-    if listed.left_out > 0 {
-        crate::output::error(&format!(
-            "{} lines of the listing were left out: nobody understands them, or their names are no names of files",
-            listed.left_out
-        ));
+    if let Some(source) = printer.problem.take() {
+        return Err(Failed::Output(source));
+    }
+    let listed = outcome.map_err(Failed::Listing)?;
+    match listed.left_out {
+        0 => {}
+        1 => crate::output::error(
+            &"1 line of the listing was left out: nobody understands it, or its name is no name of a file",
+        ),
+        count => crate::output::error(&format!(
+            "{count} lines of the listing were left out: nobody understands them, or their names are no names of files",
+        )),
     }
     Ok(())
 }
 
-/// Standard output, and what was wrong with it first.
-struct Printer {
-    out: BufWriter<StdoutLock<'static>>,
+/// Which side of a listing failed.
+enum Failed {
+    Listing(ClientError),
+    Output(io::Error),
+}
+
+impl Failed {
+    fn unwrap_or_else(self, of_output: impl FnOnce(io::Error) -> ClientError) -> ClientError {
+        match self {
+            Self::Listing(error) => error,
+            Self::Output(error) => of_output(error),
+        }
+    }
+}
+
+/// Where the listing goes, and what was wrong with that first.
+struct Printer<W> {
+    out: W,
     json: bool,
     long: bool,
+    shown: fn(&[u8]) -> Vec<u8>,
     count: u64,
     problem: Option<io::Error>,
 }
 
-impl Printer {
+impl<W: Write> Printer<W> {
     fn print(&mut self, entry: &ListingEntry) {
         if self.problem.is_some() {
             return;
@@ -78,7 +114,7 @@ impl Printer {
         if self.json {
             text.extend_from_slice(entry::object(entry).to_string().as_bytes());
         } else {
-            text.extend_from_slice(&entry::line(entry, self.long));
+            text.extend_from_slice(&entry::line(entry, self.long, self.shown));
             text.push(b'\n');
         }
         self.count += 1;

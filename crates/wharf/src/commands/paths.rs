@@ -13,7 +13,7 @@ use crate::args::paths::{
     MkdirArguments, MvArguments, RmArguments, RmdirArguments, StatArguments, UrlsArguments,
 };
 use crate::output::{entry, shown_name, standard_output};
-use crate::settings::parse_urls;
+use crate::settings::{parse_url, parse_urls};
 
 pub(crate) fn remove(arguments: RmArguments) -> ExitCode {
     change_each(&arguments.urls, "removed", async |session, path| session.delete(path).await)
@@ -29,11 +29,14 @@ pub(crate) fn remove_directory(arguments: RmdirArguments) -> ExitCode {
 
 pub(crate) fn rename(arguments: MvArguments) -> ExitCode {
     client::run(&arguments.connection, arguments.json, async |client| {
-        let url = FtpUrl::parse(&arguments.url)?;
+        let url = parse_url(&arguments.url)?;
         let from = without_slash(path_of(&url)?);
         let to = new_path(&url, &from, &arguments.to)?;
         let work = async |session: &mut Session, _: bool| session.rename(&from, &to).await;
-        client.with_session(&url, |_| true, work).await?;
+        if let Err(error) = client.with_session(&url, |_| true, work).await {
+            client.failed(Some(&url), &error);
+            return Ok(());
+        }
         let new = url.with_path(Some(to)).to_string();
         client.event(&json!({ "event": "renamed", "url": url.to_string(), "to": new }));
         Ok(())
@@ -120,7 +123,7 @@ fn without_slash(path: &Pathname) -> Pathname {
 /// Where `mv` moves to.
 fn new_path(url: &FtpUrl, from: &Pathname, to: &str) -> Result<Pathname, ClientError> {
     let to = if to.contains("://") {
-        let new = FtpUrl::parse(to)?;
+        let new = parse_url(to)?;
         if !new.host().eq_ignore_ascii_case(url.host()) || new.port() != url.port() {
             return Err(ClientError::Usage(
                 "mv stays on one server: both URLs must name the same".to_owned(),

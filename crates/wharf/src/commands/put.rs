@@ -4,34 +4,47 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::json;
 use wharf_client::operations::{UploadOptions, UploadSource, Uploaded};
 use wharf_client::url::TransferType;
 use wharf_client::{ClientError, FtpUrl, Session};
-use wharf_proto::pathname::Pathname;
+use wharf_proto::pathname::{Pathname, escaped};
 
 use super::client::{self, Client, describe};
 use crate::args::put::PutArguments;
+use crate::output::entry;
+use crate::settings::parse_url;
 
 pub(crate) fn run(arguments: PutArguments) -> ExitCode {
-    let url = match FtpUrl::parse(&arguments.url) {
+    let (url, files) = match arguments.words.split_last() {
+        Some((url, files)) if !files.is_empty() => (url.to_string_lossy(), files),
+        _ => return client::usage("put wants at least one file, and behind it the URL where it goes to"),
+    };
+    let url = match parse_url(&url) {
         Ok(url) if url.transfer_type() == Some(TransferType::Listing) => {
             return client::usage("a listing (;type=d) cannot be uploaded");
         }
         Ok(url) => url,
-        Err(error) => return client::usage(&ClientError::from(error).to_string()),
+        Err(error) => return client::usage(&error.to_string()),
     };
     client::run(&arguments.connection, arguments.json, async |client| {
-        let directory = is_directory(client, &url, &arguments).await?;
-        if !directory && arguments.files.len() > 1 {
+        let directory = is_directory(client, &url, files).await;
+        let directory = match directory {
+            Ok(directory) => directory,
+            Err(error) => {
+                client.failed(Some(&url), &error);
+                return Ok(());
+            }
+        };
+        if !directory && files.len() > 1 {
             return Err(ClientError::Usage(format!(
                 "several files cannot go into one: {url} is no directory; end it with / if it is to be one"
             )));
         }
-        for file in &arguments.files {
+        for file in files {
             if let Err(error) = send(client, &url, directory, file, &arguments).await {
                 client.failed(Some(&url), &error);
             }
@@ -41,16 +54,12 @@ pub(crate) fn run(arguments: PutArguments) -> ExitCode {
 }
 
 /// Whether the files go into a directory, under their own names.
-async fn is_directory(
-    client: &mut Client,
-    url: &FtpUrl,
-    arguments: &PutArguments,
-) -> Result<bool, ClientError> {
+async fn is_directory(client: &mut Client, url: &FtpUrl, files: &[PathBuf]) -> Result<bool, ClientError> {
     match url.path() {
         _ if url.is_directory_form() => Ok(true),
         None => Ok(true),
         // It has no name of its own to go by.
-        Some(_) if arguments.files.iter().all(|file| is_standard_input(file)) => Ok(false),
+        Some(_) if files.iter().all(|file| is_standard_input(file)) => Ok(false),
         Some(path) => {
             let work = async |session: &mut Session, _: bool| session.is_directory(path).await;
             client.with_session(url, |_| true, work).await
@@ -83,19 +92,19 @@ async fn send(
 }
 
 fn report(client: &mut Client, url: &FtpUrl, file: &Path, done: &Uploaded) {
-    let file = file.display();
     let mut event = json!({
         "event": "done",
         "url": url.to_string(),
-        "file": file.to_string(),
         "bytes": done.bytes,
         "millis": u64::try_from(done.took.as_millis()).unwrap_or(u64::MAX),
     });
+    entry::set_name(&mut event, "file", file.as_os_str().as_bytes());
     if done.offset > 0 {
         event["offset"] = done.offset.into();
     }
     describe(&mut event, done.attempt.as_ref());
     client.event(&event);
+    let file = escaped(file.as_os_str().as_bytes());
     client.summary(&format!("{file}: {} bytes in {:.1} s, now {url}", done.bytes, done.took.as_secs_f32()));
 }
 

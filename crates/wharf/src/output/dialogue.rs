@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -11,6 +12,7 @@ use wharf_client::Observer;
 use wharf_client::attempt::Attempt;
 use wharf_client::observer::TransferStarted;
 use wharf_proto::dialogue::Deviation;
+use wharf_proto::pathname::escaped;
 use wharf_proto::{Command, Reply};
 
 use super::note;
@@ -26,11 +28,15 @@ pub(crate) struct Shown {
     notes: bool,
     bars: bool,
     bar: Option<(ProgressBar, JoinHandle<()>)>,
+    under_way: UnderWay,
 }
+
+/// The transfer that is being made: whoever is interrupted wants to know what of it stays.
+pub(crate) type UnderWay = Arc<Mutex<Option<TransferStarted>>>;
 
 impl Shown {
     /// As much as the settings ask for.
-    pub(crate) fn new(settings: &ClientSettings) -> Self {
+    pub(crate) fn new(settings: &ClientSettings, under_way: UnderWay) -> Self {
         let quiet = settings.talk == Talk::Quiet;
         let terminal = std::io::stderr().is_terminal();
         Self {
@@ -38,6 +44,7 @@ impl Shown {
             notes: !quiet && terminal,
             bars: !quiet && !settings.json && terminal,
             bar: None,
+            under_way,
         }
     }
 
@@ -87,19 +94,24 @@ impl Observer for Shown {
     }
 
     fn transfer_started(&mut self, transfer: &TransferStarted) {
-        if !self.bars {
+        if let Ok(mut under_way) = self.under_way.lock() {
+            *under_way = Some(transfer.clone());
+        }
+        // There, the data itself is shown.
+        if !self.bars || (transfer.to_standard_output && std::io::stdout().is_terminal()) {
             return;
         }
         let (bar, template) = match transfer.total {
             Some(total) => (
                 ProgressBar::new(total),
-                "{wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta} left",
+                "{msg} {wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta} left",
             ),
-            None => (ProgressBar::new_spinner(), "{spinner} {bytes} {binary_bytes_per_sec} {elapsed}"),
+            None => (ProgressBar::new_spinner(), "{msg} {spinner} {bytes} {binary_bytes_per_sec} {elapsed}"),
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
+        bar.set_message(escaped(&transfer.name).to_string());
         bar.set_position(transfer.offset);
         bar.reset_eta();
         let (moving, transfer) = (bar.clone(), transfer.clone());
@@ -114,6 +126,9 @@ impl Observer for Shown {
     }
 
     fn transfer_ended(&mut self) {
+        if let Ok(mut under_way) = self.under_way.lock() {
+            *under_way = None;
+        }
         if let Some((bar, mover)) = self.bar.take() {
             mover.abort();
             bar.finish_and_clear();

@@ -6,20 +6,18 @@ use serde_json::{Value, json};
 use wharf_proto::listing::{EntryKind, ListedTime, ListingEntry, TimePrecision};
 use wharf_proto::pathname::escaped;
 
-use super::shown_name;
-
-/// One line without its end: the name, or with `long` type, size and time before it.
-pub(crate) fn line(entry: &ListingEntry, long: bool) -> Vec<u8> {
+/// One line without its end: the name as `shown` shows it, or with `long` type, size and time before it.
+pub(crate) fn line(entry: &ListingEntry, long: bool, shown: fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
     let mut line = Vec::new();
     if long {
         let size = entry.size.map_or_else(|| "-".to_owned(), |size| size.to_string());
         let time = entry.modified.map_or_else(|| "-".to_owned(), |time| time_text(&time));
         line.extend_from_slice(format!("{} {size:>14} {time:<19} ", letter(entry.kind)).as_bytes());
     }
-    line.extend_from_slice(&shown_name(&entry.name));
+    line.extend_from_slice(&shown(&entry.name));
     if long && let Some(target) = &entry.link_target {
         line.extend_from_slice(b" -> ");
-        line.extend_from_slice(&shown_name(target));
+        line.extend_from_slice(&shown(target));
     }
     line
 }
@@ -27,19 +25,11 @@ pub(crate) fn line(entry: &ListingEntry, long: bool) -> Vec<u8> {
 /// As a JSON object. A name that is not UTF-8 is there with escapes, and as it is in `name_hex`.
 pub(crate) fn object(entry: &ListingEntry) -> Value {
     let mut object = json!({
-        "name": text(&entry.name),
         "type": kind(entry.kind),
         "size": entry.size,
         "modified": entry.modified.map(|time| time_text(&time)),
     });
-    if std::str::from_utf8(&entry.name).is_err() {
-        let hex = entry.name.iter().fold(String::new(), |mut hex, byte| {
-            // Writing into a String cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        });
-        object["name_hex"] = hex.into();
-    }
+    set_name(&mut object, "name", &entry.name);
     if let Some(permissions) = entry.permissions {
         object["permissions"] = format!("{permissions:04o}").into();
     }
@@ -47,6 +37,19 @@ pub(crate) fn object(entry: &ListingEntry) -> Value {
         object["target"] = text(target).into();
     }
     object
+}
+
+/// Puts a name into an object. One that is not UTF-8 is there with escapes, and as it is in `key` with `_hex`.
+pub(crate) fn set_name(object: &mut Value, key: &str, name: &[u8]) {
+    object[key] = text(name).into();
+    if std::str::from_utf8(name).is_err() {
+        let hex = name.iter().fold(String::new(), |mut hex, byte| {
+            // Writing into a String cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        });
+        object[format!("{key}_hex")] = hex.into();
+    }
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -102,9 +105,9 @@ mod tests {
         let mut entry = ListingEntry::new(*b"a b", EntryKind::File);
         entry.size = Some(12);
         entry.modified = Some(ListedTime::exact("2026-11-20T10:00:05Z".parse().unwrap()));
-        assert_eq!(line(&entry, false), b"a b");
+        assert_eq!(line(&entry, false, <[u8]>::to_vec), b"a b");
         assert_eq!(
-            String::from_utf8(line(&entry, true)).unwrap(),
+            String::from_utf8(line(&entry, true, <[u8]>::to_vec)).unwrap(),
             "-             12 2026-11-20T10:00:05Z a b"
         );
         let value = object(&entry);
