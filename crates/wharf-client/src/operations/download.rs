@@ -70,14 +70,12 @@ impl Session {
         }
         let size = if options.ascii { None } else { self.size(path).await? };
         let mut target = LocalTarget::open(&options.destination, file_name(path), options.resume).await?;
-        if let (Some(size), have) = (size, target.length()) {
-            if have > size {
-                return Err(ClientError::CannotResume(format!(
-                    "{} has {have} bytes here, {path} has {size}: it is no part of it; move it away, or leave \
-                     --continue out",
-                    target.written().display()
-                )));
-            }
+        let have = target.length();
+        if let Some(size) = size.filter(|size| have > *size) {
+            return Err(ClientError::CannotResume(format!(
+                "{} has {have} bytes here, {path} has {size}: it is no part of it; move it away, or leave --continue out",
+                target.written().display()
+            )));
         }
         let overlap = OVERLAP.min(target.length());
         let request = Request {
