@@ -7,8 +7,10 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use wharf_testkit::namespace::NetworkNamespace;
+use wharf_testkit::process::run;
 use wharf_testkit::served::Served;
-use wharf_testkit::{TestDirectory, soak_rounds};
+use wharf_testkit::{TestDirectory, skip, soak_rounds};
 
 const WHARF: &str = env!("CARGO_BIN_EXE_wharf");
 /// Longest wait for a reply; a hang fails the test.
@@ -114,9 +116,14 @@ fn descriptors(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
 }
 
-fn serve() -> (TestDirectory, Served) {
+fn directory() -> TestDirectory {
     let directory = TestDirectory::new();
     directory.write("file", CONTENT);
+    directory
+}
+
+fn serve() -> (TestDirectory, Served) {
+    let directory = directory();
     let served = Served::start(WHARF, directory.path(), &["--write"]);
     (directory, served)
 }
@@ -152,30 +159,47 @@ fn soak_sessions_are_held_without_an_error() {
     assert!(each < 16.0, "{each:.1} KiB for an idle session");
 }
 
+/// So many clients at once, each with its rounds of the mix.
+fn work(server: SocketAddr, clients: u64, rounds: u64) {
+    // Threads that are started here live in the namespace of the one that starts them.
+    thread::scope(|scope| {
+        for client in 0..clients {
+            scope.spawn(move || {
+                let mut session = Client::log_in(server);
+                for number in 0..rounds {
+                    session.operate(number, &format!("up-{client}"));
+                }
+                session.command("QUIT", "221");
+            });
+        }
+    });
+}
+
+/// Clients at once.
+const CLIENTS: u64 = 4;
+
 #[test]
 fn soak_operations_leave_nothing_behind() {
-    const CLIENTS: u64 = 4;
     let rounds = soak_rounds(4000) / CLIENTS;
-    let (_directory, mut served) = serve();
+    // Millions of short connections use up the ports of the machine by TIME_WAIT; a namespace of its own forgets them.
+    let namespace = match NetworkNamespace::new() {
+        Ok(namespace) => namespace,
+        Err(reason) => skip!("{reason}"),
+    };
+    run(namespace.command("sysctl").args(["-qw", "net.ipv4.tcp_max_tw_buckets=1"])).assert_success();
+    let directory = directory();
+    let mut command = namespace.command(WHARF);
+    command.arg("serve").arg(directory.path()).args(["--listen", "127.0.0.1:0", "--write"]);
+    let mut served = Served::from_command(&mut command);
     let pid = served.program().id();
     let address = served.address();
-    let run = |rounds: u64| {
-        thread::scope(|scope| {
-            for client in 0..CLIENTS {
-                scope.spawn(move || {
-                    let mut session = Client::log_in(address);
-                    for number in 0..rounds {
-                        session.operate(number, &format!("up-{client}"));
-                    }
-                    session.command("QUIT", "221");
-                });
-            }
-        });
+    let operate = |rounds: u64| {
+        namespace.enter(|| work(address, CLIENTS, rounds));
     };
-    run(200); // what is allocated once, is allocated
+    operate(200); // what is allocated once, is allocated
     let (before, open) = (memory(pid, "RssAnon:"), descriptors(pid));
     let started = Instant::now();
-    run(rounds);
+    operate(rounds);
     let (after, hours) = (memory(pid, "RssAnon:"), started.elapsed().as_secs_f64() / 3600.0);
     println!("{} operations, {before} KiB before, {after} KiB after {hours:.3} h", rounds * CLIENTS);
     // Four sessions more or less, and what the allocator keeps, but nothing that grows with the operations.
