@@ -513,9 +513,6 @@ pub(super) async fn send_reader(
             Some(encoder) => {
                 encoded.clear();
                 encoder.encode(&buffer[..count], &mut encoded);
-                if count == 0 {
-                    encoder.finish();
-                }
                 &encoded[..]
             }
         };
