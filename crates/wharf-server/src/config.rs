@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use wharf_net::dtp::SourcePort;
 use wharf_net::passive_ports::PassivePorts;
 use wharf_proto::dialogue::DataMode;
@@ -23,12 +24,10 @@ pub struct ServerConfig {
     pub write: bool,
     /// The modes on offer.
     pub modes: Modes,
-    /// Where passive data connections are awaited.
-    pub passive_ports: PassivePorts,
-    /// The address told in the 227 reply; the control connection's own where nothing is set.
-    pub advertise: Option<Advertise>,
-    /// The port that active data connections come from.
-    pub active_source_port: ActiveSourcePort,
+    /// How passive data connections come about.
+    pub passive: PassivePolicy,
+    /// How active data connections come about.
+    pub active: ActivePolicy,
     /// What TYPE A does to files.
     pub ascii: AsciiPolicy,
     /// The times that are watched.
@@ -58,9 +57,37 @@ impl Modes {
     }
 }
 
+/// How passive data connections (PASV, EPSV) come about.
+#[derive(Clone, Debug)]
+pub struct PassivePolicy {
+    /// Where they are awaited.
+    pub ports: PassivePorts,
+    /// What the 227 reply tells: the first rule that fits the client, the control connection's own address where none
+    /// does.
+    pub advertise: Vec<AdvertiseRule>,
+}
+
+/// How active data connections (PORT, EPRT) come about.
+#[derive(Clone, Debug)]
+pub struct ActivePolicy {
+    /// The port that they come from.
+    pub source_port: ActiveSourcePort,
+}
+
+/// Which clients are told which address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdvertiseRule {
+    /// The networks of the clients.
+    pub clients: Vec<IpNet>,
+    /// What they are told.
+    pub address: Advertise,
+}
+
 /// The address told in the 227 reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Advertise {
+    /// The control connection's own.
+    Local,
     /// This one.
     Address(Ipv4Addr),
     /// The one that the name has at the time.

@@ -1,5 +1,6 @@
 //! What was negotiated for the next data connection, and how it is opened.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
@@ -12,7 +13,7 @@ use wharf_net::dtp::{
 
 use wharf_proto::dialogue::Side;
 
-use crate::config::{ActiveSourcePort, Advertise};
+use crate::config::{ActiveSourcePort, Advertise, AdvertiseRule};
 use crate::server::Shared;
 
 /// Longest wait of a PASV for a name's address.
@@ -87,7 +88,7 @@ impl Negotiated {
                     .await
             }
             Self::Active(target) => {
-                let source_port = shared.config.active_source_port;
+                let source_port = shared.config.active.source_port;
                 let mut active = ActiveTarget {
                     local: opening.local,
                     source_port: source_port.for_control_port(opening.control_port),
@@ -130,20 +131,22 @@ pub(crate) fn possible_cause(error: &ConnectError) -> Option<Cause> {
 /// Knows the address that a 227 tells.
 #[derive(Debug)]
 pub(crate) struct Advertiser {
-    rule: Option<Advertise>,
-    last_answer: Mutex<Option<Ipv4Addr>>,
+    rules: Vec<AdvertiseRule>,
+    last_answers: Mutex<HashMap<String, Ipv4Addr>>,
 }
 
 impl Advertiser {
-    pub(crate) fn new(rule: Option<Advertise>) -> Self {
-        Self { rule, last_answer: Mutex::new(None) }
+    pub(crate) fn new(rules: Vec<AdvertiseRule>) -> Self {
+        Self { rules, last_answers: Mutex::default() }
     }
 
-    /// The address for a client that reached the server at `local`. A name is asked for at each PASV and no longer
+    /// The address for `client`, who reached the server at `local`. A name is asked for at each PASV and no longer
     /// than a second; while the resolver fails, its last good answer is told.
-    pub(crate) async fn address(&self, local: Ipv4Addr) -> Ipv4Addr {
-        let name = match &self.rule {
-            None => return local,
+    pub(crate) async fn address(&self, client: IpAddr, local: Ipv4Addr) -> Ipv4Addr {
+        let rule =
+            self.rules.iter().find(|rule| rule.clients.iter().any(|network| network.contains(&client)));
+        let name = match rule.map(|rule| &rule.address) {
+            None | Some(Advertise::Local) => return local,
             Some(Advertise::Address(address)) => return *address,
             Some(Advertise::Name(name)) => name,
         };
@@ -156,14 +159,14 @@ impl Advertiser {
                 })
                 .next()
         });
-        let mut last_answer = self.last_answer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut last_answers = self.last_answers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match answer {
             Some(address) => {
-                *last_answer = Some(address);
+                last_answers.insert(name.clone(), address);
                 address
             }
             None => {
-                let told = last_answer.unwrap_or(local);
+                let told = last_answers.get(name).copied().unwrap_or(local);
                 tracing::warn!(name, %told, "the advertised name has no IPv4 address now");
                 told
             }

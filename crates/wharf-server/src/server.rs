@@ -127,7 +127,7 @@ impl Server {
         }
         let (sender, stage) = watch::channel(ShutdownStage::Running);
         let shared = Arc::new(Shared {
-            advertiser: Advertiser::new(config.advertise.clone()),
+            advertiser: Advertiser::new(config.passive.advertise.clone()),
             config,
             storage,
             clock: Clock::start(),

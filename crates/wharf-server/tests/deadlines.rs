@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use wharf_net::passive_ports::PassivePorts;
 use wharf_proto::command::Password;
 use wharf_server::auth::{Accounts, VirtualUser};
-use wharf_server::config::{ActiveSourcePort, AsciiPolicy, Modes, Times};
+use wharf_server::config::{ActivePolicy, ActiveSourcePort, AsciiPolicy, Modes, PassivePolicy, Times};
 use wharf_server::{Server, ServerConfig, ShutdownHandle};
 use wharf_storage::LocalStorage;
 use wharf_testkit::TestDirectory;
@@ -48,9 +48,8 @@ impl Serving {
             accounts: Accounts { anonymous: true, users: vec![user] },
             write: true,
             modes: Modes::BOTH,
-            passive_ports: PassivePorts::Any,
-            advertise: None,
-            active_source_port: ActiveSourcePort::Any,
+            passive: PassivePolicy { ports: PassivePorts::Any, advertise: Vec::new() },
+            active: ActivePolicy { source_port: ActiveSourcePort::Any },
             ascii: AsciiPolicy::Convert,
             times,
         };

@@ -23,7 +23,8 @@ pub(crate) async fn pasv(session: &mut Session) -> Carried<Reply> {
         IpAddr::V6(_) => return Err(replies::pasv_is_ipv4_only()),
     };
     let address = listen(session)?;
-    let told = HostPort { address: session.shared.advertiser.address(local).await, port: address.port() };
+    let told = session.shared.advertiser.address(session.client(), local).await;
+    let told = HostPort { address: told, port: address.port() };
     Ok(Reply::new(ReplyCode::PASSIVE_MODE, told.passive_mode_text()))
 }
 
@@ -53,7 +54,7 @@ fn passive_is_on_offer(session: &Session) -> Carried<()> {
 fn listen(session: &mut Session) -> Carried<SocketAddr> {
     let config = &session.shared.config;
     session.negotiated = Negotiated::Nothing;
-    let socket = config.passive_ports.listen(session.data_address()).map_err(|error| {
+    let socket = config.passive.ports.listen(session.data_address()).map_err(|error| {
         let cause = matches!(error, ListenError::AllInUse(_)).then(|| Cause::RangeExhausted.id());
         tracing::warn!(session = session.number, %error, cause, "no passive port");
         replies::cannot_listen(&error)

@@ -1,0 +1,201 @@
+//! The keys of wharf.toml. docs/configuration.md is written from these lines.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+
+use wharf_server::config::Times as ServerTimes;
+
+use super::section::section;
+use super::values::{
+    Advertised, Ascii, LogForm, LogLevel, Mode, Networks, PassivePorts, Seconds, SourcePort,
+};
+
+/// The port of an FTP server (RFC 959 §8).
+const FTP_PORT: u16 = 21;
+
+/// Where a server with a configuration file listens, unless it says otherwise: everywhere.
+pub(crate) fn every_address() -> Vec<SocketAddr> {
+    vec![(Ipv6Addr::UNSPECIFIED, FTP_PORT).into(), (Ipv4Addr::UNSPECIFIED, FTP_PORT).into()]
+}
+
+impl Configuration {
+    /// As a wharf.toml that reads back to the same, but for the passwords.
+    ///
+    /// # Errors
+    /// When a path is not UTF-8, which TOML wants.
+    pub(crate) fn printed(&self) -> Result<String, toml::ser::Error> {
+        let mut shown = self.clone();
+        let mut names = Vec::new();
+        for account in &mut shown.users.accounts {
+            if account.password.take().is_some() {
+                names.push(format!("{:?}", account.name));
+            }
+        }
+        let text = toml::to_string(&shown)?;
+        Ok(match names.len() {
+            0 => text,
+            _ => format!("# Not shown: the passwords of {}.\n{text}", names.join(", ")),
+        })
+    }
+}
+
+section! {
+    /// All of wharf.toml.
+    Configuration {
+        /// Where to listen for control connections. `[::]` with a port serves IPv4 too, unless an IPv4 address has the
+        /// same port. An address that is asked for has to be there; of the default, what the machine does not have is
+        /// left out.
+        listen: Vec<SocketAddr> = every_address(), r#"["192.0.2.1:21", "[2001:db8::1]:21"]"#, "--listen";
+        /// The directory that every user sees as `/`. A relative one starts from the folder of the file. It has to be
+        /// given, here or on the command line.
+        root: Option<PathBuf> = None, r#""/srv/ftp""#, "DIR";
+        /// Whether files may be stored, changed and deleted, by every user.
+        write: bool = false, "true", "--write";
+        /// The modes on offer. The other one is refused at once, with a sentence that names the right one.
+        modes: Vec<Mode> = vec![Mode::Active, Mode::Passive], r#"["passive"]"#, "--modes";
+        /// What TYPE A, which is also the type of clients that never send TYPE, does to files: `"convert"` their line
+        /// ends, as RFC 959 says, or `"binary"`: nothing, for devices that send binary files that way.
+        ascii: Ascii = Ascii::Convert, r#""binary""#, "--ascii";
+        /// Passive mode (PASV, EPSV): the server listens, the client connects.
+        passive: Passive = Passive::default(), "";
+        /// Active mode (PORT, EPRT): the client listens, the server connects.
+        active: Active = Active::default(), "";
+        /// Who may log in.
+        users: Users = Users::default(), "";
+        /// What is written down.
+        log: Log = Log::default(), "";
+        /// How long something may take, in seconds.
+        times: Times = Times::default(), "";
+    }
+}
+
+section! {
+    /// Passive mode.
+    Passive {
+        /// The ports to listen on, the first and the last included, or `"any"` that is free. Ports are drawn at random; one
+        /// that was just used rests until others had their turn. Open this range in every firewall before the server.
+        ports: PassivePorts = PassivePorts::Any, r#""40000-40099""#, "--passive-ports";
+        /// Which address the 227 reply tells, in rules that are tried in order by the client's address. The first that
+        /// fits counts; where none does it is the address that the client reached. EPSV tells no address.
+        advertise: Vec<AdvertiseRule> = Vec::new(),
+            r#"[{ clients = "192.168.0.0/16", address = "local" }, { address = "ftp.example.net" }]"#, "--advertise";
+    }
+}
+
+section! {
+    /// A rule for the address in the 227 reply.
+    AdvertiseRule {
+        /// The networks of the clients that it is for.
+        clients: Networks = Networks::everyone(), r#"["192.168.0.0/16", "10.0.0.0/8"]"#;
+        /// `"local"` for the address that the client reached, an IPv4 address, or a name whose address is followed.
+        address: Advertised = Advertised::Local, r#""203.0.113.7""# => required;
+    }
+}
+
+section! {
+    /// Active mode.
+    Active {
+        /// The port that data connections come from: `"control-1"` for the control port less one, which is 20 for 21
+        /// (any where the process may not bind it), a number, or `"any"`.
+        source_port: SourcePort = SourcePort::ControlMinusOne, "20", "--active-source-port";
+    }
+}
+
+section! {
+    /// Who may log in.
+    Users {
+        /// Whether `anonymous` and `ftp` get in with any password. Without this key they do as long as there are no
+        /// accounts.
+        anonymous: Option<bool> = None, "true", "--anonymous";
+        /// Users that only this server knows.
+        accounts: Vec<Account> = Vec::new(), r#"[{ name = "media", password_file = "/etc/wharf/media.password" }]"#, "--user";
+    }
+}
+
+section! {
+    /// A user that only this server knows.
+    Account {
+        /// As the client sends it.
+        name: String = String::new(), r#""media""# => required;
+        /// In clear: the file must be for its owner alone. Without it and `password_file` it comes from the variable
+        /// WHARF_PASSWORD, or is asked for.
+        password: Option<String> = None, r#""correct horse""#;
+        /// A file whose first line is the password. A relative path starts from the folder of wharf.toml.
+        password_file: Option<PathBuf> = None, r#""/etc/wharf/media.password""#;
+    }
+}
+
+section! {
+    /// What is written down.
+    Log {
+        /// The form of the log on standard error: `"text"` for people, `"json"` for one object a line.
+        form: LogForm = LogForm::Text, r#""json""#, "--log";
+        /// How much it says: `"error"`, `"warn"`, `"info"` (logins and transfers) or `"debug"` (every session).
+        level: LogLevel = LogLevel::Warn, r#""info""#, "--quiet, --verbose";
+        /// A file with a line for each transfer, in the form of wu-ftpd's xferlog. SIGHUP opens it anew.
+        xferlog: Option<PathBuf> = None, r#""/var/log/xferlog""#, "--xferlog";
+    }
+}
+
+section! {
+    /// How long something may take.
+    Times {
+        /// From the greeting until the login is complete.
+        login: Seconds = Seconds::of(ServerTimes::default().login), "30";
+        /// Silence between commands.
+        idle: Seconds = Seconds::of(ServerTimes::default().idle), "900";
+        /// Until a data connection is up.
+        data_connection: Seconds = Seconds::of(ServerTimes::default().data_connection), "15";
+        /// Without a byte on a data connection.
+        data_stall: Seconds = Seconds::of(ServerTimes::default().data_stall), "60";
+        /// For running transfers when the server is told to stop.
+        drain: Seconds = Seconds::of(ServerTimes::default().drain), "3600";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::section::{Key, Section};
+    use super::*;
+
+    /// Each key with its example, inside the tables that it stands in.
+    fn examples(keys: &[Key], before: &str, examples: &mut Vec<String>) {
+        for key in keys {
+            if !key.example.is_empty() {
+                examples.push(format!("{before}{} = {}", key.name, key.example));
+            }
+            if key.example.is_empty() {
+                super::tests::examples(key.inside, &format!("{before}{}.", key.name), examples);
+            }
+        }
+    }
+
+    #[test]
+    fn every_example_can_be_read_and_is_not_the_default() {
+        let mut all = Vec::new();
+        examples(Configuration::KEYS, "", &mut all);
+        assert!(all.len() > 10);
+        for example in all {
+            let read: Configuration =
+                toml::from_str(&example).unwrap_or_else(|error| panic!("{example}: {error}"));
+            assert_ne!(read, Configuration::default(), "{example}");
+        }
+    }
+
+    #[test]
+    fn the_defaults_read_back_to_the_same() {
+        let written = toml::to_string(&Configuration::default()).unwrap();
+        assert_eq!(toml::from_str::<Configuration>(&written).unwrap(), Configuration::default(), "{written}");
+    }
+
+    #[test]
+    fn every_key_is_explained() {
+        fn check(keys: &[Key]) {
+            for key in keys {
+                assert!(!key.about.is_empty(), "{key:?}");
+                check(key.inside);
+            }
+        }
+        check(Configuration::KEYS);
+    }
+}
