@@ -45,3 +45,5 @@ pub const DATA_STALL_TIME: Duration = Duration::from_secs(300);
 pub const CONNECT_TIME: Duration = Duration::from_secs(15);
 /// Longest wait of a client for a reply.
 pub const REPLY_TIME: Duration = Duration::from_secs(60);
+/// Longest wait of a PASV for the address of the name that is advertised.
+pub const ADVERTISED_NAME_TIME: Duration = Duration::from_secs(1);

@@ -1,6 +1,7 @@
 //! What a server is told to do.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -65,6 +66,8 @@ pub struct PassivePolicy {
     /// What the 227 reply tells: the first rule that fits the client, the control connection's own address where none
     /// does.
     pub advertise: Vec<AdvertiseRule>,
+    /// How a device before the server renumbers the ports: the first rule that fits the client and the port.
+    pub port_map: Vec<PortMapRule>,
 }
 
 /// How active data connections (PORT, EPRT) come about.
@@ -83,6 +86,17 @@ pub struct AdvertiseRule {
     pub address: Advertise,
 }
 
+/// Which clients reach which ports under other numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortMapRule {
+    /// The networks of the clients.
+    pub clients: Vec<IpNet>,
+    /// What they have to connect to.
+    pub outside: RangeInclusive<u16>,
+    /// What is listened on then: as many ports.
+    pub inside: RangeInclusive<u16>,
+}
+
 /// The address told in the 227 reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Advertise {
@@ -90,7 +104,7 @@ pub enum Advertise {
     Local,
     /// This one.
     Address(Ipv4Addr),
-    /// The one that the name has at the time.
+    /// The one that the name has at the time, as its DNS TTL says.
     Name(String),
 }
 

@@ -1,10 +1,7 @@
 //! What was negotiated for the next data connection, and how it is opened.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Mutex;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use wharf_findings::Cause;
 use wharf_net::dtp::{
@@ -13,11 +10,8 @@ use wharf_net::dtp::{
 
 use wharf_proto::dialogue::Side;
 
-use crate::config::{ActiveSourcePort, Advertise, AdvertiseRule};
+use crate::config::ActiveSourcePort;
 use crate::server::Shared;
-
-/// Longest wait of a PASV for a name's address.
-const NAME_WAIT: Duration = Duration::from_secs(1);
 
 /// What the last negotiation left.
 #[derive(Debug, Default)]
@@ -125,51 +119,5 @@ pub(crate) fn possible_cause(error: &ConnectError) -> Option<Cause> {
         ConnectError::Unanswered { .. } | ConnectError::Refused { .. } => Some(Cause::ClientRefusesInbound),
         ConnectError::SourcePort { .. } => Some(Cause::SourcePortFiltered),
         ConnectError::PairInUse { .. } | ConnectError::Kernel(_) => None,
-    }
-}
-
-/// Knows the address that a 227 tells.
-#[derive(Debug)]
-pub(crate) struct Advertiser {
-    rules: Vec<AdvertiseRule>,
-    last_answers: Mutex<HashMap<String, Ipv4Addr>>,
-}
-
-impl Advertiser {
-    pub(crate) fn new(rules: Vec<AdvertiseRule>) -> Self {
-        Self { rules, last_answers: Mutex::default() }
-    }
-
-    /// The address for `client`, who reached the server at `local`. A name is asked for at each PASV and no longer
-    /// than a second; while the resolver fails, its last good answer is told.
-    pub(crate) async fn address(&self, client: IpAddr, local: Ipv4Addr) -> Ipv4Addr {
-        let rule =
-            self.rules.iter().find(|rule| rule.clients.iter().any(|network| network.contains(&client)));
-        let name = match rule.map(|rule| &rule.address) {
-            None | Some(Advertise::Local) => return local,
-            Some(Advertise::Address(address)) => return *address,
-            Some(Advertise::Name(name)) => name,
-        };
-        let lookup = tokio::time::timeout(NAME_WAIT, tokio::net::lookup_host((name.as_str(), 0))).await;
-        let answer = lookup.ok().and_then(Result::ok).and_then(|addresses| {
-            addresses
-                .filter_map(|address| match address.ip() {
-                    IpAddr::V4(v4) => Some(v4),
-                    IpAddr::V6(_) => None,
-                })
-                .next()
-        });
-        let mut last_answers = self.last_answers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        match answer {
-            Some(address) => {
-                last_answers.insert(name.clone(), address);
-                address
-            }
-            None => {
-                let told = last_answers.get(name).copied().unwrap_or(local);
-                tracing::warn!(name, %told, "the advertised name has no IPv4 address now");
-                told
-            }
-        }
     }
 }

@@ -1,9 +1,11 @@
 //! The FTP server: sessions, commands, policy. The protocol itself is `wharf-proto`'s.
 
+mod advertised;
 pub mod auth;
 mod commands;
 pub mod config;
 mod data;
+mod followed_name;
 mod glob;
 mod listing;
 mod replies;

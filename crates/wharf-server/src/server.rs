@@ -17,8 +17,8 @@ use wharf_net::driver::spawn_session;
 use wharf_proto::dialogue::Side;
 use wharf_storage::Storage;
 
+use crate::advertised::Advertiser;
 use crate::config::ServerConfig;
-use crate::data::Advertiser;
 use crate::session::Session;
 use crate::transfer_log::TransferLog;
 
@@ -127,7 +127,7 @@ impl Server {
         }
         let (sender, stage) = watch::channel(ShutdownStage::Running);
         let shared = Arc::new(Shared {
-            advertiser: Advertiser::new(config.passive.advertise.clone()),
+            advertiser: Advertiser::new(config.passive.clone()),
             config,
             storage,
             clock: Clock::start(),

@@ -48,7 +48,7 @@ impl Serving {
             accounts: Accounts { anonymous: true, users: vec![user] },
             write: true,
             modes: Modes::BOTH,
-            passive: PassivePolicy { ports: PassivePorts::Any, advertise: Vec::new() },
+            passive: PassivePolicy { ports: PassivePorts::Any, advertise: Vec::new(), port_map: Vec::new() },
             active: ActivePolicy { source_port: ActiveSourcePort::Any },
             ascii: AsciiPolicy::Convert,
             times,

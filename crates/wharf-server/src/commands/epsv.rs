@@ -23,8 +23,11 @@ pub(crate) async fn pasv(session: &mut Session) -> Carried<Reply> {
         IpAddr::V6(_) => return Err(replies::pasv_is_ipv4_only()),
     };
     let address = listen(session)?;
-    let told = session.shared.advertiser.address(session.client(), local).await;
-    let told = HostPort { address: told, port: address.port() };
+    let advertiser = &session.shared.advertiser;
+    let told = HostPort {
+        address: advertiser.address(session.client(), local).await,
+        port: advertiser.port(session.client(), address.port()),
+    };
     Ok(Reply::new(ReplyCode::PASSIVE_MODE, told.passive_mode_text()))
 }
 
@@ -42,7 +45,8 @@ pub(crate) fn run(session: &mut Session, argument: EpsvArgument) -> Carried<Repl
         EpsvArgument::Family(_) => return Err(replies::use_family_2()),
     }
     let address = listen(session)?;
-    Ok(Reply::new(ReplyCode::EXTENDED_PASSIVE_MODE, extended_passive_mode_text(address.port())))
+    let told = session.shared.advertiser.port(session.client(), address.port());
+    Ok(Reply::new(ReplyCode::EXTENDED_PASSIVE_MODE, extended_passive_mode_text(told)))
 }
 
 fn passive_is_on_offer(session: &Session) -> Carried<()> {

@@ -7,7 +7,7 @@ use wharf_server::config::Times as ServerTimes;
 
 use super::section::section;
 use super::values::{
-    Advertised, Ascii, LogForm, LogLevel, Mode, Networks, PassivePorts, Seconds, SourcePort,
+    Advertised, Ascii, LogForm, LogLevel, Mode, Networks, PassivePorts, PortRange, Seconds, SourcePort,
 };
 
 /// The port of an FTP server (RFC 959 §8).
@@ -79,6 +79,10 @@ section! {
         /// fits counts; where none does it is the address that the client reached. EPSV tells no address.
         advertise: Vec<AdvertiseRule> = Vec::new(),
             r#"[{ clients = "192.168.0.0/16", address = "local" }, { address = "ftp.example.net" }]"#, "--advertise";
+        /// For a device that gives the ports other numbers on its outside: the 227 and 229 replies tell the outside port of
+        /// the one that is listened on. Rules are tried in order by the client's address and the port; a port that none
+        /// names is told as it is.
+        port_map: Vec<PortMapRule> = Vec::new(), r#"[{ outside = "50000-50099", inside = "40000-40099" }]"#;
     }
 }
 
@@ -87,8 +91,22 @@ section! {
     AdvertiseRule {
         /// The networks of the clients that it is for.
         clients: Networks = Networks::everyone(), r#"["192.168.0.0/16", "10.0.0.0/8"]"#;
-        /// `"local"` for the address that the client reached, an IPv4 address, or a name whose address is followed.
+        /// `"local"` for the address that the client reached, an IPv4 address, or a name, whose address is
+        /// followed as its DNS TTL says: the resolver is asked in the background, no PASV waits for it longer than a
+        /// second, and while it fails the last good answer is told.
         address: Advertised = Advertised::Local, r#""203.0.113.7""# => required;
+    }
+}
+
+section! {
+    /// A rule for ports that are renumbered.
+    PortMapRule {
+        /// The networks of the clients that reach the server through that device.
+        clients: Networks = Networks::everyone(), r#""0.0.0.0/0""#;
+        /// What these clients have to connect to.
+        outside: PortRange = PortRange(1..=1), r#""50000-50099""# => required;
+        /// What the device makes of it, which has as many ports: the first of the one becomes the first of the other.
+        inside: PortRange = PortRange(1..=1), r#""40000-40099""# => required;
     }
 }
 

@@ -10,7 +10,8 @@ use wharf_proto::pathname::escaped;
 use wharf_server::ServerConfig;
 use wharf_server::auth::{Accounts, VirtualUser, is_anonymous};
 use wharf_server::config::{
-    ActivePolicy, ActiveSourcePort, Advertise, AdvertiseRule, AsciiPolicy, Modes, PassivePolicy, Times,
+    ActivePolicy, ActiveSourcePort, Advertise, AdvertiseRule, AsciiPolicy, Modes, PassivePolicy, PortMapRule,
+    Times,
 };
 
 use super::keys::{Account, Configuration, every_address};
@@ -41,6 +42,7 @@ pub(crate) fn server_config(configuration: &Configuration, is_default_listen: bo
                 PassivePorts::Range(range) => NetPorts::Range(range.0.clone()),
             },
             advertise: passive.advertise.iter().map(rule).collect(),
+            port_map: passive.port_map.iter().map(port_map_rule).collect::<Result<_>>()?,
         },
         active: ActivePolicy {
             source_port: match active.source_port {
@@ -72,6 +74,20 @@ fn rule(rule: &super::keys::AdvertiseRule) -> AdvertiseRule {
             Advertised::Name(name) => Advertise::Name(name.clone()),
         },
     }
+}
+
+fn port_map_rule(rule: &super::keys::PortMapRule) -> Result<PortMapRule> {
+    let (outside, inside) = (&rule.outside.0, &rule.inside.0);
+    if outside.len() != inside.len() {
+        bail!(
+            "passive.port_map: {} has {} ports and {} has {}: each outside port needs its inside one",
+            rule.outside,
+            outside.len(),
+            rule.inside,
+            inside.len()
+        );
+    }
+    Ok(PortMapRule { clients: rule.clients.0.clone(), outside: outside.clone(), inside: inside.clone() })
 }
 
 fn accounts(configuration: &Configuration) -> Result<Accounts> {
