@@ -1,10 +1,14 @@
 //! The flags of `wharf serve`.
 
+mod tls;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+
+pub(crate) use tls::{Resumption, TlsArguments, TlsUse};
 
 /// Serve a directory over FTP, in active and passive mode.
 #[derive(Debug, Args)]
@@ -52,9 +56,9 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "HOW", default_value = "convert")]
     pub(crate) ascii: Ascii,
 
-    /// Explicit FTPS; only "off" until certificates can be given
-    #[arg(long, value_name = "HOW", default_value = "off")]
-    pub(crate) tls: Tls,
+    /// FTPS
+    #[command(flatten)]
+    pub(crate) tls: TlsArguments,
 
     /// The form of the log on standard error
     #[arg(long, value_name = "FORM", default_value = "text")]
@@ -93,13 +97,6 @@ pub(crate) enum Ascii {
     Convert,
     /// Files go over as they are, for devices that never send TYPE I
     Binary,
-}
-
-/// Explicit FTPS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Tls {
-    /// None
-    Off,
 }
 
 /// The form of the log.

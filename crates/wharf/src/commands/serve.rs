@@ -1,5 +1,7 @@
 //! `wharf serve`.
 
+mod tls;
+
 use std::io::{IsTerminal, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
@@ -102,6 +104,7 @@ fn config(arguments: &ServeArguments) -> Result<ServerConfig> {
     };
     let users = virtual_users(arguments)?;
     Ok(ServerConfig {
+        tls: tls::settings(&arguments.tls, &listen)?,
         listen,
         // A machine without IPv6 has no [::1]; what was asked for by name has to be there.
         skip_missing_addresses: arguments.listen.is_empty(),
