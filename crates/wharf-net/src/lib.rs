@@ -3,6 +3,7 @@
 //! * [`control`]: the control connection's socket
 //! * [`passive_ports`]: ports to listen on, from a range or the kernel's
 //! * [`dtp`]: the data connection: opened in either direction, its peer verified, pumped, cut
+//! * [`tls`]: certificates, and what is encrypted
 //! * [`clock`]: wall time for the core, which has none
 //! * [`driver`]: what runs the sessions' futures
 
@@ -12,5 +13,6 @@ pub mod driver;
 pub mod dtp;
 pub mod passive_ports;
 mod registration;
+pub mod tls;
 
 pub use clock::Clock;

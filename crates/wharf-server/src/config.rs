@@ -1,5 +1,7 @@
 //! What a server is told to do.
 
+mod tls;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -9,6 +11,8 @@ use wharf_net::dtp::SourcePort;
 use wharf_net::passive_ports::PassivePorts;
 use wharf_proto::dialogue::DataMode;
 use wharf_proto::limits;
+
+pub use tls::{CloseNotify, Resumption, ResumptionPolicy, TlsPolicy, TlsSettings, UserTlsPolicy};
 
 use crate::auth::Accounts;
 
@@ -33,6 +37,8 @@ pub struct ServerConfig {
     pub ascii: AsciiPolicy,
     /// The times that are watched.
     pub times: Times,
+    /// FTPS; none where nothing is set.
+    pub tls: Option<TlsSettings>,
 }
 
 /// The modes on offer (S5).

@@ -52,6 +52,7 @@ impl Serving {
             active: ActivePolicy { source_port: ActiveSourcePort::Any },
             ascii: AsciiPolicy::Convert,
             times,
+            tls: None,
         };
         let storage = Arc::new(LocalStorage::open(root.path()).unwrap());
         let (address, shutdown) = runtime.block_on(async {

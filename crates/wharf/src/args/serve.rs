@@ -1,11 +1,15 @@
 //! The flags of `wharf serve`.
 
+mod tls;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::config::values::{Advertised, Ascii, LogForm, Mode, PassivePorts, SourcePort};
+
+pub(crate) use tls::TlsArguments;
 
 /// Serve a directory over FTP, in active and passive mode.
 #[derive(Debug, Args)]
@@ -57,9 +61,9 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "HOW")]
     pub(crate) ascii: Option<Ascii>,
 
-    /// Explicit FTPS; only "off" until certificates can be given
-    #[arg(long, value_name = "HOW", default_value = "off")]
-    pub(crate) tls: Tls,
+    /// FTPS
+    #[command(flatten)]
+    pub(crate) tls: TlsArguments,
 
     /// The form of the log on standard error [default: text]
     #[arg(long, value_name = "FORM")]
@@ -88,11 +92,4 @@ pub(crate) struct ServeArguments {
     /// Print the list of keys for docs/configuration.md
     #[arg(long, hide = true)]
     pub(crate) configuration_reference: bool,
-}
-
-/// Explicit FTPS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Tls {
-    /// None
-    Off,
 }

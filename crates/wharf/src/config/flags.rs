@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use anyhow::{Result, bail};
 
 use super::keys::{Account, AdvertiseRule, Configuration};
-use super::values::{LogLevel, Networks};
-use crate::args::serve::ServeArguments;
+use super::values::{Files, LogLevel, Networks};
+use crate::args::serve::{ServeArguments, TlsArguments};
 
 /// The port of a server that is only tried out: no rights are needed for it.
 const TRY_PORT: u16 = 2121;
@@ -53,7 +53,7 @@ impl Configuration {
             advertise,
             active_source_port,
             ascii,
-            tls: _,
+            tls,
             log,
             xferlog,
             verbose,
@@ -81,6 +81,7 @@ impl Configuration {
         if !user.is_empty() {
             self.users.accounts = user.iter().map(|text| account(text)).collect();
         }
+        self.override_tls_with(tls);
         put(&mut self.log.form, log);
         if xferlog.is_some() {
             self.log.xferlog.clone_from(xferlog);
@@ -91,6 +92,24 @@ impl Configuration {
             (_, 1) => self.log.level = LogLevel::Info,
             _ => self.log.level = LogLevel::Debug,
         }
+    }
+}
+
+impl Configuration {
+    fn override_tls_with(&mut self, arguments: &TlsArguments) {
+        let TlsArguments { tls, tls_cert, tls_key, tls_self_signed, tls_resumption, implicit_tls } =
+            arguments;
+        if tls.is_some() {
+            (self.tls.control, self.tls.data) = (*tls, *tls);
+        }
+        if !tls_cert.is_empty() || !tls_key.is_empty() || *tls_self_signed {
+            // A certificate without the key that belongs to it would be worth nothing.
+            self.tls.certificate = Files(tls_cert.clone());
+            self.tls.key = Files(tls_key.clone());
+            self.tls.self_signed = *tls_self_signed;
+        }
+        put(&mut self.tls.resumption, tls_resumption);
+        put(&mut self.tls.implicit_listen, &Some(implicit_tls.clone()).filter(|list| !list.is_empty()));
     }
 }
 
@@ -127,6 +146,7 @@ mod tests {
                     [passive]\nports = '1000-1999'\nadvertise = [{ address = 'local' }, { address = 'a.example' }]\n\
                     [active]\nsource_port = 20\n\
                     [users]\nanonymous = false\naccounts = [{ name = 'a', password = 'b' }]\n\
+                    [tls]\ncertificate = ['a', 'b']\nkey = ['c', 'd']\ncontrol = 'off'\nresumption = 'off'\nimplicit_listen = ['[::]:990']\n\
                     [log]\nform = 'json'\nlevel = 'debug'\nxferlog = '/from/file'\n";
         std::fs::write(&file, text).unwrap();
         let with = |flags: &[&str]| {
@@ -145,6 +165,11 @@ mod tests {
             (&["--active-source-port", "any"], "active.source_port = 'any'"),
             (&["--anonymous"], "users.anonymous = true"),
             (&["--user", "x:y:z"], "users.accounts = [{ name = 'x', password = 'y:z' }]"),
+            (&["--tls", "require"], "tls.control = 'require'\ntls.data = 'require'"),
+            (&["--tls-cert", "/c", "--tls-key", "/k"], "tls.certificate = '/c'\ntls.key = '/k'"),
+            (&["--tls-self-signed"], "tls.self_signed = true\ntls.certificate = []\ntls.key = []"),
+            (&["--tls-resumption", "prefer"], "tls.resumption = 'prefer'"),
+            (&["--implicit-tls", "[::1]:990"], "tls.implicit_listen = ['[::1]:990']"),
             (&["--log", "text"], "log.form = 'text'"),
             (&["-q"], "log.level = 'error'"),
             (&["-v"], "log.level = 'info'"),

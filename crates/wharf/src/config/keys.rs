@@ -7,7 +7,8 @@ use wharf_server::config::Times as ServerTimes;
 
 use super::section::section;
 use super::values::{
-    Advertised, Ascii, LogForm, LogLevel, Mode, Networks, PassivePorts, PortRange, Seconds, SourcePort,
+    Advertised, Ascii, CloseNotify, Files, LogForm, LogLevel, Mode, Networks, PassivePorts, PortRange,
+    Resumption, Seconds, SourcePort, TlsUse, TlsVersion,
 };
 
 /// The port of an FTP server (RFC 959 §8).
@@ -62,6 +63,8 @@ section! {
         active: Active = Active::default(), "";
         /// Who may log in.
         users: Users = Users::default(), "";
+        /// FTPS (RFC 4217).
+        tls: Tls = Tls::default(), "";
         /// What is written down.
         log: Log = Log::default(), "";
         /// How long something may take, in seconds.
@@ -140,6 +143,56 @@ section! {
         password: Option<String> = None, r#""correct horse""#;
         /// A file whose first line is the password. A relative path starts from the folder of wharf.toml.
         password_file: Option<PathBuf> = None, r#""/etc/wharf/media.password""#;
+    }
+}
+
+section! {
+    /// FTPS.
+    Tls {
+        /// The certificate in PEM, with the intermediate ones behind it, or a list: clients choose by name, and the first
+        /// is shown to those that name none.
+        certificate: Files = Files::default(), r#""/etc/wharf/cert.pem""#, "--tls-cert";
+        /// The private key of the certificate, in PEM; a list where `certificate` is one, in the same order.
+        key: Files = Files::default(), r#""/etc/wharf/key.pem""#, "--tls-key";
+        /// Whether a certificate is made at the first start and kept. Clients cannot verify it.
+        self_signed: bool = false, "true", "--tls-self-signed";
+        /// Whether a login may (`"allow"`), must (`"require"`) or cannot (`"off"`) come through TLS. Without this key it may
+        /// when there is a certificate.
+        control: Option<TlsUse> = None, r#""require""#, "--tls";
+        /// The same for data. Without this key it is as for logins.
+        data: Option<TlsUse> = None, r#""require""#, "--tls";
+        /// Users for whom something else holds.
+        users: Vec<TlsUser> = Vec::new(), r#"[{ name = "camera", control = "allow", data = "allow" }]"#;
+        /// Whether a data connection has to resume the TLS session of its control connection, which proves that both have
+        /// the same client: `"require"`, `"prefer"`, or `"off"`: nothing can be resumed.
+        resumption: Resumption = Resumption::Require, r#""prefer""#, "--tls-resumption";
+        /// Networks whose clients need not resume.
+        resumption_exempt_networks: Networks = Networks::default(), r#""192.0.2.0/24""#;
+        /// Users who need not resume.
+        resumption_exempt_users: Vec<String> = Vec::new(), r#"["scanner"]"#;
+        /// What an upload is that ends without close_notify: `"require"` makes it cut, since anyone on the way can end a
+        /// connection; `"tolerate"` takes it as complete, for old clients.
+        upload_close_notify: CloseNotify = CloseNotify::Require, r#""tolerate""#;
+        /// The oldest version of TLS that is spoken: `"1.2"` or `"1.3"`.
+        min_version: TlsVersion = TlsVersion::Tls12, r#""1.3""#;
+        /// Where TLS begins with the connection (implicit FTPS, by custom port 990).
+        implicit_listen: Vec<SocketAddr> = Vec::new(), r#"["[::]:990"]"#, "--implicit-tls";
+        /// Whether CCC may end TLS on the control connection, so that NAT devices can read it again.
+        clear_control: bool = false, "true";
+        /// Whether PROT C is taken behind PROT P.
+        clear_data_again: bool = false, "true";
+    }
+}
+
+section! {
+    /// What holds for one user in place of what holds for all.
+    TlsUser {
+        /// As the client sends it.
+        name: String = String::new(), r#""camera""# => required;
+        /// As in `[tls]`.
+        control: Option<TlsUse> = None, r#""allow""#;
+        /// As in `[tls]`.
+        data: Option<TlsUse> = None, r#""off""#;
     }
 }
 

@@ -7,7 +7,7 @@
 //! | `section.rs` | how a type and its documentation come from the same lines |
 //! | `read.rs` | a file, and what is wrong with it in which line |
 //! | `flags.rs` | what the flags change |
-//! | `settings.rs` | from keys to what the server library wants |
+//! | `settings.rs`, `tls_settings.rs` | from keys to what the server library wants |
 //! | `reference.rs` | docs/configuration.md |
 
 mod flags;
@@ -16,6 +16,7 @@ mod read;
 mod reference;
 mod section;
 mod settings;
+mod tls_settings;
 pub(crate) mod values;
 
 pub(crate) use flags::effective;

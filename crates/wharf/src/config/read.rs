@@ -53,8 +53,14 @@ impl Configuration {
 
     fn start_paths_from(&mut self, folder: &Path) {
         let accounts = self.users.accounts.iter_mut().filter_map(|account| account.password_file.as_mut());
-        let paths: Vec<&mut PathBuf> =
-            self.root.iter_mut().chain(&mut self.log.xferlog).chain(accounts).collect();
+        let paths: Vec<&mut PathBuf> = self
+            .root
+            .iter_mut()
+            .chain(&mut self.log.xferlog)
+            .chain(accounts)
+            .chain(&mut self.tls.certificate.0)
+            .chain(&mut self.tls.key.0)
+            .collect();
         for path in paths {
             *path = folder.join(&*path);
         }
@@ -203,7 +209,7 @@ mod tests {
         );
         assert_eq!(
             errors("\"a\\u001Bb\" = 1"),
-            "wharf.toml:1: unknown key `a\\u{1b}b`; here are `listen`, `root`, `write`, `modes`, `ascii`, `passive`, `active`, `users`, `log`, `times`"
+            "wharf.toml:1: unknown key `a\\u{1b}b`; here are `listen`, `root`, `write`, `modes`, `ascii`, `passive`, `active`, `users`, `tls`, `log`, `times`"
         );
     }
 

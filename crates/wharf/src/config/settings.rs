@@ -15,6 +15,7 @@ use wharf_server::config::{
 };
 
 use super::keys::{Account, Configuration, every_address};
+use super::tls_settings::tls_settings;
 use super::values::{Advertised, Ascii, Mode, PassivePorts, SourcePort};
 use crate::prompt;
 
@@ -26,10 +27,11 @@ const PASSWORD_VARIABLE: &str = "WHARF_PASSWORD";
 /// # Errors
 /// When users contradict each other, or a password cannot be had.
 pub(crate) fn server_config(configuration: &Configuration, is_default_listen: bool) -> Result<ServerConfig> {
-    let Configuration { listen, root: _, write, modes, ascii, passive, active, users: _, log: _, times } =
+    let Configuration { listen, root: _, write, modes, ascii, passive, active, users: _, tls, log: _, times } =
         configuration;
     let accounts = accounts(configuration)?;
     Ok(ServerConfig {
+        tls: tls_settings(tls, listen)?,
         listen: listen.clone(),
         // A machine without IPv6 has no [::1]; what was asked for by name has to be there.
         skip_missing_addresses: is_default_listen || *listen == every_address(),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::ValueEnum;
@@ -104,7 +105,52 @@ pub(crate) enum LogLevel {
     Debug,
 }
 
-plain!(Mode, Ascii, LogForm, LogLevel);
+/// Whether TLS is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum TlsUse {
+    /// No TLS
+    Off,
+    /// The client chooses
+    Allow,
+    /// No login and no data in clear
+    Require,
+}
+
+/// Whether data connections resume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Resumption {
+    /// A data connection that does not is refused: nobody else can take the data
+    Require,
+    /// They may
+    Prefer,
+    /// They cannot
+    Off,
+}
+
+/// What an upload is that ends without close_notify.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum CloseNotify {
+    /// Cut.
+    Require,
+    /// Complete.
+    Tolerate,
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+pub(crate) enum TlsVersion {
+    /// 1.2.
+    #[serde(rename = "1.2")]
+    Tls12,
+    /// 1.3.
+    #[serde(rename = "1.3")]
+    Tls13,
+}
+
+plain!(Mode, Ascii, LogForm, LogLevel, TlsUse, Resumption, CloseNotify, TlsVersion);
 
 /// A range of ports, its first and last included.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -251,6 +297,18 @@ impl fmt::Display for SourcePort {
 
 text_value!(SourcePort, "\"control-1\", \"any\" or a port from 1 to 65535");
 
+/// Files: one, or a list of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct Files(pub(crate) Vec<PathBuf>);
+
+impl<'de> Deserialize<'de> for Files {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        one_or_many(deserializer, "a path, or a list of them", |text| Ok(PathBuf::from(text))).map(Self)
+    }
+}
+
+plain!(Files);
+
 /// Networks: one text, or a list of them. A lone address is the network of that one host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Networks(pub(crate) Vec<IpNet>);
@@ -264,28 +322,38 @@ impl Networks {
 
 impl<'de> Deserialize<'de> for Networks {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Networks;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a network such as \"192.168.0.0/16\", or a list of them")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Networks, E> {
-                network(text).map(|network| Networks(vec![network])).map_err(E::custom)
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Networks, A::Error> {
-                let mut networks = Vec::new();
-                while let Some(text) = list.next_element::<String>()? {
-                    networks.push(network(&text).map_err(de::Error::custom)?);
-                }
-                Ok(Networks(networks))
-            }
-        }
-        deserializer.deserialize_any(Reader)
+        let wanted = "a network such as \"192.168.0.0/16\", or a list of them";
+        one_or_many(deserializer, wanted, network).map(Self)
     }
+}
+
+/// A text, or a list of texts.
+fn one_or_many<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    wanted: &'static str,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Result<Vec<T>, D::Error> {
+    struct Reader<F>(&'static str, F);
+    impl<'de, T, F: Fn(&str) -> Result<T, String>> Visitor<'de> for Reader<F> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<T>, E> {
+            (self.1)(text).map(|one| vec![one]).map_err(E::custom)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+            let mut all = Vec::new();
+            while let Some(text) = list.next_element::<String>()? {
+                all.push((self.1)(&text).map_err(de::Error::custom)?);
+            }
+            Ok(all)
+        }
+    }
+    deserializer.deserialize_any(Reader(wanted, read))
 }
 
 impl Serialize for Networks {
