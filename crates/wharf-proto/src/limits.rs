@@ -33,6 +33,8 @@ pub const PENDING_EVENTS: usize = 256;
 pub const UNKNOWN_COMMANDS_BEFORE_LOGIN: u8 = 3;
 /// Wrong passwords in one session after which a server hangs up.
 pub const LOGIN_FAILURES: u8 = 5;
+/// Sessions, of as many clients, that wait for their data connections on one passive port when the range is full.
+pub const SESSIONS_OF_A_PASSIVE_PORT: usize = 64;
 /// Longest wait for the login to be complete, from the greeting on, whatever the peer sends meanwhile.
 pub const LOGIN_TIME: Duration = Duration::from_secs(60);
 /// Longest silence of a control connection while nothing is being transferred.

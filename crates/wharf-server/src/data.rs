@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use wharf_findings::Cause;
 use wharf_net::dtp::{
-    ActiveTarget, ConnectError, DataListener, DataStream, PeerVerified, SourcePort, connect_active,
+    ActiveTarget, ConnectError, DataStream, PeerVerified, PooledListener, SourcePort, connect_active,
 };
 
 use wharf_proto::dialogue::Side;
@@ -20,7 +20,7 @@ pub(crate) enum Negotiated {
     #[default]
     Nothing,
     /// PASV, EPSV: a listener waits.
-    Passive(DataListener),
+    Passive(PooledListener),
     /// PORT, EPRT: the client listens there. The address was checked.
     Active(SocketAddr),
 }
@@ -66,7 +66,7 @@ impl Negotiated {
                 // One line says it; a scanner must not fill the log.
                 let mut said = false;
                 listener
-                    .accept(opening.client, times.data_connection, times.data_stall, |stranger| {
+                    .accept(times.data_connection, times.data_stall, |stranger| {
                         if std::mem::replace(&mut said, true) {
                             return;
                         }

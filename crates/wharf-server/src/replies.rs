@@ -65,7 +65,6 @@ fixed! {
     mlsd_wants_a_directory = PARAMETER_SYNTAX_ERROR "MLSD lists directories only; MLST tells about a file.";
     listing_too_long = FILE_UNAVAILABLE "That listing is too long for STAT; use LIST.";
     unlistable = FILE_UNAVAILABLE "No line can hold that name.";
-    no_listener = CANNOT_OPEN_DATA_CONNECTION "Cannot listen for a data connection.";
     english_only = PARAMETER_NOT_IMPLEMENTED "Only English is spoken here.";
 }
 

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use wharf_net::Clock;
 use wharf_net::control::ControlConnection;
 use wharf_net::driver::spawn_session;
+use wharf_net::dtp::PassivePool;
 use wharf_proto::dialogue::Side;
 use wharf_storage::Storage;
 
@@ -77,6 +78,7 @@ pub(crate) struct Shared {
     pub config: ServerConfig,
     pub storage: Arc<dyn Storage>,
     pub clock: Clock,
+    pub passive_pool: Arc<PassivePool>,
     pub advertiser: Advertiser,
     pub transfer_log: Option<TransferLog>,
     pub next_session: AtomicU64,
@@ -127,6 +129,7 @@ impl Server {
         }
         let (sender, stage) = watch::channel(ShutdownStage::Running);
         let shared = Arc::new(Shared {
+            passive_pool: PassivePool::new(config.passive.ports.clone()),
             advertiser: Advertiser::new(config.passive.clone()),
             config,
             storage,

@@ -3,7 +3,6 @@
 use std::net::{IpAddr, SocketAddr};
 
 use wharf_findings::Cause;
-use wharf_net::dtp::DataListener;
 use wharf_net::passive_ports::ListenError;
 use wharf_proto::command::EpsvArgument;
 use wharf_proto::dialogue::DataMode;
@@ -56,14 +55,13 @@ fn passive_is_on_offer(session: &Session) -> Carried<()> {
 
 /// A listener in place of the one before: a session never holds two (threat 5).
 fn listen(session: &mut Session) -> Carried<SocketAddr> {
-    let config = &session.shared.config;
     session.negotiated = Negotiated::Nothing;
-    let socket = config.passive.ports.listen(session.data_address()).map_err(|error| {
+    let pool = &session.shared.passive_pool;
+    let listener = pool.listen(session.data_address(), session.client()).map_err(|error| {
         let cause = matches!(error, ListenError::AllInUse(_)).then(|| Cause::RangeExhausted.id());
-        tracing::warn!(session = session.number, %error, cause, "no passive port");
+        tracing::warn!(session = session.number, client = %session.client(), %error, cause, "no passive port");
         replies::cannot_listen(&error)
     })?;
-    let listener = DataListener::new(socket).map_err(|_| replies::no_listener())?;
     let address = listener.address();
     session.negotiated = Negotiated::Passive(listener);
     Ok(address)

@@ -1,0 +1,301 @@
+//! The passive ports of a server, which all its sessions share.
+//!
+//! While the range has room each session gets a listener of its own, and accepts on it without a word to anybody: that is
+//! the way that is fast. When it is full, sessions of different clients share a port: whoever of them looks at the
+//! listener hands each connection to the one whose client it comes from.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream as StdStream};
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rand::seq::SliceRandom;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+use wharf_proto::dialogue::canonical_endpoint;
+use wharf_proto::limits;
+
+use super::{ConnectError, PeerVerified, Stranger, accept_one};
+use crate::dtp::stream::DataStream;
+use crate::passive_ports::{ListenError, PassivePorts, listen_on};
+use crate::registration::watch;
+
+/// The passive ports of a server.
+#[derive(Debug)]
+pub struct PassivePool {
+    ports: PassivePorts,
+    /// The ports of each local address; with a range only.
+    places: Mutex<HashMap<SocketAddr, Place>>,
+}
+
+/// The ports of the range on one local address.
+#[derive(Debug)]
+struct Place {
+    /// Those without a listener, the longest unused first.
+    free: VecDeque<u16>,
+    /// Those with one.
+    busy: HashMap<u16, Arc<Port>>,
+}
+
+/// A port that is listened on.
+#[derive(Debug)]
+struct Port {
+    address: SocketAddr,
+    socket: Arc<OwnedFd>,
+    /// Made when the first session has to wait.
+    registered: Mutex<Option<Arc<AsyncFd<Arc<OwnedFd>>>>>,
+    waiters: Mutex<Vec<Arc<Waiter>>>,
+}
+
+/// A session that waits for its client on a port.
+#[derive(Debug)]
+struct Waiter {
+    client: IpAddr,
+    /// What another session accepted for it.
+    delivered: Mutex<Option<StdStream>>,
+    arrival: Notify,
+}
+
+/// A place on a port, for one data connection from one client. Dropping it gives the port back.
+#[derive(Debug)]
+pub struct PooledListener {
+    // Dropped before the seat: what is left then is the pool's own.
+    port: Arc<Port>,
+    waiter: Arc<Waiter>,
+    _seat: Option<Seat>,
+}
+
+/// What makes a port of the range free again.
+#[derive(Debug)]
+struct Seat {
+    pool: Arc<PassivePool>,
+    local: SocketAddr,
+    number: u16,
+    waiter: Arc<Waiter>,
+}
+
+impl PassivePool {
+    /// A pool of these ports.
+    #[must_use]
+    pub fn new(ports: PassivePorts) -> Arc<Self> {
+        Arc::new(Self { ports, places: Mutex::default() })
+    }
+
+    /// Its ports.
+    #[must_use]
+    pub fn ports(&self) -> &PassivePorts {
+        &self.ports
+    }
+
+    /// Listens on `local` (its port does not count) for a data connection from `client`.
+    ///
+    /// The port is drawn among those that rested longest, so that nobody can foresee it (threat 5) and a connection that
+    /// comes late for the last transfer meets nobody.
+    ///
+    /// # Errors
+    /// When every port of the range is in use and none can be shared, or the kernel refuses for another reason.
+    pub fn listen(
+        self: &Arc<Self>,
+        mut local: SocketAddr,
+        client: IpAddr,
+    ) -> Result<PooledListener, ListenError> {
+        let waiter = Arc::new(Waiter { client, delivered: Mutex::default(), arrival: Notify::new() });
+        let PassivePorts::Range(range) = &self.ports else {
+            let port = self.ports.listen(local).and_then(|socket| {
+                Port::new(socket, &waiter).map_err(|source| ListenError::Kernel { address: local, source })
+            })?;
+            return Ok(PooledListener { port: Arc::new(port), waiter, _seat: None });
+        };
+        local.set_port(0);
+        let mut places = lock(&self.places);
+        let place = places.entry(local).or_insert_with(|| Place::new(range.clone()));
+        let port = match place.draw(local, &waiter)? {
+            Some(port) => port,
+            None => place.share(&waiter).ok_or_else(|| ListenError::AllInUse(range.clone()))?,
+        };
+        let seat = Seat { pool: self.clone(), local, number: port.address.port(), waiter: waiter.clone() };
+        Ok(PooledListener { port, waiter, _seat: Some(seat) })
+    }
+}
+
+impl Place {
+    fn new(ports: impl Iterator<Item = u16>) -> Self {
+        let mut free: Vec<u16> = ports.collect();
+        free.shuffle(&mut rand::rng());
+        Self { free: free.into(), busy: HashMap::new() }
+    }
+
+    /// A listener of the session's own; none when there is no free port.
+    fn draw(
+        &mut self,
+        mut local: SocketAddr,
+        waiter: &Arc<Waiter>,
+    ) -> Result<Option<Arc<Port>>, ListenError> {
+        let mut taken = Vec::new();
+        let drawn = loop {
+            // One of the half that rested longest.
+            let Some(last) = self.free.len().checked_sub(1) else { break Ok(None) };
+            let Some(number) = self.free.remove(rand::random_range(0..=last / 2)) else { break Ok(None) };
+            local.set_port(number);
+            match listen_on(local).and_then(|socket| Port::new(socket, waiter)) {
+                Ok(port) => {
+                    let port = Arc::new(port);
+                    self.busy.insert(number, port.clone());
+                    break Ok(Some(port));
+                }
+                // Another program has it, for now.
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => taken.push(number),
+                Err(source) => {
+                    taken.push(number);
+                    break Err(ListenError::Kernel { address: local, source });
+                }
+            }
+        };
+        self.free.extend(taken);
+        drawn
+    }
+
+    /// A place on a port where nobody waits for the same client: the one with the fewest who wait.
+    fn share(&mut self, waiter: &Arc<Waiter>) -> Option<Arc<Port>> {
+        let room = |port: &&Arc<Port>| {
+            let waiters = lock(&port.waiters);
+            let fits = waiters.len() < limits::SESSIONS_OF_A_PASSIVE_PORT
+                && waiters.iter().all(|other| other.client != waiter.client);
+            fits.then(|| waiters.len())
+        };
+        let (port, _) = self
+            .busy
+            .values()
+            .filter_map(|port| Some((port, room(&port)?)))
+            .min_by_key(|(_, count)| *count)?;
+        lock(&port.waiters).push(waiter.clone());
+        Some(port.clone())
+    }
+}
+
+impl Port {
+    fn new(socket: TcpListener, waiter: &Arc<Waiter>) -> io::Result<Self> {
+        Ok(Self {
+            address: canonical_endpoint(socket.local_addr()?),
+            socket: Arc::new(socket.into()),
+            registered: Mutex::default(),
+            waiters: Mutex::new(vec![waiter.clone()]),
+        })
+    }
+
+    fn registered(&self) -> io::Result<Arc<AsyncFd<Arc<OwnedFd>>>> {
+        let mut registered = lock(&self.registered);
+        match &*registered {
+            Some(registered) => Ok(registered.clone()),
+            None => Ok(registered.insert(Arc::new(watch(self.socket.clone(), Interest::READABLE)?)).clone()),
+        }
+    }
+
+    /// Accepts what is there: returns what is for `own`, hands on what is for others.
+    fn take(
+        &self,
+        own: &Arc<Waiter>,
+        on_stranger: &mut impl FnMut(Stranger),
+    ) -> io::Result<Option<StdStream>> {
+        let mut found = None;
+        while let Some((stream, from)) = accept_one(&self.socket)? {
+            let waiters = lock(&self.waiters);
+            match waiters.iter().find(|waiter| waiter.client == from.ip()) {
+                Some(waiter) if Arc::ptr_eq(waiter, own) => {
+                    // One connection is what was negotiated: the first.
+                    found = found.or(Some(stream));
+                    // Others may have come with it, of whom the reactor has told us alone.
+                    if waiters.len() == 1 {
+                        break;
+                    }
+                }
+                Some(waiter) => {
+                    lock(&waiter.delivered).get_or_insert(stream);
+                    waiter.arrival.notify_one();
+                }
+                None => {
+                    drop(waiters);
+                    on_stranger(Stranger { from });
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl PooledListener {
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.port.address
+    }
+
+    /// Waits for the client's connection. Strangers are dropped and told to `on_stranger`, and the wait goes on (threat 4:
+    /// the rightful client still gets its data).
+    ///
+    /// # Errors
+    /// When the client has not connected within `deadline`.
+    pub async fn accept(
+        self,
+        deadline: Duration,
+        stall: Duration,
+        mut on_stranger: impl FnMut(Stranger),
+    ) -> Result<(DataStream, PeerVerified), ConnectError> {
+        let mut strangers = 0_u32;
+        let mut count = |stranger| {
+            strangers = strangers.saturating_add(1);
+            on_stranger(stranger);
+        };
+        let mut until = None;
+        loop {
+            let delivered = lock(&self.waiter.delivered).take();
+            // Most clients have connected before they send the transfer command: no need to wait then.
+            let accepted = match delivered {
+                Some(stream) => Some(stream),
+                None => self.port.take(&self.waiter, &mut count)?,
+            };
+            if let Some(stream) = accepted {
+                return Ok((DataStream::new(stream, stall)?, PeerVerified(())));
+            }
+            let until = *until.get_or_insert_with(|| Instant::now() + deadline);
+            let registered = self.port.registered()?;
+            let arrived = async {
+                tokio::select! {
+                    () = self.waiter.arrival.notified() => Ok(()),
+                    readable = registered.readable() => readable.map(|mut guard| guard.clear_ready()),
+                }
+            };
+            match timeout_at(until, arrived).await {
+                Ok(woken) => woken?,
+                Err(_) => break,
+            }
+        }
+        Err(ConnectError::NothingConnected { listener: self.address(), waited: deadline, strangers })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut places = lock(&self.pool.places);
+        let Some(place) = places.get_mut(&self.local) else { return };
+        let Some(port) = place.busy.get(&self.number) else { return };
+        let mut waiters = lock(&port.waiters);
+        waiters.retain(|waiter| !Arc::ptr_eq(waiter, &self.waiter));
+        let is_last = waiters.is_empty();
+        drop(waiters);
+        if is_last {
+            // This closes the listener, before the port can be drawn again.
+            place.busy.remove(&self.number);
+            place.free.push_back(self.number);
+        }
+    }
+}
+
+/// A lock that a panic elsewhere does not take from the other sessions.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
