@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wharf_net::dtp::{ConnectError, PassivePool, PooledListener};
+use wharf_net::dtp::{ConnectError, ExpectedPeer, PassivePool, PooledListener, ThirdParties};
 use wharf_net::passive_ports::{ListenError, PassivePorts};
 use wharf_testkit::ports::free_ports;
 
@@ -25,7 +25,11 @@ fn client(number: u8) -> IpAddr {
 }
 
 fn listen(pool: &Arc<PassivePool>, number: u8) -> Result<PooledListener, ListenError> {
-    pool.listen((LOOPBACK, 0).into(), client(number))
+    pool.listen((LOOPBACK, 0).into(), expected(number, ThirdParties::Nobody))
+}
+
+fn expected(number: u8, third_parties: ThirdParties) -> ExpectedPeer {
+    ExpectedPeer { client: client(number), third_parties }
 }
 
 fn connect(from: IpAddr, to: SocketAddr) -> TcpStream {
@@ -129,4 +133,34 @@ async fn strangers_of_a_shared_port_are_dropped_and_counted() {
     assert_eq!(stranger.read(&mut [0]).unwrap_or(0), 0);
     let _connection = connect(client(2), second.address());
     assert_eq!(accept(second).await, client(2));
+}
+
+#[tokio::test]
+async fn third_parties_come_in_where_they_may_and_never_take_the_place_of_a_client() {
+    let (pool, _range) = pool(1);
+    let networks = ThirdParties::Networks(vec![format!("{}/32", client(7)).parse().unwrap()].into());
+    let fxp = |number| pool.listen((LOOPBACK, 0).into(), expected(number, networks.clone()));
+    let alone = fxp(1).unwrap();
+    let stranger = connect(client(8), alone.address());
+    let third = connect(client(7), alone.address());
+    let mut strangers = 0;
+    let (stream, _) = alone.accept(LONG, LONG, |_| strangers += 1).await.unwrap();
+    assert_eq!((stream.peer().ip(), strangers), (client(7), 1));
+    drop((stranger, third));
+    // Of two who would take it nobody knows which one it is for; a client of its own is known.
+    let (one, two) = (fxp(1).unwrap(), fxp(7).unwrap());
+    let address = one.address();
+    let own = connect(client(7), address);
+    assert_eq!(accept(two).await, client(7));
+    drop(own);
+    let (two, third) = (fxp(2).unwrap(), connect(client(7), address));
+    let short = Duration::from_millis(50);
+    let error = one.accept(short, LONG, |_| {}).await.unwrap_err();
+    assert!(matches!(error, ConnectError::NothingConnected { strangers: 1, .. }), "{error}");
+    drop((two, third));
+    // Who takes anyone needs a port alone.
+    let anyone = pool.listen((LOOPBACK, 0).into(), expected(1, ThirdParties::Anyone)).unwrap();
+    assert!(listen(&pool, 2).is_err());
+    let _third = connect(client(9), anyone.address());
+    assert_eq!(accept(anyone).await, client(9));
 }

@@ -33,6 +33,8 @@ pub struct ServerConfig {
     pub passive: PassivePolicy,
     /// How active data connections come about.
     pub active: ActivePolicy,
+    /// Who may exchange files with a third host.
+    pub fxp: FxpPolicy,
     /// What TYPE A does to files.
     pub ascii: AsciiPolicy,
     /// The times that are watched.
@@ -81,6 +83,29 @@ pub struct PassivePolicy {
 pub struct ActivePolicy {
     /// The port that they come from.
     pub source_port: ActiveSourcePort,
+    /// What becomes of a PORT or EPRT with a private address that is not the client's.
+    pub private_address: PrivateAddress,
+}
+
+/// What becomes of a PORT or EPRT with a private address that is not the client's: a NAT before the client did not rewrite
+/// it (S10).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PrivateAddress {
+    /// It is refused, as every other foreign address.
+    #[default]
+    Refuse,
+    /// The data connection goes to the control connection's peer, to the port that was told.
+    UseControlPeer,
+}
+
+/// Third-party transfers (FXP, S16): PORT and EPRT to another host than the client, and data connections from one. For
+/// nobody unless somebody is named; ports below 1024 are refused all the same (RFC 2577 §3).
+#[derive(Clone, Debug, Default)]
+pub struct FxpPolicy {
+    /// Third hosts with which everybody may.
+    pub networks: Vec<IpNet>,
+    /// Users who may with any host, as the client sends their names.
+    pub users: Vec<Vec<u8>>,
 }
 
 /// Which clients are told which address.

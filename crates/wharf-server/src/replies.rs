@@ -130,6 +130,14 @@ pub(crate) fn mode_disabled(mode: DataMode) -> Reply {
     Reply::new(ReplyCode::NOT_IMPLEMENTED, text)
 }
 
+/// 200 for PORT or EPRT with a private address that is not the client's, where the client's own is taken (S10).
+pub(crate) fn port_accepted_at(told: IpAddr, client: IpAddr) -> Reply {
+    Reply::new(
+        ReplyCode::COMMAND_OKAY,
+        format!("{told} cannot be reached from here; the data connection will go to you at {client}."),
+    )
+}
+
 /// 504 for PORT or EPRT to another host (RFC 2577 §3).
 pub(crate) fn foreign_host(told: IpAddr, client: IpAddr) -> Reply {
     Reply::new(

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
@@ -79,6 +80,8 @@ pub(crate) struct Shared {
     pub storage: Arc<dyn Storage>,
     pub clock: Clock,
     pub passive_pool: Arc<PassivePool>,
+    /// As the policy for third-party transfers has them.
+    pub fxp_networks: Arc<[IpNet]>,
     pub advertiser: Advertiser,
     pub transfer_log: Option<TransferLog>,
     pub next_session: AtomicU64,
@@ -130,6 +133,7 @@ impl Server {
         let (sender, stage) = watch::channel(ShutdownStage::Running);
         let shared = Arc::new(Shared {
             passive_pool: PassivePool::new(config.passive.ports.clone()),
+            fxp_networks: config.fxp.networks.as_slice().into(),
             advertiser: Advertiser::new(config.passive.clone()),
             config,
             storage,

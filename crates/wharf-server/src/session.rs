@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Sleep;
 use wharf_net::control::{ControlConnection, Received};
+use wharf_net::dtp::ThirdParties;
 use wharf_proto::command::Text;
 use wharf_proto::dialogue::{Deadlines, Deviation, Event, Refusal, Side, Timer};
 use wharf_proto::listing::mlsx::FactSelection;
@@ -349,6 +350,22 @@ impl Session {
         match &self.identity {
             Some(Identity::User(name)) => wharf_proto::pathname::escaped(name).to_string().into(),
             _ => "anonymous".into(),
+        }
+    }
+
+    /// The hosts beside the client with which this user may exchange files (S16).
+    pub(crate) fn third_parties(&self) -> ThirdParties {
+        let name: &[u8] = match &self.identity {
+            None => return ThirdParties::Nobody,
+            Some(Identity::Anonymous(_)) => b"anonymous",
+            Some(Identity::User(name)) => name,
+        };
+        if self.shared.config.fxp.users.iter().any(|user| user == name) {
+            ThirdParties::Anyone
+        } else if self.shared.fxp_networks.is_empty() {
+            ThirdParties::Nobody
+        } else {
+            ThirdParties::Networks(self.shared.fxp_networks.clone())
         }
     }
 

@@ -13,7 +13,9 @@ use tokio::runtime::Runtime;
 use wharf_net::passive_ports::PassivePorts;
 use wharf_proto::command::Password;
 use wharf_server::auth::{Accounts, VirtualUser};
-use wharf_server::config::{ActivePolicy, ActiveSourcePort, AsciiPolicy, Modes, PassivePolicy, Times};
+use wharf_server::config::{
+    ActivePolicy, ActiveSourcePort, AsciiPolicy, FxpPolicy, Modes, PassivePolicy, PrivateAddress, Times,
+};
 use wharf_server::{Server, ServerConfig, ShutdownHandle};
 use wharf_storage::LocalStorage;
 use wharf_testkit::TestDirectory;
@@ -49,7 +51,11 @@ impl Serving {
             write: true,
             modes: Modes::BOTH,
             passive: PassivePolicy { ports: PassivePorts::Any, advertise: Vec::new(), port_map: Vec::new() },
-            active: ActivePolicy { source_port: ActiveSourcePort::Any },
+            active: ActivePolicy {
+                source_port: ActiveSourcePort::Any,
+                private_address: PrivateAddress::Refuse,
+            },
+            fxp: FxpPolicy::default(),
             ascii: AsciiPolicy::Convert,
             times,
             tls: None,

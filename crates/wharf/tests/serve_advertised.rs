@@ -71,7 +71,7 @@ fn each_network_is_told_its_own_address_and_its_own_ports() {
         // The wording is the one that NAT helpers read.
         client.play(&format!(
             "C: PASV\nS: 227 Entering Passive Mode ({told},{},{}).\n\
-             C: EPSV\nS: 229 Entering Extended Passive Mode (|||{port}|)\nC: QUIT\nS: 221",
+             C: EPSV\nS: 229 Entering Extended Passive Mode (|||{port}|)",
             port / 256,
             port % 256
         ));

@@ -48,10 +48,10 @@ fn a_file_is_served_from_and_flags_override_it() {
     folder.0.write("files/file", "content");
     let served = Served::from_command(&mut folder.serve(&[]));
     let mut client = ScriptedClient::log_in(served.address(), "me", "from a file");
-    client.play("C: PASV\nS: 502\nC: DELE file\nS: 250\nC: QUIT\nS: 221");
+    client.play("C: PASV\nS: 502\nC: DELE file\nS: 250");
+    drop(client);
     // Without a word about anonymous access there is none beside accounts.
-    ScriptedClient::connect(served.address())
-        .play("S: 220\nC: USER anonymous\nS: 331\nC: PASS x\nS: 530\nC: QUIT\nS: 221");
+    ScriptedClient::connect(served.address()).play("S: 220\nC: USER anonymous\nS: 331\nC: PASS x\nS: 530");
     assert!(served.stop().contains("logged in"));
     let served =
         Served::from_command(&mut folder.serve(&["--modes", "passive", "--user", "you:secret", "--quiet"]));

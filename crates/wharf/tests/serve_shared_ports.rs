@@ -20,7 +20,7 @@ const WHARF: &str = env!("CARGO_BIN_EXE_wharf");
 fn serve(count: u16, files: usize) -> (TestDirectory, Served) {
     let directory = TestDirectory::new();
     for number in 0..files {
-        directory.write(&format!("file{number}"), content(number));
+        directory.write(format!("file{number}"), content(number));
     }
     let ports = free_ports(Ipv4Addr::LOCALHOST.into(), count);
     let range = format!("{}-{}", ports.start(), ports.end());

@@ -6,8 +6,8 @@ mod stream;
 mod transfer;
 
 pub use open::{
-    ActiveTarget, ConnectError, DataListener, PassivePool, PeerVerified, PooledListener, SourcePort,
-    Stranger, connect_active, connect_passive,
+    ActiveTarget, ConnectError, DataListener, ExpectedPeer, PassivePool, PeerVerified, PooledListener,
+    SourcePort, Stranger, ThirdParties, connect_active, connect_passive,
 };
 pub use pump::{Progress, PumpError};
 pub use stream::DataStream;

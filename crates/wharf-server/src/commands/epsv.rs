@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use wharf_findings::Cause;
+use wharf_net::dtp::ExpectedPeer;
 use wharf_net::passive_ports::ListenError;
 use wharf_proto::command::EpsvArgument;
 use wharf_proto::dialogue::DataMode;
@@ -57,7 +58,8 @@ fn passive_is_on_offer(session: &Session) -> Carried<()> {
 fn listen(session: &mut Session) -> Carried<SocketAddr> {
     session.negotiated = Negotiated::Nothing;
     let pool = &session.shared.passive_pool;
-    let listener = pool.listen(session.data_address(), session.client()).map_err(|error| {
+    let expected = ExpectedPeer { client: session.client(), third_parties: session.third_parties() };
+    let listener = pool.listen(session.data_address(), expected).map_err(|error| {
         let cause = matches!(error, ListenError::AllInUse(_)).then(|| Cause::RangeExhausted.id());
         tracing::warn!(session = session.number, client = %session.client(), %error, cause, "no passive port");
         replies::cannot_listen(&error)

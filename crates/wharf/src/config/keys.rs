@@ -8,7 +8,7 @@ use wharf_server::config::Times as ServerTimes;
 use super::section::section;
 use super::values::{
     Advertised, Ascii, CloseNotify, Files, LogForm, LogLevel, Mode, Networks, PassivePorts, PortRange,
-    Resumption, Seconds, SourcePort, TlsUse, TlsVersion,
+    PrivateAddress, Resumption, Seconds, SourcePort, TlsUse, TlsVersion,
 };
 
 /// The port of an FTP server (RFC 959 §8).
@@ -61,6 +61,9 @@ section! {
         passive: Passive = Passive::default(), "";
         /// Active mode (PORT, EPRT): the client listens, the server connects.
         active: Active = Active::default(), "";
+        /// Third-party transfers (FXP): the server exchanges files with another server, at a client's word. Nobody may,
+        /// unless named here. A port below 1024 is refused all the same (RFC 2577).
+        fxp: Fxp = Fxp::default(), "";
         /// Who may log in.
         users: Users = Users::default(), "";
         /// FTPS (RFC 4217).
@@ -119,6 +122,21 @@ section! {
         /// The port that data connections come from: `"control-1"` for the control port less one, which is 20 for 21
         /// (any where the process may not bind it), a number, or `"any"`.
         source_port: SourcePort = SourcePort::ControlMinusOne, "20", "--active-source-port";
+        /// What becomes of a PORT or EPRT that tells a private address which is not the client's, because a NAT before the
+        /// client did not rewrite it: `"refuse"`, or `"use-control-peer"`: the data connection goes to the address that the
+        /// control connection comes from. That helps where the NAT forwards the port.
+        private_address: PrivateAddress = PrivateAddress::Refuse, r#""use-control-peer""#;
+    }
+}
+
+section! {
+    /// Third-party transfers.
+    Fxp {
+        /// Hosts with which every user may: PORT may name them, and they may connect to passive ports. Name the other
+        /// servers, no more: whoever connects from there is taken for the client.
+        networks: Networks = Networks::default(), r#""198.51.100.21""#;
+        /// Users who may with any host. `"anonymous"` is a name too, though hardly one to write here.
+        users: Vec<String> = Vec::new(), r#"["mirror"]"#;
     }
 }
 

@@ -199,7 +199,7 @@ mod tests {
              wharf.toml:4: unknown key `pasive`; did you mean `passive`?\n\
              wharf.toml:7: unknown key `sourceport` in `active`; did you mean `source_port`?\n\
              wharf.toml:8: unknown key `ports` in `active`; did you mean `passive.ports`?\n\
-             wharf.toml:9: unknown key `x` in `active`; here are `source_port`"
+             wharf.toml:9: unknown key `x` in `active`; here are `source_port`, `private_address`"
         );
         let text = "[passive]\nadvertise = [\n  { client = \"10.0.0.0/8\", address = \"local\" },\n  { clients = \"10.0.0.0/8\" }\n]\n";
         assert_eq!(
@@ -209,7 +209,7 @@ mod tests {
         );
         assert_eq!(
             errors("\"a\\u001Bb\" = 1"),
-            "wharf.toml:1: unknown key `a\\u{1b}b`; here are `listen`, `root`, `write`, `modes`, `ascii`, `passive`, `active`, `users`, `tls`, `log`, `times`"
+            "wharf.toml:1: unknown key `a\\u{1b}b`; here are `listen`, `root`, `write`, `modes`, `ascii`, `passive`, `active`, `fxp`, `users`, `tls`, `log`, `times`"
         );
     }
 

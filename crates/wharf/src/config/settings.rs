@@ -10,13 +10,13 @@ use wharf_proto::pathname::escaped;
 use wharf_server::ServerConfig;
 use wharf_server::auth::{Accounts, VirtualUser, is_anonymous};
 use wharf_server::config::{
-    ActivePolicy, ActiveSourcePort, Advertise, AdvertiseRule, AsciiPolicy, Modes, PassivePolicy, PortMapRule,
-    Times,
+    ActivePolicy, ActiveSourcePort, Advertise, AdvertiseRule, AsciiPolicy, FxpPolicy, Modes, PassivePolicy,
+    PortMapRule, PrivateAddress as PrivateAddressPolicy, Times,
 };
 
 use super::keys::{Account, Configuration, every_address};
 use super::tls_settings::tls_settings;
-use super::values::{Advertised, Ascii, Mode, PassivePorts, SourcePort};
+use super::values::{Advertised, Ascii, Mode, PassivePorts, PrivateAddress, SourcePort};
 use crate::prompt;
 
 /// Where a password is read from when none stands behind the user's name.
@@ -27,8 +27,20 @@ const PASSWORD_VARIABLE: &str = "WHARF_PASSWORD";
 /// # Errors
 /// When users contradict each other, or a password cannot be had.
 pub(crate) fn server_config(configuration: &Configuration, is_default_listen: bool) -> Result<ServerConfig> {
-    let Configuration { listen, root: _, write, modes, ascii, passive, active, users: _, tls, log: _, times } =
-        configuration;
+    let Configuration {
+        listen,
+        root: _,
+        write,
+        modes,
+        ascii,
+        passive,
+        active,
+        fxp,
+        users: _,
+        tls,
+        log: _,
+        times,
+    } = configuration;
     let accounts = accounts(configuration)?;
     Ok(ServerConfig {
         tls: tls_settings(tls, listen)?,
@@ -52,6 +64,14 @@ pub(crate) fn server_config(configuration: &Configuration, is_default_listen: bo
                 SourcePort::Any => ActiveSourcePort::Any,
                 SourcePort::Fixed(port) => ActiveSourcePort::Fixed(port),
             },
+            private_address: match active.private_address {
+                PrivateAddress::Refuse => PrivateAddressPolicy::Refuse,
+                PrivateAddress::UseControlPeer => PrivateAddressPolicy::UseControlPeer,
+            },
+        },
+        fxp: FxpPolicy {
+            networks: fxp.networks.0.clone(),
+            users: fxp.users.iter().map(|name| name.as_bytes().to_vec()).collect(),
         },
         ascii: match ascii {
             Ascii::Convert => AsciiPolicy::Convert,

@@ -81,6 +81,16 @@ pub(crate) enum Ascii {
     Binary,
 }
 
+/// What becomes of a private address in PORT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum PrivateAddress {
+    /// It is refused.
+    Refuse,
+    /// The control connection's peer is taken instead.
+    UseControlPeer,
+}
+
 /// The form of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -150,7 +160,7 @@ pub(crate) enum TlsVersion {
     Tls13,
 }
 
-plain!(Mode, Ascii, LogForm, LogLevel, TlsUse, Resumption, CloseNotify, TlsVersion);
+plain!(Mode, Ascii, PrivateAddress, LogForm, LogLevel, TlsUse, Resumption, CloseNotify, TlsVersion);
 
 /// A range of ports, its first and last included.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,6 +11,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use rand::seq::SliceRandom;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -51,10 +52,42 @@ struct Port {
     waiters: Mutex<Vec<Arc<Waiter>>>,
 }
 
+/// Whose connection a session waits for.
+#[derive(Clone, Debug)]
+pub struct ExpectedPeer {
+    /// Its client's.
+    pub client: IpAddr,
+    /// Or that of a third host with which the client lets the server exchange files (FXP, S16).
+    pub third_parties: ThirdParties,
+}
+
+/// The hosts beside the client that may be at the other end of a data connection.
+#[derive(Clone, Debug)]
+pub enum ThirdParties {
+    /// None: the rule.
+    Nobody,
+    /// Those of these networks.
+    Networks(Arc<[IpNet]>),
+    /// Whoever comes first.
+    Anyone,
+}
+
+impl ThirdParties {
+    /// Whether `address` is one of them.
+    #[must_use]
+    pub fn include(&self, address: IpAddr) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::Networks(networks) => networks.iter().any(|network| network.contains(&address)),
+            Self::Anyone => true,
+        }
+    }
+}
+
 /// A session that waits for its client on a port.
 #[derive(Debug)]
 struct Waiter {
-    client: IpAddr,
+    expected: ExpectedPeer,
     /// What another session accepted for it.
     delivered: Mutex<Option<StdStream>>,
     arrival: Notify,
@@ -91,7 +124,7 @@ impl PassivePool {
         &self.ports
     }
 
-    /// Listens on `local` (its port does not count) for a data connection from `client`.
+    /// Listens on `local` (its port does not count) for a data connection from `expected`.
     ///
     /// The port is drawn among those that rested longest, so that nobody can foresee it (threat 5) and a connection that
     /// comes late for the last transfer meets nobody.
@@ -101,9 +134,9 @@ impl PassivePool {
     pub fn listen(
         self: &Arc<Self>,
         mut local: SocketAddr,
-        client: IpAddr,
+        expected: ExpectedPeer,
     ) -> Result<PooledListener, ListenError> {
-        let waiter = Arc::new(Waiter { client, delivered: Mutex::default(), arrival: Notify::new() });
+        let waiter = Arc::new(Waiter { expected, delivered: Mutex::default(), arrival: Notify::new() });
         let PassivePorts::Range(range) = &self.ports else {
             let port = self.ports.listen(local).and_then(|socket| {
                 Port::new(socket, &waiter).map_err(|source| ListenError::Kernel { address: local, source })
@@ -164,7 +197,7 @@ impl Place {
         let room = |port: &&Arc<Port>| {
             let waiters = lock(&port.waiters);
             let fits = waiters.len() < limits::SESSIONS_OF_A_PASSIVE_PORT
-                && waiters.iter().all(|other| other.client != waiter.client);
+                && waiters.iter().all(|other| can_share(&other.expected, &waiter.expected));
             fits.then(|| waiters.len())
         };
         let (port, _) = self
@@ -204,7 +237,7 @@ impl Port {
         let mut found = None;
         while let Some((stream, from)) = accept_one(&self.socket)? {
             let waiters = lock(&self.waiters);
-            match waiters.iter().find(|waiter| waiter.client == from.ip()) {
+            match whose(&waiters, from.ip()) {
                 Some(waiter) if Arc::ptr_eq(waiter, own) => {
                     // One connection is what was negotiated: the first.
                     found = found.or(Some(stream));
@@ -225,6 +258,22 @@ impl Port {
         }
         Ok(found)
     }
+}
+
+/// Whether a connection tells by its address which of the two it is for.
+fn can_share(one: &ExpectedPeer, other: &ExpectedPeer) -> bool {
+    let takes_anyone = |peer: &ExpectedPeer| matches!(peer.third_parties, ThirdParties::Anyone);
+    one.client != other.client && !takes_anyone(one) && !takes_anyone(other)
+}
+
+/// Who waits for a connection from `address`: its own client's session, else the only one that takes third parties from
+/// there.
+fn whose(waiters: &[Arc<Waiter>], address: IpAddr) -> Option<&Arc<Waiter>> {
+    if let Some(waiter) = waiters.iter().find(|waiter| waiter.expected.client == address) {
+        return Some(waiter);
+    }
+    let mut takers = waiters.iter().filter(|waiter| waiter.expected.third_parties.include(address));
+    takers.next().filter(|_| takers.next().is_none())
 }
 
 impl PooledListener {
