@@ -17,7 +17,7 @@ const LONG: Duration = Duration::from_secs(30);
 
 fn pool(count: u16) -> (Arc<PassivePool>, RangeInclusive<u16>) {
     let range = free_ports(LOOPBACK, count);
-    (PassivePool::new(PassivePorts::Range(range.clone())), range)
+    (PassivePool::new(PassivePorts::Range(range.clone()), Vec::new()), range)
 }
 
 fn client(number: u8) -> IpAddr {

@@ -21,28 +21,48 @@ impl Advertiser {
     pub(crate) fn new(policy: PassivePolicy) -> Self {
         let names = policy.advertise.iter().filter_map(|rule| match &rule.address {
             Advertise::Name(name) => Some((name.clone(), FollowedName::new(name.clone()))),
-            Advertise::Local | Advertise::Address(_) => None,
+            Advertise::Local | Advertise::Proxy | Advertise::Address(_) => None,
         });
         Self { names: names.collect(), policy }
     }
 
-    /// The address for `client`, who reached the server at `local`: what the first rule for its network says. A name
-    /// without an address counts as no rule.
-    pub(crate) async fn address(&self, client: IpAddr, local: Ipv4Addr) -> Ipv4Addr {
-        let rule = self.policy.advertise.iter().find(|rule| is_in(&rule.clients, client));
-        match rule.map(|rule| &rule.address) {
-            None | Some(Advertise::Local) => local,
-            Some(Advertise::Address(address)) => *address,
-            Some(Advertise::Name(name)) => match self.names.get(name) {
-                Some(name) => name.address().await.unwrap_or(local),
-                None => local,
-            },
+    /// The address for `client`: what the first rule for its network says. `local` is this end of its control connection,
+    /// `proxied` what a balancer says that it reached. A name without an address counts as no rule. None where only an IPv6
+    /// address is left, which a 227 cannot tell.
+    pub(crate) async fn address(
+        &self,
+        client: IpAddr,
+        local: IpAddr,
+        proxied: Option<IpAddr>,
+    ) -> Option<Ipv4Addr> {
+        let own = as_ipv4(local);
+        for rule in self.policy.advertise.iter().filter(|rule| is_in(&rule.clients, client)) {
+            match &rule.address {
+                Advertise::Local => return own,
+                Advertise::Address(address) => return Some(*address),
+                Advertise::Name(name) => match self.names.get(name) {
+                    Some(name) => return name.address().await.or(own),
+                    None => return own,
+                },
+                Advertise::Proxy => match proxied.and_then(as_ipv4) {
+                    Some(address) => return Some(address),
+                    None => {}
+                },
+            }
         }
+        own
     }
 
     /// The port that `client` has to connect to for the one that is listened on.
     pub(crate) fn port(&self, client: IpAddr, listening: u16) -> u16 {
         outside_port(&self.policy.port_map, client, listening)
+    }
+}
+
+fn as_ipv4(address: IpAddr) -> Option<Ipv4Addr> {
+    match address {
+        IpAddr::V4(v4) => Some(v4),
+        IpAddr::V6(_) => None,
     }
 }
 
@@ -63,6 +83,8 @@ pub(crate) fn is_in(networks: &[IpNet], address: IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use wharf_net::passive_ports::PassivePorts;
 
     use super::*;
@@ -80,14 +102,24 @@ mod tests {
         let rule = |clients: &str, address| AdvertiseRule { clients: networks(clients), address };
         let advertise = vec![
             rule("192.168.0.0/16", Advertise::Local),
+            rule("0.0.0.0/0", Advertise::Proxy),
             rule("0.0.0.0/0", Advertise::Address(OUTSIDE)),
             rule("198.51.100.0/24", Advertise::Local),
         ];
         let policy = PassivePolicy { ports: PassivePorts::Any, advertise, port_map: Vec::new() };
         let advertiser = Advertiser::new(policy);
-        assert_eq!(advertiser.address([192, 168, 7, 7].into(), LOCAL).await, LOCAL);
-        assert_eq!(advertiser.address([198, 51, 100, 1].into(), LOCAL).await, OUTSIDE);
-        assert_eq!(advertiser.address("2001:db8::1".parse().unwrap(), LOCAL).await, LOCAL);
+        let told = |client: &str, proxied: Option<IpAddr>| {
+            let (client, local) = (client.parse().unwrap(), LOCAL.into());
+            let advertiser = &advertiser;
+            async move { advertiser.address(client, local, proxied).await }
+        };
+        let proxied = Ipv4Addr::new(203, 0, 113, 80);
+        assert_eq!(told("192.168.7.7", None).await, Some(LOCAL));
+        assert_eq!(told("198.51.100.1", None).await, Some(OUTSIDE));
+        assert_eq!(told("198.51.100.1", Some(proxied.into())).await, Some(proxied));
+        assert_eq!(told("198.51.100.1", Some(Ipv6Addr::LOCALHOST.into())).await, Some(OUTSIDE));
+        assert_eq!(told("2001:db8::1", None).await, Some(LOCAL));
+        assert_eq!(advertiser.address(LOCAL.into(), Ipv6Addr::LOCALHOST.into(), None).await, None);
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub struct ServerConfig {
     pub write: bool,
     /// The modes on offer.
     pub modes: Modes,
+    /// The balancers, from whom every connection has to begin with a PROXY header. From others none is taken.
+    pub proxies: Vec<IpNet>,
     /// How passive data connections come about.
     pub passive: PassivePolicy,
     /// How active data connections come about.
@@ -133,6 +135,9 @@ pub struct PortMapRule {
 pub enum Advertise {
     /// The control connection's own.
     Local,
+    /// What a balancer's PROXY header names as the address that the client reached; for clients without one the rule does not
+    /// count.
+    Proxy,
     /// This one.
     Address(Ipv4Addr),
     /// The one that the name has at the time, as its DNS TTL says.

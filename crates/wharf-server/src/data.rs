@@ -20,7 +20,7 @@ pub(crate) enum Negotiated {
     #[default]
     Nothing,
     /// PASV, EPSV: a listener waits.
-    Passive(PooledListener),
+    Passive(Box<PooledListener>),
     /// PORT, EPRT: the client listens there. The address was checked.
     Active(SocketAddr),
 }

@@ -16,10 +16,11 @@ use wharf_net::Clock;
 use wharf_net::control::ControlConnection;
 use wharf_net::driver::spawn_session;
 use wharf_net::dtp::PassivePool;
-use wharf_proto::dialogue::Side;
+use wharf_net::proxy_protocol::{Relayed, read_header};
+use wharf_proto::dialogue::{Side, canonical_endpoint};
 use wharf_storage::Storage;
 
-use crate::advertised::Advertiser;
+use crate::advertised::{Advertiser, is_in};
 use crate::config::ServerConfig;
 use crate::session::Session;
 use crate::transfer_log::TransferLog;
@@ -132,7 +133,7 @@ impl Server {
         }
         let (sender, stage) = watch::channel(ShutdownStage::Running);
         let shared = Arc::new(Shared {
-            passive_pool: PassivePool::new(config.passive.ports.clone()),
+            passive_pool: PassivePool::new(config.passive.ports.clone(), config.proxies.clone()),
             fxp_networks: config.fxp.networks.as_slice().into(),
             advertiser: Advertiser::new(config.passive.clone()),
             config,
@@ -216,7 +217,9 @@ async fn accept_loop(
 ) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => start_session(stream, &shared, stage.clone(), done.clone()),
+            Ok((stream, peer)) => {
+                start_session(stream, canonical_endpoint(peer), &shared, stage.clone(), done.clone())
+            }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 // Descriptors ran out: nothing tells when one is free again.
@@ -228,19 +231,53 @@ async fn accept_loop(
 
 fn start_session(
     stream: TcpStream,
+    peer: SocketAddr,
     shared: &Arc<Shared>,
     stage: watch::Receiver<ShutdownStage>,
     done: tokio::sync::mpsc::Sender<()>,
 ) {
     let number = shared.next_session.fetch_add(1, Ordering::Relaxed);
+    let shared = shared.clone();
+    if is_in(&shared.config.proxies, peer.ip()) {
+        spawn_session(async move {
+            match read_header(&stream).await {
+                Ok(relayed) => serve(number, stream, relayed, shared, stage).await,
+                Err(error) => {
+                    tracing::warn!(session = number, balancer = %peer, %error, "a connection from a balancer was refused");
+                }
+            }
+            drop(done);
+        });
+        return;
+    }
     match ControlConnection::new(stream, Side::Server) {
         Ok(control) => {
-            let session = Session::new(number, control, shared.clone(), stage);
+            let session = Session::new(number, control, shared, stage);
             spawn_session(async move {
                 session.run().await;
                 drop(done);
             });
         }
-        Err(error) => tracing::debug!(session = number, %error, "the client was gone before it was greeted"),
+        Err(error) => gone(number, &error),
     }
+}
+
+/// Serves a client that came through a balancer.
+async fn serve(
+    number: u64,
+    stream: TcpStream,
+    relayed: Option<Relayed>,
+    shared: Arc<Shared>,
+    stage: watch::Receiver<ShutdownStage>,
+) {
+    let control = match (ControlConnection::new(stream, Side::Server), relayed) {
+        (Ok(control), Some(relayed)) => control.relayed_for(relayed),
+        (Ok(control), None) => control,
+        (Err(error), _) => return gone(number, &error),
+    };
+    Session::new(number, control, shared, stage).run().await;
+}
+
+fn gone(number: u64, error: &io::Error) {
+    tracing::debug!(session = number, %error, "the client was gone before it was greeted");
 }

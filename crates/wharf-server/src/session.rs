@@ -340,6 +340,11 @@ impl Session {
         self.control.data_address(Side::Server)
     }
 
+    /// The address that the client reached, as a balancer tells it.
+    pub(crate) fn proxied_address(&self) -> Option<IpAddr> {
+        self.control.relayed().map(|relayed| relayed.destination.ip())
+    }
+
     /// The port that the client reached.
     pub(crate) fn control_port(&self) -> u16 {
         self.control.endpoints().server.port()
@@ -413,6 +418,6 @@ mod tests {
             size_of::<F>()
         }
         let size = size_of::<Session>() + size_of_future(Session::run);
-        assert!(size <= 1536, "{size} bytes");
+        assert!(size <= 1544, "{size} bytes");
     }
 }

@@ -50,6 +50,7 @@ impl Serving {
             accounts: Accounts { anonymous: true, users: vec![user] },
             write: true,
             modes: Modes::BOTH,
+            proxies: Vec::new(),
             passive: PassivePolicy { ports: PassivePorts::Any, advertise: Vec::new(), port_map: Vec::new() },
             active: ActivePolicy {
                 source_port: ActiveSourcePort::Any,

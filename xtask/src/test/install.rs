@@ -28,6 +28,7 @@ const TOOLS: &[Tool] = &[
     tool("nft", "nftables", "the tests behind firewalls"),
     tool("tcpdump", "tcpdump", "the tests that look at packets"),
     tool("dnsmasq", "dnsmasq-base", "the tests that follow a name"),
+    tool("haproxy", "haproxy", "the test with a real balancer"),
     tool("ps", "procps", "the tests that look at processes"),
 ];
 

@@ -42,13 +42,19 @@ impl DataStream {
         Ok(Self { socket: Arc::new(socket.into()), registered: None, local, peer, stall, calls: 0 })
     }
 
+    /// Says for whom a balancer made the connection.
+    pub(super) fn relayed_for(mut self, client: SocketAddr) -> Self {
+        self.peer = client;
+        self
+    }
+
     /// This end.
     #[must_use]
     pub fn local(&self) -> SocketAddr {
         self.local
     }
 
-    /// The other end.
+    /// The other end; behind a balancer the client's.
     #[must_use]
     pub fn peer(&self) -> SocketAddr {
         self.peer

@@ -1,6 +1,6 @@
 //! PASV (RFC 959 §4.1.2) and EPSV (RFC 2428 §3): the server listens.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use wharf_findings::Cause;
 use wharf_net::dtp::ExpectedPeer;
@@ -18,16 +18,15 @@ use crate::session::Session;
 /// PASV: 227 with the advertised address and the real port.
 pub(crate) async fn pasv(session: &mut Session) -> Carried<Reply> {
     passive_is_on_offer(session)?;
-    let local = match session.data_address().ip() {
-        IpAddr::V4(local) => local,
-        IpAddr::V6(_) => return Err(replies::pasv_is_ipv4_only()),
-    };
-    let address = listen(session)?;
+    let client = session.client();
+    if client.is_ipv6() {
+        return Err(replies::pasv_is_ipv4_only());
+    }
     let advertiser = &session.shared.advertiser;
-    let told = HostPort {
-        address: advertiser.address(session.client(), local).await,
-        port: advertiser.port(session.client(), address.port()),
-    };
+    let told = advertiser.address(client, session.data_address().ip(), session.proxied_address()).await;
+    let told = told.ok_or_else(replies::pasv_is_ipv4_only)?;
+    let listening = listen(session)?.port();
+    let told = HostPort { address: told, port: session.shared.advertiser.port(client, listening) };
     Ok(Reply::new(ReplyCode::PASSIVE_MODE, told.passive_mode_text()))
 }
 
@@ -35,7 +34,7 @@ pub(crate) async fn pasv(session: &mut Session) -> Carried<Reply> {
 pub(crate) fn run(session: &mut Session, argument: EpsvArgument) -> Carried<Reply> {
     // EPSV ALL too: a client that promised to use nothing else would be left without any mode.
     passive_is_on_offer(session)?;
-    let is_ipv4 = session.data_address().is_ipv4();
+    let is_ipv4 = session.client().is_ipv4();
     match argument {
         EpsvArgument::All => return Ok(replies::epsv_all()),
         EpsvArgument::Same => {}
@@ -65,6 +64,6 @@ fn listen(session: &mut Session) -> Carried<SocketAddr> {
         replies::cannot_listen(&error)
     })?;
     let address = listener.address();
-    session.negotiated = Negotiated::Passive(listener);
+    session.negotiated = Negotiated::Passive(Box::new(listener));
     Ok(address)
 }

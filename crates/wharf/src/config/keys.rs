@@ -54,6 +54,10 @@ section! {
         write: bool = false, "true", "--write";
         /// The modes on offer. The other one is refused at once, with a sentence that names the right one.
         modes: Vec<Mode> = vec![Mode::Active, Mode::Passive], r#"["passive"]"#, "--modes";
+        /// The balancers: every connection from these networks, for control and for data, has to begin with a PROXY header
+        /// (version 1 or 2), and the client is whoever it names. From others no header is taken. Name the balancers, no
+        /// more: whoever connects from there can claim to be anybody.
+        proxy_protocol: Networks = Networks::default(), r#"["10.0.0.5", "10.0.0.6"]"#;
         /// What TYPE A, which is also the type of clients that never send TYPE, does to files: `"convert"` their line
         /// ends, as RFC 959 says, or `"binary"`: nothing, for devices that send binary files that way.
         ascii: Ascii = Ascii::Convert, r#""binary""#, "--ascii";
@@ -97,7 +101,8 @@ section! {
     AdvertiseRule {
         /// The networks of the clients that it is for.
         clients: Networks = Networks::everyone(), r#"["192.168.0.0/16", "10.0.0.0/8"]"#;
-        /// `"local"` for the address that the client reached, an IPv4 address, or a name, whose address is
+        /// `"local"` for the address that the client reached, `"proxy"` for what the balancer's PROXY header names as that
+        /// (clients without one go on to the next rule), an IPv4 address, or a name, whose address is
         /// followed as its DNS TTL says: the resolver is asked in the background, no PASV waits for it longer than a
         /// second, and while it fails the last good answer is told.
         address: Advertised = Advertised::Local, r#""203.0.113.7""# => required;

@@ -32,6 +32,7 @@ pub(crate) fn server_config(configuration: &Configuration, is_default_listen: bo
         root: _,
         write,
         modes,
+        proxy_protocol,
         ascii,
         passive,
         active,
@@ -49,6 +50,7 @@ pub(crate) fn server_config(configuration: &Configuration, is_default_listen: bo
         skip_missing_addresses: is_default_listen || *listen == every_address(),
         accounts,
         write: *write,
+        proxies: proxy_protocol.0.clone(),
         modes: Modes { active: modes.contains(&Mode::Active), passive: modes.contains(&Mode::Passive) },
         passive: PassivePolicy {
             ports: match &passive.ports {
@@ -92,6 +94,7 @@ fn rule(rule: &super::keys::AdvertiseRule) -> AdvertiseRule {
         clients: rule.clients.0.clone(),
         address: match &rule.address {
             Advertised::Local => Advertise::Local,
+            Advertised::Proxy => Advertise::Proxy,
             Advertised::Address(address) => Advertise::Address(*address),
             Advertised::Name(name) => Advertise::Name(name.clone()),
         },

@@ -229,6 +229,8 @@ text_value!(PassivePorts, "a range of ports such as \"40000-40099\", or \"any\""
 pub(crate) enum Advertised {
     /// The one that the client reached.
     Local,
+    /// The one that a balancer says the client reached.
+    Proxy,
     /// This one.
     Address(Ipv4Addr),
     /// The one that the name has.
@@ -241,6 +243,9 @@ impl FromStr for Advertised {
     fn from_str(text: &str) -> Result<Self, String> {
         if text == "local" {
             return Ok(Self::Local);
+        }
+        if text == "proxy" {
+            return Ok(Self::Proxy);
         }
         if let Ok(address) = text.parse() {
             return Ok(Self::Address(address));
@@ -263,13 +268,14 @@ impl fmt::Display for Advertised {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Local => f.write_str("local"),
+            Self::Proxy => f.write_str("proxy"),
             Self::Address(address) => address.fmt(f),
             Self::Name(name) => f.write_str(name),
         }
     }
 }
 
-text_value!(Advertised, "\"local\", an IPv4 address or a host name");
+text_value!(Advertised, "\"local\", \"proxy\", an IPv4 address or a host name");
 
 /// The source port of active data connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

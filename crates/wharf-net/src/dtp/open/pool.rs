@@ -8,6 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream as StdStream};
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +16,8 @@ use ipnet::IpNet;
 use rand::seq::SliceRandom;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::sync::Notify;
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, timeout_at};
 use wharf_proto::dialogue::canonical_endpoint;
 use wharf_proto::limits;
@@ -23,12 +25,17 @@ use wharf_proto::limits;
 use super::{ConnectError, PeerVerified, Stranger, accept_one};
 use crate::dtp::stream::DataStream;
 use crate::passive_ports::{ListenError, PassivePorts, listen_on};
+use crate::proxy_protocol::{ProxyError, read_header};
 use crate::registration::watch;
 
 /// The passive ports of a server.
 #[derive(Debug)]
 pub struct PassivePool {
     ports: PassivePorts,
+    /// The balancers, who say by a PROXY header for whom they connect.
+    proxies: Vec<IpNet>,
+    /// How many more of those headers may be waited for.
+    headers: Arc<Semaphore>,
     /// The ports of each local address; with a range only.
     places: Mutex<HashMap<SocketAddr, Place>>,
 }
@@ -49,8 +56,10 @@ struct Port {
     socket: Arc<OwnedFd>,
     /// Made when the first session has to wait.
     registered: Mutex<Option<Arc<AsyncFd<Arc<OwnedFd>>>>>,
-    waiters: Mutex<Vec<Arc<Waiter>>>,
+    waiters: Arc<Waiters>,
 }
+
+type Waiters = Mutex<Vec<Arc<Waiter>>>;
 
 /// Whose connection a session waits for.
 #[derive(Clone, Debug)]
@@ -89,13 +98,24 @@ impl ThirdParties {
 struct Waiter {
     expected: ExpectedPeer,
     /// What another session accepted for it.
-    delivered: Mutex<Option<StdStream>>,
+    delivered: Mutex<Option<Arrived>>,
     arrival: Notify,
+    /// Strangers that came through a balancer.
+    relayed_strangers: AtomicU32,
+}
+
+/// A connection of the expected peer.
+#[derive(Debug)]
+struct Arrived {
+    stream: StdStream,
+    /// For whom a balancer made it.
+    relayed_for: Option<SocketAddr>,
 }
 
 /// A place on a port, for one data connection from one client. Dropping it gives the port back.
 #[derive(Debug)]
 pub struct PooledListener {
+    pool: Arc<PassivePool>,
     // Dropped before the seat: what is left then is the pool's own.
     port: Arc<Port>,
     waiter: Arc<Waiter>,
@@ -112,10 +132,11 @@ struct Seat {
 }
 
 impl PassivePool {
-    /// A pool of these ports.
+    /// A pool of these ports. Connections from `proxies` begin with a PROXY header, which says whose they are.
     #[must_use]
-    pub fn new(ports: PassivePorts) -> Arc<Self> {
-        Arc::new(Self { ports, places: Mutex::default() })
+    pub fn new(ports: PassivePorts, proxies: Vec<IpNet>) -> Arc<Self> {
+        let headers = Arc::new(Semaphore::new(limits::PROXY_HEADERS_AT_ONCE));
+        Arc::new(Self { ports, proxies, headers, places: Mutex::default() })
     }
 
     /// Its ports.
@@ -136,12 +157,17 @@ impl PassivePool {
         mut local: SocketAddr,
         expected: ExpectedPeer,
     ) -> Result<PooledListener, ListenError> {
-        let waiter = Arc::new(Waiter { expected, delivered: Mutex::default(), arrival: Notify::new() });
+        let waiter = Arc::new(Waiter {
+            expected,
+            delivered: Mutex::default(),
+            arrival: Notify::new(),
+            relayed_strangers: AtomicU32::new(0),
+        });
         let PassivePorts::Range(range) = &self.ports else {
             let port = self.ports.listen(local).and_then(|socket| {
                 Port::new(socket, &waiter).map_err(|source| ListenError::Kernel { address: local, source })
             })?;
-            return Ok(PooledListener { port: Arc::new(port), waiter, _seat: None });
+            return Ok(PooledListener { pool: self.clone(), port: Arc::new(port), waiter, _seat: None });
         };
         local.set_port(0);
         let mut places = lock(&self.places);
@@ -151,7 +177,7 @@ impl PassivePool {
             None => place.share(&waiter).ok_or_else(|| ListenError::AllInUse(range.clone()))?,
         };
         let seat = Seat { pool: self.clone(), local, number: port.address.port(), waiter: waiter.clone() };
-        Ok(PooledListener { port, waiter, _seat: Some(seat) })
+        Ok(PooledListener { pool: self.clone(), port, waiter, _seat: Some(seat) })
     }
 }
 
@@ -216,7 +242,7 @@ impl Port {
             address: canonical_endpoint(socket.local_addr()?),
             socket: Arc::new(socket.into()),
             registered: Mutex::default(),
-            waiters: Mutex::new(vec![waiter.clone()]),
+            waiters: Arc::new(Mutex::new(vec![waiter.clone()])),
         })
     }
 
@@ -231,25 +257,28 @@ impl Port {
     /// Accepts what is there: returns what is for `own`, hands on what is for others.
     fn take(
         &self,
+        pool: &PassivePool,
         own: &Arc<Waiter>,
         on_stranger: &mut impl FnMut(Stranger),
-    ) -> io::Result<Option<StdStream>> {
+    ) -> io::Result<Option<Arrived>> {
         let mut found = None;
         while let Some((stream, from)) = accept_one(&self.socket)? {
+            if pool.proxies.iter().any(|network| network.contains(&from.ip())) {
+                pool.await_header(stream, self.waiters.clone());
+                continue;
+            }
+            let arrived = Arrived { stream, relayed_for: None };
             let waiters = lock(&self.waiters);
             match whose(&waiters, from.ip()) {
                 Some(waiter) if Arc::ptr_eq(waiter, own) => {
                     // One connection is what was negotiated: the first.
-                    found = found.or(Some(stream));
+                    found = found.or(Some(arrived));
                     // Others may have come with it, of whom the reactor has told us alone.
                     if waiters.len() == 1 {
                         break;
                     }
                 }
-                Some(waiter) => {
-                    lock(&waiter.delivered).get_or_insert(stream);
-                    waiter.arrival.notify_one();
-                }
+                Some(waiter) => waiter.deliver(arrived),
                 None => {
                     drop(waiters);
                     on_stranger(Stranger { from });
@@ -257,6 +286,47 @@ impl Port {
             }
         }
         Ok(found)
+    }
+}
+
+impl Waiter {
+    fn deliver(&self, arrived: Arrived) {
+        lock(&self.delivered).get_or_insert(arrived);
+        self.arrival.notify_one();
+    }
+}
+
+impl PassivePool {
+    /// Waits for a balancer's header beside everything else, and hands the connection to the session of its client.
+    fn await_header(&self, stream: StdStream, waiters: Arc<Waiters>) {
+        let Ok(permit) = self.headers.clone().try_acquire_owned() else { return };
+        tokio::spawn(async move {
+            let _permit = permit;
+            let header = async {
+                let stream = TcpStream::from_std(stream)?;
+                let relayed = read_header(&stream).await?;
+                Ok::<_, ProxyError>((stream.into_std()?, relayed))
+            };
+            let (stream, relayed) = match header.await {
+                Ok((stream, Some(relayed))) => (stream, relayed),
+                // A health check; it says no more than that the port is open.
+                Ok((_, None)) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "a data connection from a balancer was refused");
+                    return;
+                }
+            };
+            let waiters = lock(&waiters);
+            match whose(&waiters, relayed.client.ip()) {
+                Some(waiter) => waiter.deliver(Arrived { stream, relayed_for: Some(relayed.client) }),
+                None => {
+                    tracing::warn!(from = %relayed.client, "a stranger came to the data port through a balancer and was dropped");
+                    for waiter in waiters.iter() {
+                        waiter.relayed_strangers.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            }
+        });
     }
 }
 
@@ -304,11 +374,16 @@ impl PooledListener {
             let delivered = lock(&self.waiter.delivered).take();
             // Most clients have connected before they send the transfer command: no need to wait then.
             let accepted = match delivered {
-                Some(stream) => Some(stream),
-                None => self.port.take(&self.waiter, &mut count)?,
+                Some(arrived) => Some(arrived),
+                None => self.port.take(&self.pool, &self.waiter, &mut count)?,
             };
-            if let Some(stream) = accepted {
-                return Ok((DataStream::new(stream, stall)?, PeerVerified(())));
+            if let Some(Arrived { stream, relayed_for }) = accepted {
+                let stream = DataStream::new(stream, stall)?;
+                let stream = match relayed_for {
+                    Some(client) => stream.relayed_for(client),
+                    None => stream,
+                };
+                return Ok((stream, PeerVerified(())));
             }
             let until = *until.get_or_insert_with(|| Instant::now() + deadline);
             let registered = self.port.registered()?;
@@ -323,6 +398,7 @@ impl PooledListener {
                 Err(_) => break,
             }
         }
+        let strangers = strangers.saturating_add(self.waiter.relayed_strangers.load(Ordering::Relaxed));
         Err(ConnectError::NothingConnected { listener: self.address(), waited: deadline, strangers })
     }
 }
