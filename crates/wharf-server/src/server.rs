@@ -20,6 +20,7 @@ use wharf_storage::Storage;
 use crate::config::ServerConfig;
 use crate::data::Advertiser;
 use crate::session::Session;
+use crate::tls::{CertificateReload, ServerTls, TlsSetupError};
 use crate::transfer_log::TransferLog;
 
 /// Connections that may wait to be accepted.
@@ -64,6 +65,17 @@ pub struct BindError {
     pub source: io::Error,
 }
 
+/// Why a server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// It cannot listen.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// It cannot speak TLS as it is told to.
+    #[error(transparent)]
+    Tls(#[from] TlsSetupError),
+}
+
 impl BindError {
     /// Whether the machine has no such address, or none of its family.
     fn is_missing_address(&self) -> bool {
@@ -79,16 +91,25 @@ pub(crate) struct Shared {
     pub clock: Clock,
     pub advertiser: Advertiser,
     pub transfer_log: Option<TransferLog>,
+    pub tls: Option<Arc<ServerTls>>,
     pub next_session: AtomicU64,
     /// Whether it was said that the source port of RFC 959 may not be bound.
     pub source_port_denied: AtomicBool,
+}
+
+/// Where control connections come in.
+#[derive(Debug)]
+struct ControlListener {
+    socket: TcpListener,
+    /// TLS begins with the connection.
+    implicit: bool,
 }
 
 /// A server that listens.
 #[derive(Debug)]
 pub struct Server {
     shared: Arc<Shared>,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<ControlListener>,
     addresses: Vec<SocketAddr>,
     stage: watch::Receiver<ShutdownStage>,
     shutdown: ShutdownHandle,
@@ -98,32 +119,36 @@ impl Server {
     /// Listens on all addresses of the configuration. Must be called inside a runtime.
     ///
     /// # Errors
-    /// When one of them cannot be listened on; of missing ones, where those may be skipped, only when none is left.
+    /// When one of them cannot be listened on; of missing ones, where those may be skipped, only when none is left. Or
+    /// when a certificate cannot be used.
     pub fn bind(
         config: ServerConfig,
         storage: Arc<dyn Storage>,
         transfer_log: Option<TransferLog>,
-    ) -> Result<Self, BindError> {
+    ) -> Result<Self, StartError> {
+        let tls = config.tls.clone().map(ServerTls::new).transpose()?.map(Arc::new);
         let mut listeners = Vec::new();
         let mut addresses = Vec::new();
         let mut missing = None;
-        for &address in &config.listen {
-            let bound = listen_on(address, &config.listen)
-                .and_then(|listener| Ok((listener.local_addr()?, listener)));
+        let implicit = tls.as_ref().map_or(&[][..], |tls| &tls.settings.implicit_listen);
+        let all: Vec<SocketAddr> = config.listen.iter().chain(implicit).copied().collect();
+        for (index, &address) in all.iter().enumerate() {
+            let bound = listen_on(address, &all).and_then(|listener| Ok((listener.local_addr()?, listener)));
             match bound.map_err(|source| BindError { address, source }) {
                 Ok((local, listener)) => {
                     addresses.push(local);
-                    listeners.push(listener);
+                    let implicit = index >= config.listen.len();
+                    listeners.push(ControlListener { socket: listener, implicit });
                 }
                 Err(error) if config.skip_missing_addresses && error.is_missing_address() => {
                     tracing::info!(%address, error = %error.source, "this machine has no such address: skipped");
                     missing = Some(error);
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
         if let Some(error) = missing.filter(|_| listeners.is_empty()) {
-            return Err(error);
+            return Err(error.into());
         }
         let (sender, stage) = watch::channel(ShutdownStage::Running);
         let shared = Arc::new(Shared {
@@ -132,6 +157,7 @@ impl Server {
             storage,
             clock: Clock::start(),
             transfer_log,
+            tls,
             next_session: AtomicU64::new(1),
             source_port_denied: AtomicBool::new(false),
         });
@@ -154,6 +180,12 @@ impl Server {
     #[must_use]
     pub fn transfer_log(&self) -> Option<TransferLog> {
         self.shared.transfer_log.clone()
+    }
+
+    /// What reads the certificates anew, on SIGHUP.
+    #[must_use]
+    pub fn certificate_reload(&self) -> Option<CertificateReload> {
+        self.shared.tls.clone().map(CertificateReload)
     }
 
     /// Serves until it is told to stop and the transfers have ended, or their time is over.
@@ -202,14 +234,16 @@ fn listen_on(address: SocketAddr, all: &[SocketAddr]) -> io::Result<TcpListener>
 }
 
 async fn accept_loop(
-    listener: TcpListener,
+    listener: ControlListener,
     shared: Arc<Shared>,
     stage: watch::Receiver<ShutdownStage>,
     done: tokio::sync::mpsc::Sender<()>,
 ) {
     loop {
-        match listener.accept().await {
-            Ok((stream, _)) => start_session(stream, &shared, stage.clone(), done.clone()),
+        match listener.socket.accept().await {
+            Ok((stream, _)) => {
+                start_session(stream, listener.implicit, &shared, stage.clone(), done.clone());
+            }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 // Descriptors ran out: nothing tells when one is free again.
@@ -221,6 +255,7 @@ async fn accept_loop(
 
 fn start_session(
     stream: TcpStream,
+    implicit: bool,
     shared: &Arc<Shared>,
     stage: watch::Receiver<ShutdownStage>,
     done: tokio::sync::mpsc::Sender<()>,
@@ -228,7 +263,7 @@ fn start_session(
     let number = shared.next_session.fetch_add(1, Ordering::Relaxed);
     match ControlConnection::new(stream, Side::Server) {
         Ok(control) => {
-            let session = Session::new(number, control, shared.clone(), stage);
+            let session = Session::new(number, control, shared.clone(), stage, implicit);
             spawn_session(async move {
                 session.run().await;
                 drop(done);
