@@ -45,6 +45,10 @@ pub const PROXY_HEADERS_AT_ONCE: usize = 256;
 pub const LOGIN_TIME: Duration = Duration::from_secs(60);
 /// Longest silence of a control connection while nothing is being transferred.
 pub const IDLE_TIME: Duration = Duration::from_secs(300);
+/// Longest wait for a TLS handshake to be complete, on the control and on each data connection.
+pub const TLS_HANDSHAKE_TIME: Duration = Duration::from_secs(20);
+/// Longest wait for a client to end its side of TLS after CCC or REIN.
+pub const TLS_END_TIME: Duration = Duration::from_secs(5);
 /// Longest wait for a data connection to come up, in either direction.
 pub const DATA_CONNECTION_TIME: Duration = Duration::from_secs(30);
 /// Longest time without a byte of progress on a data connection.

@@ -44,10 +44,11 @@ impl Advertiser {
                     Some(name) => return name.address().await.or(own),
                     None => return own,
                 },
-                Advertise::Proxy => match proxied.and_then(as_ipv4) {
-                    Some(address) => return Some(address),
-                    None => {}
-                },
+                Advertise::Proxy => {
+                    if let Some(address) = proxied.and_then(as_ipv4) {
+                        return Some(address);
+                    }
+                }
             }
         }
         own

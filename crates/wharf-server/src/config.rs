@@ -184,6 +184,8 @@ pub struct Times {
     pub login: Duration,
     /// Silence between commands.
     pub idle: Duration,
+    /// Until a TLS handshake is complete.
+    pub tls_handshake: Duration,
     /// Until a data connection is up.
     pub data_connection: Duration,
     /// Without progress on a data connection.
@@ -197,6 +199,7 @@ impl Default for Times {
         Self {
             login: limits::LOGIN_TIME,
             idle: limits::IDLE_TIME,
+            tls_handshake: limits::TLS_HANDSHAKE_TIME,
             data_connection: limits::DATA_CONNECTION_TIME,
             data_stall: limits::DATA_STALL_TIME,
             drain: Duration::from_secs(30),

@@ -11,9 +11,11 @@ mod listing;
 mod replies;
 mod server;
 mod session;
+mod tls;
 mod transfer;
 pub mod transfer_log;
 
 pub use commands::UNSUPPORTED_VERBS;
 pub use config::ServerConfig;
-pub use server::{BindError, Server, ShutdownHandle, ShutdownStage};
+pub use server::{BindError, Server, ShutdownHandle, ShutdownStage, StartError};
+pub use tls::{CertificateReload, TlsSetupError};

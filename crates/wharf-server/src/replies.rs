@@ -4,11 +4,14 @@ use std::net::IpAddr;
 
 use wharf_net::dtp::{ConnectError, PumpError};
 use wharf_net::passive_ports::ListenError;
+use wharf_net::tls::HandshakeError;
 use wharf_proto::command::Text;
 use wharf_proto::dialogue::DataMode;
 use wharf_proto::pathname::escaped;
 use wharf_proto::{Pathname, Reply, ReplyCode};
 use wharf_storage::{PathError, StorageError, StoragePath};
+
+use crate::tls::TlsFailure;
 
 /// A reply of one line.
 macro_rules! fixed {
@@ -42,6 +45,23 @@ fixed! {
     nothing_to_abort = DATA_CONNECTION_OPEN "No transfer is running.";
     transfer_aborted = TRANSFER_ABORTED "Transfer aborted.";
     no_tls = NOT_IMPLEMENTED "TLS is not configured on this server.";
+    begin_tls = SECURITY_EXCHANGE_COMPLETE "Begin TLS now.";
+    only_tls = PARAMETER_NOT_IMPLEMENTED "Only AUTH TLS is supported.";
+    auth_switched_off = DENIED_BY_POLICY "AUTH is switched off on this port; use its implicit FTPS port, where it has one.";
+    buffer_size_zero = COMMAND_OKAY "PBSZ=0";
+    data_protected = COMMAND_OKAY "Data connections go through TLS.";
+    data_in_clear = COMMAND_OKAY "Data connections go in clear.";
+    only_c_and_p = PROTECTION_LEVEL_NOT_SUPPORTED "Only PROT C and PROT P are supported.";
+    data_tls_switched_off = DENIED_BY_POLICY "Data connections go in clear on this server: send PROT C.";
+    clear_data_denied = DENIED_BY_POLICY "This server wants TLS on data connections: send PROT P.";
+    stays_protected = DENIED_BY_POLICY "Data connections stay under TLS: PROT C behind PROT P is not allowed here.";
+    data_must_be_protected = DATA_PROTECTION_UNACCEPTABLE "This server wants TLS on data connections: send AUTH TLS before the login, then PBSZ 0 and PROT P.";
+    data_must_be_clear = DATA_PROTECTION_UNACCEPTABLE "Data connections go in clear on this server: send PROT C.";
+    not_under_tls = COMMAND_PROTECTION_DENIED "The control connection is not under TLS.";
+    control_in_clear = COMMAND_OKAY "The control connection goes on in clear.";
+    clear_control_denied = DENIED_BY_POLICY "The control connection stays under TLS: CCC is not allowed here.";
+    tls_required = NOT_LOGGED_IN "This server wants TLS: send AUTH TLS before USER.";
+    tls_required_for_user = NOT_LOGGED_IN "This login wants TLS: send AUTH TLS before USER.";
     not_implemented = NOT_IMPLEMENTED "Not supported by this server.";
     idle_too_long = SERVICE_NOT_AVAILABLE "Idle for too long, closing.";
     login_too_slow = SERVICE_NOT_AVAILABLE "No login in time, closing.";
@@ -195,6 +215,10 @@ pub(crate) fn broken(error: &PumpError) -> Reply {
         PumpError::Network(_) => {
             Reply::new(ReplyCode::TRANSFER_ABORTED, "The data connection broke; transfer aborted.")
         }
+        PumpError::CloseNotifyMissing => Reply::new(
+            ReplyCode::TRANSFER_ABORTED,
+            "The data connection ended without close_notify, so that nobody can tell the whole file from a part; transfer aborted.",
+        ),
         PumpError::Stalled => {
             Reply::new(ReplyCode::TRANSFER_ABORTED, "Nothing moved for too long; transfer aborted.")
         }
@@ -210,6 +234,39 @@ pub(crate) fn broken(error: &PumpError) -> Reply {
             }
         },
     }
+}
+
+/// 522 for a data connection whose TLS did not come up (RFC 4217 §10.2), 426 for one that did and is not complete.
+pub(crate) fn tls_failure(failure: &TlsFailure) -> Reply {
+    let error = match failure {
+        TlsFailure::Handshake(error) => error,
+        TlsFailure::NotResumed => {
+            return Reply::new(
+                ReplyCode::NETWORK_PROTOCOL_NOT_SUPPORTED,
+                "The data connection did not resume the control connection's TLS session, which the setting resumption = \"require\" wants: use a client that resumes, or ask for resumption = \"prefer\".",
+            );
+        }
+        TlsFailure::ShorterThanAnnounced { announced, received } => {
+            return Reply::new(
+                ReplyCode::TRANSFER_ABORTED,
+                format!(
+                    "The data connection ended without close_notify after {received} bytes, and ALLO announced {announced}; transfer aborted."
+                ),
+            );
+        }
+    };
+    let advice = match error {
+        HandshakeError::Silent { .. } => {
+            ": begin TLS as soon as the data connection is up, or send PROT C to go in clear"
+        }
+        HandshakeError::InClear => ": PROT P is in effect; speak TLS, or send PROT C",
+        HandshakeError::NothingInCommon(_) | HandshakeError::Alert { is_about_version: true, .. } => {
+            ": update the client, so that it can do TLS 1.2 or later"
+        }
+        _ => "",
+    };
+    let text = format!("{}{advice}.", first_upper(&error.to_string()));
+    Reply::new(ReplyCode::NETWORK_PROTOCOL_NOT_SUPPORTED, text)
 }
 
 /// 550 or 553 for a path that leads nowhere.

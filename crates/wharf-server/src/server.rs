@@ -23,6 +23,7 @@ use wharf_storage::Storage;
 use crate::advertised::{Advertiser, is_in};
 use crate::config::ServerConfig;
 use crate::session::Session;
+use crate::tls::{CertificateReload, ServerTls, TlsSetupError};
 use crate::transfer_log::TransferLog;
 
 /// Connections that may wait to be accepted.
@@ -67,6 +68,17 @@ pub struct BindError {
     pub source: io::Error,
 }
 
+/// Why a server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// It cannot listen.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// It cannot speak TLS as it is told to.
+    #[error(transparent)]
+    Tls(#[from] TlsSetupError),
+}
+
 impl BindError {
     /// Whether the machine has no such address, or none of its family.
     fn is_missing_address(&self) -> bool {
@@ -85,16 +97,25 @@ pub(crate) struct Shared {
     pub fxp_networks: Arc<[IpNet]>,
     pub advertiser: Advertiser,
     pub transfer_log: Option<TransferLog>,
+    pub tls: Option<Arc<ServerTls>>,
     pub next_session: AtomicU64,
     /// Whether it was said that the source port of RFC 959 may not be bound.
     pub source_port_denied: AtomicBool,
+}
+
+/// Where control connections come in.
+#[derive(Debug)]
+struct ControlListener {
+    socket: TcpListener,
+    /// TLS begins with the connection.
+    implicit: bool,
 }
 
 /// A server that listens.
 #[derive(Debug)]
 pub struct Server {
     shared: Arc<Shared>,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<ControlListener>,
     addresses: Vec<SocketAddr>,
     stage: watch::Receiver<ShutdownStage>,
     shutdown: ShutdownHandle,
@@ -104,32 +125,36 @@ impl Server {
     /// Listens on all addresses of the configuration. Must be called inside a runtime.
     ///
     /// # Errors
-    /// When one of them cannot be listened on; of missing ones, where those may be skipped, only when none is left.
+    /// When one of them cannot be listened on; of missing ones, where those may be skipped, only when none is left. Or
+    /// when a certificate cannot be used.
     pub fn bind(
         config: ServerConfig,
         storage: Arc<dyn Storage>,
         transfer_log: Option<TransferLog>,
-    ) -> Result<Self, BindError> {
+    ) -> Result<Self, StartError> {
+        let tls = config.tls.clone().map(ServerTls::new).transpose()?.map(Arc::new);
         let mut listeners = Vec::new();
         let mut addresses = Vec::new();
         let mut missing = None;
-        for &address in &config.listen {
-            let bound = listen_on(address, &config.listen)
-                .and_then(|listener| Ok((listener.local_addr()?, listener)));
+        let implicit = tls.as_ref().map_or(&[][..], |tls| &tls.settings.implicit_listen);
+        let all: Vec<SocketAddr> = config.listen.iter().chain(implicit).copied().collect();
+        for (index, &address) in all.iter().enumerate() {
+            let bound = listen_on(address, &all).and_then(|listener| Ok((listener.local_addr()?, listener)));
             match bound.map_err(|source| BindError { address, source }) {
                 Ok((local, listener)) => {
                     addresses.push(local);
-                    listeners.push(listener);
+                    let implicit = index >= config.listen.len();
+                    listeners.push(ControlListener { socket: listener, implicit });
                 }
                 Err(error) if config.skip_missing_addresses && error.is_missing_address() => {
                     tracing::info!(%address, error = %error.source, "this machine has no such address: skipped");
                     missing = Some(error);
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
         if let Some(error) = missing.filter(|_| listeners.is_empty()) {
-            return Err(error);
+            return Err(error.into());
         }
         let (sender, stage) = watch::channel(ShutdownStage::Running);
         let shared = Arc::new(Shared {
@@ -140,6 +165,7 @@ impl Server {
             storage,
             clock: Clock::start(),
             transfer_log,
+            tls,
             next_session: AtomicU64::new(1),
             source_port_denied: AtomicBool::new(false),
         });
@@ -162,6 +188,12 @@ impl Server {
     #[must_use]
     pub fn transfer_log(&self) -> Option<TransferLog> {
         self.shared.transfer_log.clone()
+    }
+
+    /// What reads the certificates anew, on SIGHUP.
+    #[must_use]
+    pub fn certificate_reload(&self) -> Option<CertificateReload> {
+        self.shared.tls.clone().map(CertificateReload)
     }
 
     /// Serves until it is told to stop and the transfers have ended, or their time is over.
@@ -210,15 +242,21 @@ fn listen_on(address: SocketAddr, all: &[SocketAddr]) -> io::Result<TcpListener>
 }
 
 async fn accept_loop(
-    listener: TcpListener,
+    listener: ControlListener,
     shared: Arc<Shared>,
     stage: watch::Receiver<ShutdownStage>,
     done: tokio::sync::mpsc::Sender<()>,
 ) {
     loop {
-        match listener.accept().await {
+        match listener.socket.accept().await {
             Ok((stream, peer)) => {
-                start_session(stream, canonical_endpoint(peer), &shared, stage.clone(), done.clone())
+                let accepted = Accepted {
+                    number: shared.next_session.fetch_add(1, Ordering::Relaxed),
+                    stream,
+                    peer: canonical_endpoint(peer),
+                    implicit: listener.implicit,
+                };
+                start_session(accepted, shared.clone(), stage.clone(), done.clone());
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -229,55 +267,71 @@ async fn accept_loop(
     }
 }
 
-fn start_session(
+/// A control connection that has just come in.
+struct Accepted {
+    /// The session's.
+    number: u64,
     stream: TcpStream,
     peer: SocketAddr,
-    shared: &Arc<Shared>,
+    /// TLS begins with it.
+    implicit: bool,
+}
+
+fn start_session(
+    accepted: Accepted,
+    shared: Arc<Shared>,
     stage: watch::Receiver<ShutdownStage>,
     done: tokio::sync::mpsc::Sender<()>,
 ) {
-    let number = shared.next_session.fetch_add(1, Ordering::Relaxed);
-    let shared = shared.clone();
-    if is_in(&shared.config.proxies, peer.ip()) {
+    if is_in(&shared.config.proxies, accepted.peer.ip()) {
         spawn_session(async move {
-            match read_header(&stream).await {
-                Ok(relayed) => serve(number, stream, relayed, shared, stage).await,
-                Err(error) => {
-                    tracing::warn!(session = number, balancer = %peer, %error, "a connection from a balancer was refused");
-                }
-            }
+            serve_relayed(accepted, shared, stage).await;
             drop(done);
         });
         return;
     }
-    match ControlConnection::new(stream, Side::Server) {
-        Ok(control) => {
-            let session = Session::new(number, control, shared, stage);
-            spawn_session(async move {
-                session.run().await;
-                drop(done);
-            });
-        }
-        Err(error) => gone(number, &error),
+    if let Some(session) = session(accepted, None, shared, stage) {
+        spawn_session(async move {
+            session.run().await;
+            drop(done);
+        });
     }
 }
 
-/// Serves a client that came through a balancer.
-async fn serve(
-    number: u64,
-    stream: TcpStream,
+/// Serves whom a balancer names.
+async fn serve_relayed(accepted: Accepted, shared: Arc<Shared>, stage: watch::Receiver<ShutdownStage>) {
+    match read_header(&accepted.stream).await {
+        Ok(relayed) => {
+            if let Some(session) = session(accepted, relayed, shared, stage) {
+                session.run().await;
+            }
+        }
+        Err(error) => tracing::warn!(
+            session = accepted.number, balancer = %accepted.peer, %error,
+            "a connection from a balancer was refused"
+        ),
+    }
+}
+
+/// The session of a connection; none where the client has gone meanwhile.
+fn session(
+    accepted: Accepted,
     relayed: Option<Relayed>,
     shared: Arc<Shared>,
     stage: watch::Receiver<ShutdownStage>,
-) {
-    let control = match (ControlConnection::new(stream, Side::Server), relayed) {
-        (Ok(control), Some(relayed)) => control.relayed_for(relayed),
-        (Ok(control), None) => control,
-        (Err(error), _) => return gone(number, &error),
-    };
-    Session::new(number, control, shared, stage).run().await;
-}
-
-fn gone(number: u64, error: &io::Error) {
-    tracing::debug!(session = number, %error, "the client was gone before it was greeted");
+) -> Option<Box<Session>> {
+    let Accepted { number, stream, implicit, .. } = accepted;
+    match ControlConnection::new(stream, Side::Server) {
+        Ok(control) => {
+            let control = match relayed {
+                Some(relayed) => control.relayed_for(relayed),
+                None => control,
+            };
+            Some(Session::new(number, control, shared, stage, implicit))
+        }
+        Err(error) => {
+            tracing::debug!(session = number, %error, "the client was gone before it was greeted");
+            None
+        }
+    }
 }

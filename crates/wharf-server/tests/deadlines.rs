@@ -27,8 +27,14 @@ const SHORT: Duration = Duration::from_millis(400);
 /// A time that no test lives to see.
 const LONG: Duration = Duration::from_secs(300);
 
-const UNHURRIED: Times =
-    Times { login: LONG, idle: LONG, data_connection: LONG, data_stall: LONG, drain: LONG };
+const UNHURRIED: Times = Times {
+    login: LONG,
+    idle: LONG,
+    tls_handshake: LONG,
+    data_connection: LONG,
+    data_stall: LONG,
+    drain: LONG,
+};
 
 /// A server of this process.
 struct Serving {

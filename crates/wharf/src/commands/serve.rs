@@ -9,8 +9,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::filter::LevelFilter;
 use wharf_net::driver::Driver;
-use wharf_server::Server;
 use wharf_server::transfer_log::TransferLog;
+use wharf_server::{CertificateReload, Server};
 use wharf_storage::LocalStorage;
 
 use crate::args::serve::ServeArguments;
@@ -56,7 +56,7 @@ fn serve(arguments: &ServeArguments) -> Result<()> {
     let shown = directory.canonicalize().unwrap_or_else(|_| directory.clone());
     let driver = Driver::new().context("cannot start threads")?;
     driver.run(async move {
-        let server = Server::bind(config, Arc::new(storage), transfer_log).map_err(explain_bind)?;
+        let server = Server::bind(config, Arc::new(storage), transfer_log).map_err(explain_start)?;
         if arguments.check {
             // As with the ready lines: whoever does not listen has the exit code.
             let _ = std::io::stdout().write_all(b"wharf: the configuration is good\n");
@@ -71,7 +71,9 @@ fn serve(arguments: &ServeArguments) -> Result<()> {
         ready.push_str("wharf: ready\n");
         // Whoever started us may have closed standard output; the server runs all the same.
         let _ = std::io::stdout().write_all(ready.as_bytes()).and_then(|()| std::io::stdout().flush());
-        tokio::spawn(handle_signals(signals, server.shutdown_handle(), server.transfer_log()));
+        let reload =
+            Reload { transfer_log: server.transfer_log(), certificates: server.certificate_reload() };
+        tokio::spawn(handle_signals(signals, server.shutdown_handle(), reload));
         server.run().await;
         Ok(())
     })
@@ -136,7 +138,14 @@ fn raise_descriptor_limit() {
     }
 }
 
-fn explain_bind(error: wharf_server::BindError) -> anyhow::Error {
+fn explain_start(error: wharf_server::StartError) -> anyhow::Error {
+    match error {
+        wharf_server::StartError::Bind(error) => explain_bind(&error),
+        other => other.into(),
+    }
+}
+
+fn explain_bind(error: &wharf_server::BindError) -> anyhow::Error {
     let hint = match error.source.kind() {
         std::io::ErrorKind::AddrInUse => {
             ": another server runs there; stop it, or choose a port with --listen"
@@ -166,21 +175,33 @@ impl Signals {
     }
 }
 
-/// SIGTERM and Ctrl-C stop, SIGHUP opens the logs anew.
-async fn handle_signals(
-    mut signals: Signals,
-    shutdown: wharf_server::ShutdownHandle,
+/// What SIGHUP reads or opens anew.
+struct Reload {
     transfer_log: Option<TransferLog>,
-) {
+    certificates: Option<CertificateReload>,
+}
+
+impl Reload {
+    /// Whatever cannot be had anew stays as it is, and that is said.
+    fn run(&self) {
+        if let Some(Err(error)) = self.transfer_log.as_ref().map(TransferLog::reopen) {
+            tracing::error!(%error, "the transfer log cannot be opened anew");
+        }
+        match self.certificates.as_ref().map(CertificateReload::reload) {
+            Some(Ok(())) => tracing::info!("the certificates were read anew"),
+            Some(Err(error)) => tracing::error!(%error, "the old certificates stay in use"),
+            None => {}
+        }
+    }
+}
+
+/// SIGTERM and Ctrl-C stop, SIGHUP reads certificates and opens logs anew.
+async fn handle_signals(mut signals: Signals, shutdown: wharf_server::ShutdownHandle, reload: Reload) {
     loop {
         tokio::select! {
             _ = signals.terminate.recv() => shutdown.advance(),
             _ = signals.interrupt.recv() => shutdown.advance(),
-            _ = signals.hangup.recv() => {
-                if let Some(Err(error)) = transfer_log.as_ref().map(TransferLog::reopen) {
-                    tracing::error!(%error, "the transfer log cannot be opened anew");
-                }
-            }
+            _ = signals.hangup.recv() => reload.run(),
         }
     }
 }

@@ -242,6 +242,8 @@ section! {
         data_connection: Seconds = Seconds::of(ServerTimes::default().data_connection), "15";
         /// Without a byte on a data connection.
         data_stall: Seconds = Seconds::of(ServerTimes::default().data_stall), "60";
+        /// For a TLS handshake, on control and data connections.
+        tls_handshake: Seconds = Seconds::of(ServerTimes::default().tls_handshake), "5";
         /// For running transfers when the server is told to stop.
         drain: Seconds = Seconds::of(ServerTimes::default().drain), "3600";
     }

@@ -84,6 +84,7 @@ pub(crate) fn server_config(configuration: &Configuration, is_default_listen: bo
             idle: times.idle.duration(),
             data_connection: times.data_connection.duration(),
             data_stall: times.data_stall.duration(),
+            tls_handshake: times.tls_handshake.duration(),
             drain: times.drain.duration(),
         },
     })
