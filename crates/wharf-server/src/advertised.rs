@@ -107,7 +107,12 @@ mod tests {
             rule("0.0.0.0/0", Advertise::Address(OUTSIDE)),
             rule("198.51.100.0/24", Advertise::Local),
         ];
-        let policy = PassivePolicy { ports: PassivePorts::Any, advertise, port_map: Vec::new() };
+        let policy = PassivePolicy {
+            ports: PassivePorts::Any,
+            expected_sessions: None,
+            advertise,
+            port_map: Vec::new(),
+        };
         let advertiser = Advertiser::new(policy);
         let told = |client: &str, proxied: Option<IpAddr>| {
             let (client, local) = (client.parse().unwrap(), LOCAL.into());

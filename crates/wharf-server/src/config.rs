@@ -73,6 +73,8 @@ impl Modes {
 pub struct PassivePolicy {
     /// Where they are awaited.
     pub ports: PassivePorts,
+    /// How many sessions are expected at once; a range with fewer ports is a warning.
+    pub expected_sessions: Option<u32>,
     /// What the 227 reply tells: the first rule that fits the client, the control connection's own address where none
     /// does.
     pub advertise: Vec<AdvertiseRule>,

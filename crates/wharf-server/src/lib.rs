@@ -8,12 +8,14 @@ mod data;
 mod followed_name;
 mod glob;
 mod listing;
+mod machine;
 mod replies;
 mod server;
 mod session;
 mod tls;
 mod transfer;
 pub mod transfer_log;
+mod warnings;
 
 pub use commands::UNSUPPORTED_VERBS;
 pub use config::ServerConfig;

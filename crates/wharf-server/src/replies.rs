@@ -11,6 +11,7 @@ use wharf_proto::pathname::escaped;
 use wharf_proto::{Pathname, Reply, ReplyCode};
 use wharf_storage::{PathError, StorageError, StoragePath};
 
+use crate::data::NotConnected;
 use crate::tls::TlsFailure;
 
 /// A reply of one line.
@@ -185,24 +186,48 @@ pub(crate) fn cannot_listen(error: &ListenError) -> Reply {
     Reply::new(ReplyCode::CANNOT_OPEN_DATA_CONNECTION, text)
 }
 
-/// 425 for a data connection that did not come up: what happened, and who can change it.
-pub(crate) fn cannot_connect(error: &ConnectError) -> Reply {
-    let text = match error {
-        ConnectError::NothingConnected { listener, waited, .. } => format!(
-            "Nothing connected to {listener} in {} s: a firewall between you and this server probably blocks that port.",
-            waited.as_secs()
-        ),
+/// 425 for a data connection that did not come up: what happened, and who can change it. The log says it in these words.
+pub(crate) fn cannot_connect(missed: &NotConnected) -> Reply {
+    let text = match &missed.error {
+        ConnectError::NothingConnected { listener, waited, strangers } => {
+            let told = missed.told.unwrap_or(*listener);
+            let seconds = waited.as_secs();
+            match (strangers, &missed.range) {
+                (1.., _) => format!(
+                    "Nobody connected to {told} from {} in {seconds} s, but somebody did from elsewhere: your data connections probably leave from another address than your control connection.",
+                    missed.client
+                ),
+                _ if missed.is_private_told_outside() => format!(
+                    "Nothing connected to {told} in {seconds} s: that address is private, and you come from {}; use EPSV, and let this server advertise its outside address.",
+                    missed.client
+                ),
+                (0, Some(range)) if range.contains(&told.port()) => format!(
+                    "Nothing connected to {told} in {seconds} s: a firewall between you and this server probably blocks the passive range {}-{}.",
+                    range.start(),
+                    range.end()
+                ),
+                _ => format!(
+                    "Nothing connected to {told} in {seconds} s: a firewall between you and this server probably blocks that port."
+                ),
+            }
+        }
         ConnectError::Unanswered { target, waited } => format!(
             "{target} did not answer in {} s: a firewall or NAT before you probably drops incoming connections; use passive mode.",
             waited.as_secs()
         ),
-        ConnectError::Refused { target, .. } => {
-            format!(
+        ConnectError::Refused { target, source } => match source.kind() {
+            std::io::ErrorKind::PermissionDenied => {
+                format!("The server's own system forbids connections to {target}; use passive mode.")
+            }
+            std::io::ErrorKind::NetworkUnreachable | std::io::ErrorKind::HostUnreachable => {
+                format!("{target} cannot be reached from this server; use passive mode.")
+            }
+            _ => format!(
                 "{target} refused the connection: nothing listens there, or a firewall rejects it; use passive mode."
-            )
-        }
+            ),
+        },
         ConnectError::PairInUse { .. } | ConnectError::SourcePort { .. } => {
-            format!("{}.", first_upper(&error.to_string()))
+            format!("{}.", first_upper(&missed.error.to_string()))
         }
         ConnectError::Kernel(_) => "Cannot open the data connection.".to_owned(),
     };

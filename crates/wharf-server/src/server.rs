@@ -12,6 +12,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use wharf_findings::Cause;
 use wharf_net::Clock;
 use wharf_net::control::ControlConnection;
 use wharf_net::driver::spawn_session;
@@ -25,6 +26,7 @@ use crate::config::ServerConfig;
 use crate::session::Session;
 use crate::tls::{CertificateReload, ServerTls, TlsSetupError};
 use crate::transfer_log::TransferLog;
+use crate::warnings;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 4096;
@@ -156,6 +158,11 @@ impl Server {
         if let Some(error) = missing.filter(|_| listeners.is_empty()) {
             return Err(error.into());
         }
+        let warnings = warnings::find(&config, &addresses);
+        for warning in &warnings {
+            tracing::warn!(possible_cause = warning.cause.id(), "{}", warning.text);
+        }
+        let has_source_port = warnings.iter().all(|warning| warning.cause != Cause::SourcePortFiltered);
         let (sender, stage) = watch::channel(ShutdownStage::Running);
         let shared = Arc::new(Shared {
             passive_pool: PassivePool::new(config.passive.ports.clone(), config.proxies.clone()),
@@ -167,7 +174,7 @@ impl Server {
             transfer_log,
             tls,
             next_session: AtomicU64::new(1),
-            source_port_denied: AtomicBool::new(false),
+            source_port_denied: AtomicBool::new(!has_source_port),
         });
         Ok(Self { shared, listeners, addresses, stage, shutdown: ShutdownHandle(Arc::new(sender)) })
     }

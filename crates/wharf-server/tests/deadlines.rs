@@ -57,7 +57,12 @@ impl Serving {
             write: true,
             modes: Modes::BOTH,
             proxies: Vec::new(),
-            passive: PassivePolicy { ports: PassivePorts::Any, advertise: Vec::new(), port_map: Vec::new() },
+            passive: PassivePolicy {
+                ports: PassivePorts::Any,
+                expected_sessions: None,
+                advertise: Vec::new(),
+                port_map: Vec::new(),
+            },
             active: ActivePolicy {
                 source_port: ActiveSourcePort::Any,
                 private_address: PrivateAddress::Refuse,

@@ -247,7 +247,7 @@ fn flags_about_a_mode_that_is_not_on_offer_are_a_warning() {
     let directory = TestDirectory::new();
     let root = directory.path().to_str().unwrap();
     for (modes, flag, value) in [
-        ("active", "--passive-ports", "40000-40099"),
+        ("active", "--passive-ports", "20000-20099"),
         ("active", "--advertise", "192.0.2.1"),
         ("passive", "--active-source-port", "any"),
     ] {

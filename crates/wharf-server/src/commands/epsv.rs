@@ -1,6 +1,6 @@
 //! PASV (RFC 959 §4.1.2) and EPSV (RFC 2428 §3): the server listens.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use wharf_findings::Cause;
 use wharf_net::dtp::ExpectedPeer;
@@ -11,7 +11,7 @@ use wharf_proto::host_port::{HostPort, extended_passive_mode_text};
 use wharf_proto::{Reply, ReplyCode};
 
 use super::Carried;
-use crate::data::Negotiated;
+use crate::data::{Awaited, Negotiated};
 use crate::replies;
 use crate::session::Session;
 
@@ -25,8 +25,8 @@ pub(crate) async fn pasv(session: &mut Session) -> Carried<Reply> {
     let advertiser = &session.shared.advertiser;
     let told = advertiser.address(client, session.data_address().ip(), session.proxied_address()).await;
     let told = told.ok_or_else(replies::pasv_is_ipv4_only)?;
-    let listening = listen(session)?.port();
-    let told = HostPort { address: told, port: session.shared.advertiser.port(client, listening) };
+    let port = listen(session, told.into(), true)?.port();
+    let told = HostPort { address: told, port };
     Ok(Reply::new(ReplyCode::PASSIVE_MODE, told.passive_mode_text()))
 }
 
@@ -43,9 +43,10 @@ pub(crate) fn run(session: &mut Session, argument: EpsvArgument) -> Carried<Repl
         EpsvArgument::Family(_) if is_ipv4 => return Err(replies::use_family_1()),
         EpsvArgument::Family(_) => return Err(replies::use_family_2()),
     }
-    let address = listen(session)?;
-    let told = session.shared.advertiser.port(session.client(), address.port());
-    Ok(Reply::new(ReplyCode::EXTENDED_PASSIVE_MODE, extended_passive_mode_text(told)))
+    // The client connects to where its control connection goes.
+    let reached = session.proxied_address().unwrap_or(session.data_address().ip());
+    let told = listen(session, reached, false)?;
+    Ok(Reply::new(ReplyCode::EXTENDED_PASSIVE_MODE, extended_passive_mode_text(told.port())))
 }
 
 fn passive_is_on_offer(session: &Session) -> Carried<()> {
@@ -53,17 +54,21 @@ fn passive_is_on_offer(session: &Session) -> Carried<()> {
     if modes.offers(DataMode::Passive) { Ok(()) } else { Err(replies::mode_disabled(DataMode::Passive)) }
 }
 
-/// A listener in place of the one before: a session never holds two (threat 5).
-fn listen(session: &mut Session) -> Carried<SocketAddr> {
+/// A listener in place of the one before: a session never holds two (threat 5). Returns where the client finds it, which is
+/// at the address `reached` and the port that a device before the server makes of the real one.
+fn listen(session: &mut Session, reached: IpAddr, names_address: bool) -> Carried<SocketAddr> {
     session.negotiated = Negotiated::Nothing;
+    let client = session.client();
     let pool = &session.shared.passive_pool;
-    let expected = ExpectedPeer { client: session.client(), third_parties: session.third_parties() };
+    let expected = ExpectedPeer { client, third_parties: session.third_parties() };
     let listener = pool.listen(session.data_address(), expected).map_err(|error| {
         let cause = matches!(error, ListenError::AllInUse(_)).then(|| Cause::RangeExhausted.id());
-        tracing::warn!(session = session.number, client = %session.client(), %error, cause, "no passive port");
-        replies::cannot_listen(&error)
+        let reply = replies::cannot_listen(&error);
+        tracing::warn!(session = session.number, %client, %error, %reply, cause, "no passive port");
+        reply
     })?;
-    let address = listener.address();
-    session.negotiated = Negotiated::Passive(Box::new(listener));
-    Ok(address)
+    let port = session.shared.advertiser.port(client, listener.address().port());
+    let told = SocketAddr::new(reached, port);
+    session.negotiated = Negotiated::Passive(Box::new(Awaited { listener, told, names_address }));
+    Ok(told)
 }

@@ -85,6 +85,9 @@ section! {
         /// The ports to listen on, the first and the last included, or `"any"` that is free. Ports are drawn at random; one
         /// that was just used rests until others had their turn. Open this range in every firewall before the server.
         ports: PassivePorts = PassivePorts::Any, r#""40000-40099""#, "--passive-ports";
+        /// How many sessions are expected to transfer at once. It changes nothing but that a range with fewer ports is warned
+        /// about. Sessions of different clients share ports when the range is full; those of one address cannot.
+        expected_sessions: Option<u32> = None, "100";
         /// Which address the 227 reply tells, in rules that are tried in order by the client's address. The first that
         /// fits counts; where none does it is the address that the client reached. EPSV tells no address.
         advertise: Vec<AdvertiseRule> = Vec::new(),

@@ -57,6 +57,7 @@ pub(crate) fn server_config(configuration: &Configuration, is_default_listen: bo
                 PassivePorts::Any => NetPorts::Any,
                 PassivePorts::Range(range) => NetPorts::Range(range.0.clone()),
             },
+            expected_sessions: passive.expected_sessions,
             advertise: passive.advertise.iter().map(rule).collect(),
             port_map: passive.port_map.iter().map(port_map_rule).collect::<Result<_>>()?,
         },
