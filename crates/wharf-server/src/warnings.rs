@@ -71,9 +71,9 @@ fn in_the_kernels(
         |port: &u16| kernel.contains(port) && !reserved.iter().any(|reserved| reserved.contains(port));
     let lent = range.clone().filter(is_lent).count();
     (lent > 0).then(|| {
-        Warning::new(
-            Cause::RangeExhausted,
-            format!(
+        Warning {
+            cause: Cause::RangeExhausted,
+            text: format!(
                 "{lent} of the passive ports {}-{} lie among {}-{}, which the kernel gives to outgoing connections: each of those \
                  may hold one. Choose a range outside, or reserve it: sysctl net.ipv4.ip_local_reserved_ports={}-{}.",
                 range.start(),
@@ -83,7 +83,7 @@ fn in_the_kernels(
                 range.start(),
                 range.end()
             ),
-        )
+        }
     })
 }
 

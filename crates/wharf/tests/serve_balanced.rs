@@ -20,10 +20,14 @@ const WHARF: &str = env!("CARGO_BIN_EXE_wharf");
 const BALANCER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 5));
 
 fn serve(toml: &str) -> (TestDirectory, Served) {
+    serve_on("127.0.0.1:0", toml)
+}
+
+fn serve_on(listen: &str, toml: &str) -> (TestDirectory, Served) {
     let directory = TestDirectory::new();
     directory.write(
         "wharf.toml",
-        format!("listen = ['127.0.0.1:0']\nproxy_protocol = '{BALANCER}'\nroot = 'files'\n{toml}"),
+        format!("listen = ['{listen}']\nproxy_protocol = '{BALANCER}'\nroot = 'files'\n{toml}"),
     );
     std::fs::create_dir(directory.join("files")).unwrap();
     directory.write("files/file", sample(100_000));
@@ -135,6 +139,25 @@ fn open_data_for(client: &mut Conversation, target: SocketAddr) {
 }
 
 #[test]
+fn clients_behind_the_balancer_share_a_port_too() {
+    let port = *free_ports(std::net::Ipv4Addr::LOCALHOST.into(), 1).start();
+    let (_directory, served) = serve(&format!("passive.ports = '{port}-{port}'"));
+    let from = |last: usize, port: u16| header(2, &format!("203.0.113.{last}:{port}"), "198.51.100.2:21");
+    let mut clients: Vec<_> = (1..=5).map(|last| (last, log_in(&served, &from(last, 1)))).collect();
+    for (_, client) in &mut clients {
+        client.play("C: EPSV\nS: 229 *(|||{port}|)*");
+    }
+    clients.reverse();
+    for (last, client) in &mut clients {
+        open_data(client, &from(*last, 2));
+    }
+    clients.rotate_left(2);
+    for (_, client) in &mut clients {
+        client.play("C: RETR file\nS: 150").expect_data(sample(100_000)).expect_data_end().play("S: 226");
+    }
+}
+
+#[test]
 fn a_header_is_taken_from_the_balancer_alone_and_there_has_to_be_one() {
     let (_directory, served) = serve("");
     // Somebody else claims to be somebody else: for the server it is an unknown command, and nothing more.
@@ -170,24 +193,19 @@ fn haproxy_relays_control_and_data() {
     if !clients::is_installed("haproxy") || !clients::is_installed("curl") {
         skip!("haproxy or curl is not installed");
     }
-    let ports = free_ports(BALANCER, 5);
-    let (first, last) = (ports.start() + 1, ports.end());
-    let toml = format!("[passive]\nports = '{first}-{last}'\nadvertise = [{{ address = 'proxy' }}]\n");
     for version in ["send-proxy", "send-proxy-v2"] {
-        let (directory, served) = serve(&toml);
-        let control = ports.start();
-        // The range is relayed port by port, each to the same number.
-        let mut text =
-            "defaults\n mode tcp\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n".to_owned();
-        let relay = |port: u16, to: SocketAddr| {
-            format!(
-                "listen p{port}\n bind {BALANCER}:{port}\n source {BALANCER}\n server wharf {to} {version}\n"
-            )
-        };
-        text += &relay(*control, served.address());
-        for port in first..=*last {
-            text += &relay(port, SocketAddr::new(served.address().ip(), port));
-        }
+        let ports = free_ports(std::net::Ipv4Addr::UNSPECIFIED.into(), 5);
+        let (control, first, last) = (ports.start(), ports.start() + 1, ports.end());
+        let (directory, served) = serve_on(
+            &format!("127.0.0.1:{control}"),
+            &format!("[passive]\nports = '{first}-{last}'\nadvertise = [{{ address = 'proxy' }}]\n"),
+        );
+        // As docs/behind-a-load-balancer.md has it: without a port behind the server's address the client's is taken.
+        let text = format!(
+            "defaults\n timeout connect 5s\n timeout client 30s\n timeout server 30s\nlisten ftp\n mode tcp\n \
+             bind {BALANCER}:{control},{BALANCER}:{first}-{last}\n source {BALANCER}\n server wharf {} {version}\n",
+            served.address().ip()
+        );
         let file = directory.write("haproxy.cfg", text);
         let _haproxy = Background::start(Command::new("haproxy").arg("-db").arg("-f").arg(&file));
         let balancer = SocketAddr::new(BALANCER, *control);

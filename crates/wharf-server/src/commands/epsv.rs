@@ -64,7 +64,7 @@ fn listen(session: &mut Session, reached: IpAddr, names_address: bool) -> Carrie
     let listener = pool.listen(session.data_address(), expected).map_err(|error| {
         let cause = matches!(error, ListenError::AllInUse(_)).then(|| Cause::RangeExhausted.id());
         let reply = replies::cannot_listen(&error);
-        tracing::warn!(session = session.number, %client, %error, %reply, cause, "no passive port");
+        tracing::warn!(session = session.number, %client, %reply, cause, "no passive port");
         reply
     })?;
     let port = session.shared.advertiser.port(client, listener.address().port());
