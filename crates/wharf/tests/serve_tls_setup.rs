@@ -113,3 +113,28 @@ fn a_certificate_of_ones_own_is_made_once_and_kept_for_its_owner_only() {
         run(Command::new("openssl").args(["x509", "-noout", "-checkend", "31536000", "-in"]).arg(&file));
     lasts.assert_success();
 }
+
+/// The commands of docs/ftps.md, with this machine's paths and a free port in place of those that they name.
+#[test]
+fn the_commands_of_the_document_are_understood() {
+    let document = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/ftps.md")).unwrap();
+    let (certificate, directory) = (TestCertificate::new(&["localhost"]), TestDirectory::new());
+    let mut count = 0;
+    for block in document.split("```sh\n").skip(1) {
+        let block = block.split("```").next().unwrap().replace("\\\n", " ");
+        for line in block.lines() {
+            let line = line
+                .replace("/srv/ftp", directory.path().to_str().unwrap())
+                .replace("/etc/wharf/cert.pem", certificate.certificate().to_str().unwrap())
+                .replace("/etc/wharf/key.pem", certificate.key().to_str().unwrap())
+                .replace("0.0.0.0:21", "127.0.0.1:0");
+            let words: Vec<&str> = line.split_whitespace().collect();
+            assert_eq!(words[0], "wharf");
+            let mut command = Command::new(WHARF);
+            command.args(&words[1..]).arg("--check").env("WHARF_PASSWORD", "secret");
+            assert_eq!(run(&mut command).assert_success().errors(), "", "{line}");
+            count += 1;
+        }
+    }
+    assert!(count > 0, "the document shows how it is started");
+}
