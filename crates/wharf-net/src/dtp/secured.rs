@@ -76,7 +76,7 @@ pub(super) fn decrypt(
             return Ok(Decrypted::End);
         }
         match channel.receive(BUFFER, |room| Ok(retry_on_intr(|| read(socket, &mut *room))?)) {
-            Ok(0) if tolerant => return Ok(Decrypted::End),
+            Ok(0) if tolerant => channel.take_for_closed(),
             Ok(0) => return Err(PumpError::CloseNotifyMissing),
             Ok(_) => {
                 channel.process().map_err(|error| PumpError::Network(std::io::Error::other(error)))?;

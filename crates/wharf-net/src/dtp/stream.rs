@@ -215,11 +215,11 @@ impl DataStream {
                         .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
                 })
                 .await?;
-            if received == 0 && self.tolerates_plain_end {
-                return Ok(0);
-            }
             if received == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
+                if !self.tolerates_plain_end {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                channel.take_for_closed();
             }
             channel.process().map_err(io::Error::other)?;
         }
@@ -273,7 +273,7 @@ impl DataStream {
         };
         let closed = closed.and_then(|()| SockRef::from(&self.socket).shutdown(Shutdown::Write));
         self.drain();
-        // Who has said its own close_notify may be gone without waiting for ours.
+        // Who has sent everything may be gone without waiting for our close_notify.
         if channel.peer_has_closed() { Ok(()) } else { closed }
     }
 

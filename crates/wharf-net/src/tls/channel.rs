@@ -35,6 +35,8 @@ pub(crate) struct Channel {
     /// The first byte that ever came.
     first: Option<u8>,
     peer_has_closed: bool,
+    /// What went wrong: then nothing more is understood or said.
+    failed: Option<Error>,
 }
 
 impl std::fmt::Debug for Channel {
@@ -59,6 +61,7 @@ impl Channel {
             plain: Buffer::default(),
             first: None,
             peer_has_closed: false,
+            failed: None,
         }
     }
 
@@ -68,7 +71,7 @@ impl Channel {
         self.connection.is_handshaking()
     }
 
-    /// Whether what the peer sends has come to its end: close_notify.
+    /// Whether what the peer sends has come to its end: close_notify, or what counts as that.
     pub(crate) fn peer_has_closed(&self) -> bool {
         self.peer_has_closed
     }
@@ -115,6 +118,11 @@ impl Channel {
     /// Understands what came.
     pub(crate) fn process(&mut self) -> Result<(), Error> {
         self.drive(Say::Nothing)
+    }
+
+    /// The end of the TCP connection came, and is to count as the peer's close_notify.
+    pub(crate) fn take_for_closed(&mut self) {
+        self.peer_has_closed = true;
     }
 
     /// Encrypts `payload` behind what is to be sent.
@@ -165,7 +173,9 @@ impl Channel {
 
     /// Goes on as far as what came allows, and says `say` when nothing stands before it any more.
     fn drive(&mut self, mut say: Say<'_>) -> Result<(), Error> {
-        let mut failed = None;
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
         loop {
             let UnbufferedStatus { mut discard, state, .. } =
                 self.connection.process_tls_records(self.incoming.content_mut());
@@ -196,19 +206,29 @@ impl Channel {
                     false
                 }
                 Ok(_) => false,
-                // The alert that says so may be waiting: once more, and then that is the end.
-                Err(error) => failed.replace(error).is_none(),
+                Err(error) => {
+                    self.failed = Some(error.clone());
+                    self.take_alert()?;
+                    return Err(error);
+                }
             };
             self.incoming.taken(discard);
             if !goes_on {
                 break;
             }
         }
-        match (failed, say) {
-            (Some(error), _) => Err(error),
-            (None, Say::Payload(_)) => Err(Error::HandshakeNotComplete),
-            (None, _) => Ok(()),
+        if matches!(say, Say::Payload(_)) { Err(Error::HandshakeNotComplete) } else { Ok(()) }
+    }
+
+    /// The alert that says what went wrong. Asked for only where there is one: what failed must not be looked at again.
+    fn take_alert(&mut self) -> Result<(), Error> {
+        while self.connection.wants_write() {
+            match self.connection.process_tls_records(&mut []).state {
+                Ok(ConnectionState::EncodeTlsData(data)) => encode(data, &mut self.outgoing)?,
+                _ => break,
+            }
         }
+        Ok(())
     }
 }
 

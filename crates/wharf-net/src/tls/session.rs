@@ -2,14 +2,15 @@
 //!
 //! Each control connection under TLS has a name and a key, both random, and gives tickets that only this key opens. A
 //! ticket thereby proves which control connection it was given on. It is good for as long as that connection lives,
-//! however often it is used, whatever becomes of the certificates; when the connection ends the key is gone, and what
-//! was recorded on the way stays closed.
+//! however often it is used, whatever becomes of the certificates. Soon after the connection has ended the key is gone,
+//! and what was recorded on the way stays closed.
 //!
 //! rustls tells the "resumption data" of a ticket for TLS 1.3 only. The name in the ticket serves both versions.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use rustls::server::{ProducesTickets, StoresServerSessions};
@@ -20,13 +21,44 @@ const TICKET_LIFETIME: u32 = 7 * 24 * 60 * 60;
 /// Sessions by id that one control connection remembers, for clients of TLS 1.2 without tickets.
 const SESSION_IDS: usize = 4;
 
+/// Time for which the tickets of a control connection that has ended are good on others of the same user and address:
+/// clients that keep several connections take whichever ticket came last, and close connections one by one.
+const AFTERLIFE: Duration = Duration::from_secs(10 * 60);
+/// Ended control connections that are remembered for it.
+const REMEMBERED: usize = 4096;
+
 /// Who opens a ticket.
 type Name = [u8; 16];
 
-/// All control connections under TLS that live.
+/// All control connections under TLS that live, and those that have ended a short while ago.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
-    live: Mutex<HashMap<Name, Arc<Issuer>>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    issuers: HashMap<Name, Arc<Issuer>>,
+    /// Those that have ended, oldest first.
+    ended: VecDeque<(Instant, Name)>,
+}
+
+impl Known {
+    /// Notes that `issuer` has ended, and forgets those that ended long ago.
+    fn end(&mut self, issuer: &Issuer, now: Instant) {
+        if locked(&issuer.owner).is_some() {
+            self.ended.push_back((now, issuer.name));
+        } else {
+            self.issuers.remove(&issuer.name); // nobody was ever logged in there
+        }
+        while let Some(&(since, name)) = self.ended.front() {
+            if self.ended.len() <= REMEMBERED && now.duration_since(since) < AFTERLIFE {
+                break;
+            }
+            self.issuers.remove(&name);
+            self.ended.pop_front();
+        }
+    }
 }
 
 /// One control connection's side of its tickets.
@@ -50,7 +82,7 @@ impl std::fmt::Debug for Issuer {
     }
 }
 
-/// A control connection among those that live; dropping it takes it out, and makes its tickets worthless.
+/// A control connection among those that live; dropping it ends it.
 #[derive(Debug)]
 pub(super) struct Member {
     issuer: Arc<Issuer>,
@@ -64,7 +96,7 @@ impl Member {
         aws_lc_rs::rand::fill(&mut name).ok()?;
         aws_lc_rs::rand::fill(&mut key).ok()?;
         let issuer = Arc::new(Issuer { name, key, owner: Mutex::new(None), by_id: Mutex::new(Vec::new()) });
-        locked(&registry.live).insert(name, issuer.clone());
+        locked(&registry.known).issuers.insert(name, issuer.clone());
         Some(Self { issuer, registry: registry.clone() })
     }
 
@@ -81,15 +113,16 @@ impl Member {
 
 impl Drop for Member {
     fn drop(&mut self) {
-        locked(&self.registry.live).remove(&self.issuer.name);
+        locked(&self.issuer.by_id).clear();
+        locked(&self.registry.known).end(&self.issuer, Instant::now());
     }
 }
 
 impl Registry {
-    /// The live control connection `name`, if the same user is logged in there from the same address as on `other`:
-    /// clients share their tickets among their connections.
+    /// The control connection `name`, if the same user is, or was, logged in there from the same address as on
+    /// `other`: clients share their tickets among their connections.
     fn sibling(&self, name: &Name, other: &Issuer) -> Option<Arc<Issuer>> {
-        let found = locked(&self.live).get(name)?.clone();
+        let found = locked(&self.known).issuers.get(name)?.clone();
         let (theirs, ours) = (locked(&found.owner).clone(), locked(&other.owner).clone());
         (theirs.is_some() && theirs == ours).then_some(found)
     }
@@ -209,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn tickets_are_shared_by_one_user_at_one_address_while_the_other_connection_lives() {
+    fn tickets_are_shared_by_one_user_at_one_address() {
         let registry = Arc::default();
         let (first, second) = (member(&registry, Some(b"me"), 1), member(&registry, Some(b"me"), 1));
         let ticket = first.tickets(false).encrypt(b"session").unwrap();
@@ -223,8 +256,28 @@ mod tests {
         assert_eq!(second.tickets(true).decrypt(&ticket), None, "nobody is logged in");
         second.set_owner(Some((b"me", [192, 0, 2, 1].into())));
         drop(first);
-        assert_eq!(second.tickets(true).decrypt(&ticket), None, "its connection has ended");
-        assert_eq!(locked(&registry.live).len(), 1 + others.len());
+        assert!(second.tickets(true).decrypt(&ticket).is_some(), "its connection has just ended");
+    }
+
+    #[test]
+    fn what_has_ended_is_forgotten_in_time() {
+        let registry: Arc<Registry> = Arc::default();
+        let known = || locked(&registry.known).issuers.len();
+        let stays = member(&registry, Some(b"me"), 1);
+        drop(member(&registry, None, 1));
+        assert_eq!(known(), 1, "without a login nothing is kept");
+        for _ in 0..REMEMBERED + 10 {
+            drop(member(&registry, Some(b"me"), 1));
+        }
+        assert_eq!(known(), 1 + REMEMBERED);
+        let last = member(&registry, Some(b"me"), 1);
+        let ticket = last.tickets(false).encrypt(b"session").unwrap();
+        drop(last);
+        assert!(stays.tickets(true).decrypt(&ticket).is_some());
+        let later = member(&registry, Some(b"me"), 1);
+        locked(&registry.known).end(&later.issuer, Instant::now() + AFTERLIFE);
+        assert_eq!(known(), 2, "the one that lives, and the one that ended last");
+        assert_eq!(stays.tickets(true).decrypt(&ticket), None);
     }
 
     #[test]

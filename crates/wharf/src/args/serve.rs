@@ -15,7 +15,7 @@ pub(crate) use tls::TlsArguments;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   wharf serve .                                       anonymous, read-only, on port 2121 of this machine
-  wharf serve /srv/ftp --listen 0.0.0.0:21 --user media --write --passive-ports 40000-40099")]
+  wharf serve /srv/ftp --listen 0.0.0.0:21 --user media --write --passive-ports 30000-30099")]
 pub(crate) struct ServeArguments {
     /// The directory that every user sees as / [default: the file's `root`, without a file the present one]
     #[arg(value_name = "DIR")]

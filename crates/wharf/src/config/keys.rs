@@ -84,7 +84,7 @@ section! {
     Passive {
         /// The ports to listen on, the first and the last included, or `"any"` that is free. Ports are drawn at random; one
         /// that was just used rests until others had their turn. Open this range in every firewall before the server.
-        ports: PassivePorts = PassivePorts::Any, r#""40000-40099""#, "--passive-ports";
+        ports: PassivePorts = PassivePorts::Any, r#""30000-30099""#, "--passive-ports";
         /// How many sessions are expected to transfer at once. It changes nothing but that a range with fewer ports is warned
         /// about. Sessions of different clients share ports when the range is full; those of one address cannot.
         expected_sessions: Option<u32> = None, "100";
@@ -95,7 +95,7 @@ section! {
         /// For a device that gives the ports other numbers on its outside: the 227 and 229 replies tell the outside port of
         /// the one that is listened on. Rules are tried in order by the client's address and the port; a port that none
         /// names is told as it is.
-        port_map: Vec<PortMapRule> = Vec::new(), r#"[{ outside = "50000-50099", inside = "40000-40099" }]"#;
+        port_map: Vec<PortMapRule> = Vec::new(), r#"[{ outside = "50000-50099", inside = "30000-30099" }]"#;
     }
 }
 
@@ -120,7 +120,7 @@ section! {
         /// What these clients have to connect to.
         outside: PortRange = PortRange(1..=1), r#""50000-50099""# => required;
         /// What the device makes of it, which has as many ports: the first of the one becomes the first of the other.
-        inside: PortRange = PortRange(1..=1), r#""40000-40099""# => required;
+        inside: PortRange = PortRange(1..=1), r#""30000-30099""# => required;
     }
 }
 

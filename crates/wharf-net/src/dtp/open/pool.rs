@@ -19,6 +19,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, timeout_at};
+use wharf_findings::Cause;
 use wharf_proto::dialogue::canonical_endpoint;
 use wharf_proto::limits;
 
@@ -137,12 +138,6 @@ impl PassivePool {
     pub fn new(ports: PassivePorts, proxies: Vec<IpNet>) -> Arc<Self> {
         let headers = Arc::new(Semaphore::new(limits::PROXY_HEADERS_AT_ONCE));
         Arc::new(Self { ports, proxies, headers, places: Mutex::default() })
-    }
-
-    /// Its ports.
-    #[must_use]
-    pub fn ports(&self) -> &PassivePorts {
-        &self.ports
     }
 
     /// Listens on `local` (its port does not count) for a data connection from `expected`.
@@ -320,9 +315,16 @@ impl PassivePool {
             match whose(&waiters, relayed.client.ip()) {
                 Some(waiter) => waiter.deliver(Arrived { stream, relayed_for: Some(relayed.client) }),
                 None => {
-                    tracing::warn!(from = %relayed.client, "a stranger came to the data port through a balancer and was dropped");
+                    let mut is_first = !waiters.is_empty();
                     for waiter in waiters.iter() {
-                        waiter.relayed_strangers.fetch_add(1, Ordering::Relaxed);
+                        is_first &= waiter.relayed_strangers.fetch_add(1, Ordering::Relaxed) == 0;
+                    }
+                    // One line says it; a scanner must not fill the log.
+                    if is_first {
+                        tracing::warn!(
+                            from = %relayed.client, cause = Cause::StolenAccept.id(),
+                            "a stranger came to the data port through a balancer and was dropped"
+                        );
                     }
                 }
             }
@@ -371,12 +373,10 @@ impl PooledListener {
         };
         let mut until = None;
         loop {
-            let delivered = lock(&self.waiter.delivered).take();
-            // Most clients have connected before they send the transfer command: no need to wait then.
-            let accepted = match delivered {
-                Some(arrived) => Some(arrived),
-                None => self.port.take(&self.pool, &self.waiter, &mut count)?,
-            };
+            // Most clients have connected before they send the transfer command: no need to wait then. This comes first even
+            // where another session has delivered: the reactor may have told us alone what came for others.
+            let taken = self.port.take(&self.pool, &self.waiter, &mut count)?;
+            let accepted = lock(&self.waiter.delivered).take().or(taken);
             if let Some(Arrived { stream, relayed_for }) = accepted {
                 let stream = DataStream::new(stream, stall)?;
                 let stream = match relayed_for {
