@@ -58,9 +58,8 @@ pub(crate) fn find(config: &ServerConfig, control: &[SocketAddr]) -> Vec<Warning
     }
     if config.modes.active {
         // Beside a port that the kernel chose, anything may be in use; whoever asks for port 0 is trying something out.
-        let implicit = config.tls.as_ref().map_or(&[][..], |tls| &tls.implicit_listen);
         let chosen: Vec<SocketAddr> =
-            config.listen.iter().chain(implicit).filter(|address| address.port() > 0).copied().collect();
+            control.iter().filter(|address| config.listen.contains(address)).copied().collect();
         warnings.extend(no_source_port(config.active.source_port, &chosen));
     }
     warnings
