@@ -222,11 +222,16 @@ impl Session {
                 Ok(())
             }
             Err(error) => {
-                tracing::warn!(
-                    session = self.number, client = %self.client(), %error,
-                    possible_cause = handshake_cause(&error, false).map(Cause::id),
-                    "no TLS on the control connection"
-                );
+                match handshake_cause(&error, false).map(Cause::id) {
+                    Some(possible_cause) => tracing::warn!(
+                        session = self.number, client = %self.client(), %error, possible_cause,
+                        "no TLS on the control connection"
+                    ),
+                    // Whoever scans ports must not fill the log.
+                    None => tracing::info!(
+                        session = self.number, client = %self.client(), %error, "no TLS on the control connection"
+                    ),
+                }
                 self.hang_up().await?;
                 Err(std::io::Error::other(error))
             }

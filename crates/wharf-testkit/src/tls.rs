@@ -318,6 +318,19 @@ impl FtpsClient {
         secure.conn.peer_certificates().unwrap()[0].clone()
     }
 
+    /// What would go over the wire for `bytes`, to be sent by other means: nothing else may be said before it.
+    #[must_use]
+    pub fn encrypted(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let Control::Secure(secure) = &mut self.control else { panic!("no TLS") };
+        secure.conn.set_buffer_limit(None);
+        secure.conn.writer().write_all(bytes).unwrap();
+        let mut records = Vec::new();
+        while secure.conn.wants_write() {
+            secure.conn.write_tls(&mut records).unwrap();
+        }
+        records
+    }
+
     /// The control connection's socket.
     #[must_use]
     pub fn control_socket(&self) -> &TcpStream {

@@ -126,8 +126,9 @@ fn lftp_sends_fetches_and_mirrors_in_both_modes() {
             serving.directory.write(format!("tree/{}/file {number}", number % 3), sample(number * 1000));
         }
         for mode in [LftpMode::Passive, LftpMode::ExtendedPassive, LftpMode::Active] {
-            // Both versions, and GnuTLS' name for 1.2 alone.
-            for priority in ["", "NORMAL:-VERS-ALL:+VERS-TLS1.2"] {
+            // Both versions, and GnuTLS' names for 1.2 alone, with tickets and with session ids.
+            for priority in ["", "NORMAL:-VERS-ALL:+VERS-TLS1.2", "NORMAL:-VERS-ALL:+VERS-TLS1.2:%NO_TICKETS"]
+            {
                 if is_second(listen) && !priority.is_empty() {
                     continue;
                 }

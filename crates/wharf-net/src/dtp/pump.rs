@@ -117,7 +117,7 @@ pub(super) async fn send_file(
 ) -> Result<u64, PumpError> {
     let start = offset;
     let left = file.metadata().map_err(PumpError::Local)?.len().saturating_sub(offset);
-    let encrypting = stream.take_channel().map(|channel| Encrypting::new(channel, left));
+    let encrypting = stream.take_channel().map_err(network)?.map(|channel| Encrypting::new(channel, left));
     let mut work = Sending { file, offset, copying: false, encrypting, progress: progress.clone() };
     if left <= IN_PLACE && is_in_memory(&work.file, offset, left) {
         loop {
@@ -222,7 +222,7 @@ pub(super) async fn receive_to_file(
     ascii: bool,
     progress: &Arc<Progress>,
 ) -> Result<u64, PumpError> {
-    let channel = stream.take_channel();
+    let channel = stream.take_channel().map_err(network)?;
     let mut work = Receiving {
         output: Output { file, decoder: ascii.then(AsciiDecoder::new), decoded: Vec::new() },
         buffer: if channel.is_none() { vec![0; BUFFER] } else { Vec::new() },

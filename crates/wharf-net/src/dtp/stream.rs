@@ -34,6 +34,8 @@ pub struct DataStream {
     /// Calls since there was a wait.
     calls: u32,
     tls: Option<Box<Channel>>,
+    /// Under TLS from now on: while the channel is away, or was lost with work that was cut, nothing goes in clear.
+    is_secured: bool,
     tolerates_plain_end: bool,
 }
 
@@ -57,6 +59,7 @@ impl DataStream {
             stall,
             calls: 0,
             tls: None,
+            is_secured: false,
             tolerates_plain_end: false,
         })
     }
@@ -96,6 +99,7 @@ impl DataStream {
         match shake_hands(&mut channel, self, limit).await {
             Ok(secured) => {
                 self.tls = Some(channel);
+                self.is_secured = true;
                 Ok(secured)
             }
             Err(error) => {
@@ -116,9 +120,16 @@ impl DataStream {
         self.tolerates_plain_end
     }
 
-    /// What encrypts and decrypts, for work on a blocking thread; to be put back with [`set_channel`](Self::set_channel).
-    pub(super) fn take_channel(&mut self) -> Option<Box<Channel>> {
-        self.tls.take()
+    /// What encrypts and decrypts, for as long as something is done with it; to be put back with
+    /// [`set_channel`](Self::set_channel). `None` in clear.
+    ///
+    /// # Errors
+    /// When it was taken and never put back.
+    pub(super) fn take_channel(&mut self) -> io::Result<Option<Box<Channel>>> {
+        match self.tls.take() {
+            None if self.is_secured => Err(io::ErrorKind::BrokenPipe.into()),
+            channel => Ok(channel),
+        }
     }
 
     pub(super) fn set_channel(&mut self, channel: Option<Box<Channel>>) {
@@ -189,7 +200,7 @@ impl DataStream {
     /// # Errors
     /// When the connection is broken, or stalls; `UnexpectedEof` where TLS ended without close_notify.
     pub async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Some(mut channel) = self.tls.take() else { return self.read_raw(buffer).await };
+        let Some(mut channel) = self.take_channel()? else { return self.read_raw(buffer).await };
         let result = self.read_secured(&mut channel, buffer).await;
         self.tls = Some(channel);
         result
@@ -234,7 +245,7 @@ impl DataStream {
     /// # Errors
     /// When the connection is broken, or stalls.
     pub async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let Some(mut channel) = self.tls.take() else { return self.write_raw(bytes).await };
+        let Some(mut channel) = self.take_channel()? else { return self.write_raw(bytes).await };
         let result = async {
             for piece in bytes.chunks(ENCRYPT) {
                 channel.encrypt(piece).map_err(io::Error::other)?;
@@ -264,7 +275,7 @@ impl DataStream {
     /// # Errors
     /// When the connection is broken.
     pub async fn finish(&mut self) -> io::Result<()> {
-        let Some(mut channel) = self.tls.take() else {
+        let Some(mut channel) = self.take_channel()? else {
             return SockRef::from(&self.socket).shutdown(Shutdown::Write);
         };
         let closed = match channel.close() {

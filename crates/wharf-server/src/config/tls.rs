@@ -65,7 +65,7 @@ impl TlsSettings {
     }
 }
 
-/// Whether TLS is used.
+/// Whether TLS is used. `Off` for one user's control connection is as `Allow`: AUTH comes before the name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TlsPolicy {
     /// It is not on offer.

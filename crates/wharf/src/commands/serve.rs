@@ -176,6 +176,7 @@ impl Signals {
 }
 
 /// What SIGHUP reads or opens anew.
+#[derive(Clone)]
 struct Reload {
     transfer_log: Option<TransferLog>,
     certificates: Option<CertificateReload>,
@@ -201,7 +202,11 @@ async fn handle_signals(mut signals: Signals, shutdown: wharf_server::ShutdownHa
         tokio::select! {
             _ = signals.terminate.recv() => shutdown.advance(),
             _ = signals.interrupt.recv() => shutdown.advance(),
-            _ = signals.hangup.recv() => reload.run(),
+            _ = signals.hangup.recv() => {
+                let reload = reload.clone();
+                // Files are read: not here, where sessions run.
+                let _ = tokio::task::spawn_blocking(move || reload.run()).await;
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use wharf_testkit::TestDirectory;
 use wharf_testkit::scripted::{Conversation, STEP_LIMIT, ScriptedClient};
 use wharf_testkit::served::Served;
+use wharf_testkit::tls::{FtpsClient, Mode, TLS12, TLS13, TestCertificate, TlsOptions};
 
 use crate::{ask, log_in, serve};
 
@@ -142,4 +143,37 @@ fn alone_a_session_that_waits_uses_no_processor_time() {
     assert_eq!(root.read("z"), b"last");
     drop((stalled, full));
     settle(&mut server);
+}
+
+#[test]
+fn alone_a_session_that_idles_under_tls_owns_next_to_nothing() {
+    const SESSIONS: u64 = 400;
+    /// What a session may own, keys and all.
+    const MOST: u64 = 24 * 1024;
+    let (root, certificate) = (TestDirectory::new(), TestCertificate::new(&["localhost"]));
+    root.write("file", vec![7; 1 << 20]);
+    let given = certificate.flags();
+    let given: Vec<&str> = given.iter().map(String::as_str).collect();
+    for versions in [TLS12, TLS13] {
+        let mut server = Served::start(env!("CARGO_BIN_EXE_wharf"), root.path(), &given);
+        let options = TlsOptions { versions, ..TlsOptions::default() };
+        let address = server.address();
+        let use_once = || {
+            let mut client = FtpsClient::connect(address, &options);
+            client.auth().log_in("anonymous", "guest");
+            client.fetch(Mode::Epsv, "RETR file");
+            client.expect("HELP", 214);
+            client
+        };
+        // What any session needs is there before the measurement.
+        let first = use_once();
+        settle(&mut server);
+        let before = anonymous_memory(&mut server);
+        let clients: Vec<FtpsClient> = (0..SESSIONS).map(|_| use_once()).collect();
+        settle(&mut server);
+        let after = anonymous_memory(&mut server);
+        let each = after.saturating_sub(before + NOISE) / SESSIONS;
+        assert!(each <= MOST, "{each} bytes a session: {before} before, {after} after");
+        drop((first, clients));
+    }
 }
