@@ -137,6 +137,29 @@ fn what_is_printed_reads_back_to_the_same_and_tells_no_password() {
     assert!(printed.contains("\"127.0.0.1:2121\""), "{printed}");
 }
 
+#[test]
+fn a_password_that_others_can_read_is_a_warning() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = Folder::with(
+        "root = 'files'\nlisten = ['127.0.0.1:0']\nusers.accounts = [{ name = 'me', password = 'a' }, { name = 'you', password_file = 'secret' }]",
+    );
+    let secret = folder.0.write("secret", "b\n");
+    let set_mode =
+        |file: &Path, mode| std::fs::set_permissions(file, PermissionsExt::from_mode(mode)).unwrap();
+    let warned = |name: &str| {
+        let check = folder.run(&["--check"]);
+        check.assert_success().errors().contains(&format!("{name} holds a password, and others"))
+    };
+    set_mode(&folder.file(), 0o644);
+    set_mode(&secret, 0o640);
+    assert!(warned("wharf.toml") && warned("secret"));
+    set_mode(&folder.file(), 0o600);
+    assert!(!warned("wharf.toml") && warned("secret"));
+    set_mode(&secret, 0o400);
+    assert!(!warned("secret"));
+}
+
 /// The pages that hold parts of a wharf.toml.
 fn pages() -> Vec<PathBuf> {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");

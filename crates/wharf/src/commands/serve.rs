@@ -41,6 +41,7 @@ fn serve(arguments: &ServeArguments) -> Result<()> {
     }
     start_log(&configuration);
     warn_of_what_changes_nothing(arguments, &configuration);
+    warn_of_readable_passwords(arguments, &configuration);
     let directory = configuration.root.clone().unwrap_or_default();
     let storage = LocalStorage::open(&directory)?;
     let is_default_listen = arguments.config.is_none() && arguments.listen.is_empty();
@@ -111,6 +112,27 @@ fn warn_of_what_changes_nothing(arguments: &ServeArguments, configuration: &Conf
         if (is_set || is_given) && !modes.contains(&mode) {
             let name = if is_given { flag } else { key };
             tracing::warn!("{name} changes nothing: {by} does not offer {mode} mode");
+        }
+    }
+}
+
+/// Passwords in a file are for those who may read it.
+fn warn_of_readable_passwords(arguments: &ServeArguments, configuration: &Configuration) {
+    use std::os::unix::fs::PermissionsExt;
+
+    let in_wharf_toml = arguments.config.iter().filter(|_| {
+        arguments.user.is_empty()
+            && configuration.users.accounts.iter().any(|account| account.password.is_some())
+    });
+    let of_their_own =
+        configuration.users.accounts.iter().filter_map(|account| account.password_file.as_ref());
+    for file in in_wharf_toml.chain(of_their_own) {
+        let mode = std::fs::metadata(file).map_or(0, |metadata| metadata.permissions().mode());
+        if mode & 0o077 != 0 {
+            let file = file.display();
+            tracing::warn!(
+                "{file} holds a password, and others than its owner may read it: chmod 600 {file}"
+            );
         }
     }
 }

@@ -66,7 +66,8 @@ section! {
         /// Active mode (PORT, EPRT): the client listens, the server connects.
         active: Active = Active::default(), "";
         /// Third-party transfers (FXP): the server exchanges files with another server, at a client's word. Nobody may,
-        /// unless named here. A port below 1024 is refused all the same (RFC 2577).
+        /// unless named here. A port below 1024 is refused all the same (RFC 2577). Under TLS it is for PROT C only: of two
+        /// servers each waits for the other to begin.
         fxp: Fxp = Fxp::default(), "";
         /// Who may log in.
         users: Users = Users::default(), "";
@@ -164,7 +165,7 @@ section! {
     Account {
         /// As the client sends it.
         name: String = String::new(), r#""media""# => required;
-        /// In clear: the file must be for its owner alone. Without it and `password_file` it comes from the variable
+        /// In clear: wharf.toml has to be readable by its owner alone then, or there is a warning. Without it and `password_file` it comes from the variable
         /// WHARF_PASSWORD, or is asked for.
         password: Option<String> = None, r#""correct horse""#;
         /// A file whose first line is the password. A relative path starts from the folder of wharf.toml.
