@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 use wharf_net::driver::Driver;
 use wharf_server::transfer_log::TransferLog;
 use wharf_server::{CertificateReload, Server};
@@ -144,7 +144,12 @@ fn start_log(configuration: &Configuration) {
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
     };
-    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false);
+    // What the resolver comes to is ours to tell; its own steps say nothing to who runs an FTP server.
+    let filter = format!("{level},hickory_resolver=off,hickory_net=off,hickory_proto=off");
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .with_target(false);
     match configuration.log.form {
         LogForm::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
         LogForm::Json => log.json().flatten_event(true).init(),
