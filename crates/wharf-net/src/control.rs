@@ -9,6 +9,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use wharf_proto::dialogue::{Endpoints, Side};
 
+use crate::proxy_protocol::Relayed;
 use crate::tls::{Channel, HandshakeError, Secured, Socket, TlsSession, flush, shake_hands};
 
 /// Longest piece that is read from a control connection at once, in bytes. It lies on the stack, so that an idle
@@ -27,6 +28,8 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 pub struct ControlConnection {
     stream: TcpStream,
     endpoints: Endpoints,
+    /// Apart, since few sessions have it and all of them are meant to be small.
+    relayed: Option<Box<Relayed>>,
     tls: Option<Box<Channel>>,
 }
 
@@ -56,10 +59,24 @@ impl ControlConnection {
         socket.set_out_of_band_inline(true)?;
         // A NAT that forgets the idle control connection of a long transfer is woken (root cause control-cut-idle).
         socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE))?;
-        Ok(Self { stream, endpoints, tls: None })
+        Ok(Self { stream, endpoints, relayed: None, tls: None })
     }
 
-    /// Both ends, canonical.
+    /// Says that a balancer made the connection, and for whom: that is the client from here on.
+    #[must_use]
+    pub fn relayed_for(mut self, relayed: Relayed) -> Self {
+        self.endpoints = Endpoints::new(relayed.client, self.endpoints.server);
+        self.relayed = Some(Box::new(relayed));
+        self
+    }
+
+    /// What a balancer said about the connection.
+    #[must_use]
+    pub fn relayed(&self) -> Option<&Relayed> {
+        self.relayed.as_deref()
+    }
+
+    /// Both ends, canonical. Behind a balancer the client's is not the socket's.
     #[must_use]
     pub fn endpoints(&self) -> Endpoints {
         self.endpoints

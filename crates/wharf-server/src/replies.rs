@@ -11,6 +11,7 @@ use wharf_proto::pathname::escaped;
 use wharf_proto::{Pathname, Reply, ReplyCode};
 use wharf_storage::{PathError, StorageError, StoragePath};
 
+use crate::data::NotConnected;
 use crate::tls::TlsFailure;
 
 /// A reply of one line.
@@ -85,7 +86,6 @@ fixed! {
     mlsd_wants_a_directory = PARAMETER_SYNTAX_ERROR "MLSD lists directories only; MLST tells about a file.";
     listing_too_long = FILE_UNAVAILABLE "That listing is too long for STAT; use LIST.";
     unlistable = FILE_UNAVAILABLE "No line can hold that name.";
-    no_listener = CANNOT_OPEN_DATA_CONNECTION "Cannot listen for a data connection.";
     english_only = PARAMETER_NOT_IMPLEMENTED "Only English is spoken here.";
 }
 
@@ -151,6 +151,14 @@ pub(crate) fn mode_disabled(mode: DataMode) -> Reply {
     Reply::new(ReplyCode::NOT_IMPLEMENTED, text)
 }
 
+/// 200 for PORT or EPRT with a private address that is not the client's, where the client's own is taken (S10).
+pub(crate) fn port_accepted_at(told: IpAddr, client: IpAddr) -> Reply {
+    Reply::new(
+        ReplyCode::COMMAND_OKAY,
+        format!("{told} cannot be reached from here; the data connection will go to you at {client}."),
+    )
+}
+
 /// 504 for PORT or EPRT to another host (RFC 2577 §3).
 pub(crate) fn foreign_host(told: IpAddr, client: IpAddr) -> Reply {
     Reply::new(
@@ -178,24 +186,48 @@ pub(crate) fn cannot_listen(error: &ListenError) -> Reply {
     Reply::new(ReplyCode::CANNOT_OPEN_DATA_CONNECTION, text)
 }
 
-/// 425 for a data connection that did not come up: what happened, and who can change it.
-pub(crate) fn cannot_connect(error: &ConnectError) -> Reply {
-    let text = match error {
-        ConnectError::NothingConnected { listener, waited, .. } => format!(
-            "Nothing connected to {listener} in {} s: a firewall between you and this server probably blocks that port.",
-            waited.as_secs()
-        ),
+/// 425 for a data connection that did not come up: what happened, and who can change it. The log says it in these words.
+pub(crate) fn cannot_connect(missed: &NotConnected) -> Reply {
+    let text = match &missed.error {
+        ConnectError::NothingConnected { listener, waited, strangers } => {
+            let told = missed.told.unwrap_or(*listener);
+            let seconds = waited.as_secs();
+            match (strangers, &missed.range) {
+                (1.., _) => format!(
+                    "Nobody connected to {told} from {} in {seconds} s, but somebody did from elsewhere: your data connections probably leave from another address than your control connection.",
+                    missed.client
+                ),
+                _ if missed.is_private_told_outside() => format!(
+                    "Nothing connected to {told} in {seconds} s: that address is private, and you come from {}; use EPSV, and let this server advertise its outside address.",
+                    missed.client
+                ),
+                (0, Some(range)) if range.contains(&told.port()) => format!(
+                    "Nothing connected to {told} in {seconds} s: a firewall between you and this server probably blocks the passive range {}-{}.",
+                    range.start(),
+                    range.end()
+                ),
+                _ => format!(
+                    "Nothing connected to {told} in {seconds} s: a firewall between you and this server probably blocks that port."
+                ),
+            }
+        }
         ConnectError::Unanswered { target, waited } => format!(
             "{target} did not answer in {} s: a firewall or NAT before you probably drops incoming connections; use passive mode.",
             waited.as_secs()
         ),
-        ConnectError::Refused { target, .. } => {
-            format!(
+        ConnectError::Refused { target, source } => match source.kind() {
+            std::io::ErrorKind::PermissionDenied => {
+                format!("The server's own system forbids connections to {target}; use passive mode.")
+            }
+            std::io::ErrorKind::NetworkUnreachable | std::io::ErrorKind::HostUnreachable => {
+                format!("{target} cannot be reached from this server; use passive mode.")
+            }
+            _ => format!(
                 "{target} refused the connection: nothing listens there, or a firewall rejects it; use passive mode."
-            )
-        }
+            ),
+        },
         ConnectError::PairInUse { .. } | ConnectError::SourcePort { .. } => {
-            format!("{}.", first_upper(&error.to_string()))
+            format!("{}.", first_upper(&missed.error.to_string()))
         }
         ConnectError::Kernel(_) => "Cannot open the data connection.".to_owned(),
     };

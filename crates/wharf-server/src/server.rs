@@ -6,22 +6,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use wharf_findings::Cause;
 use wharf_net::Clock;
 use wharf_net::control::ControlConnection;
 use wharf_net::driver::spawn_session;
-use wharf_proto::dialogue::Side;
+use wharf_net::dtp::PassivePool;
+use wharf_net::proxy_protocol::{Relayed, read_header};
+use wharf_proto::dialogue::{Side, canonical_endpoint};
 use wharf_storage::Storage;
 
+use crate::advertised::{Advertiser, is_in};
 use crate::config::ServerConfig;
-use crate::data::Advertiser;
 use crate::session::Session;
 use crate::tls::{CertificateReload, ServerTls, TlsSetupError};
 use crate::transfer_log::TransferLog;
+use crate::warnings;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 4096;
@@ -89,6 +94,9 @@ pub(crate) struct Shared {
     pub config: ServerConfig,
     pub storage: Arc<dyn Storage>,
     pub clock: Clock,
+    pub passive_pool: Arc<PassivePool>,
+    /// As the policy for third-party transfers has them.
+    pub fxp_networks: Arc<[IpNet]>,
     pub advertiser: Advertiser,
     pub transfer_log: Option<TransferLog>,
     pub tls: Option<Arc<ServerTls>>,
@@ -150,16 +158,23 @@ impl Server {
         if let Some(error) = missing.filter(|_| listeners.is_empty()) {
             return Err(error.into());
         }
+        let warnings = warnings::find(&config, &addresses);
+        for warning in &warnings {
+            tracing::warn!(possible_cause = warning.cause.id(), "{}", warning.text);
+        }
+        let has_source_port = warnings.iter().all(|warning| warning.cause != Cause::SourcePortFiltered);
         let (sender, stage) = watch::channel(ShutdownStage::Running);
         let shared = Arc::new(Shared {
-            advertiser: Advertiser::new(config.advertise.clone()),
+            passive_pool: PassivePool::new(config.passive.ports.clone(), config.proxies.clone()),
+            fxp_networks: config.fxp.networks.as_slice().into(),
+            advertiser: Advertiser::new(config.passive.clone()),
             config,
             storage,
             clock: Clock::start(),
             transfer_log,
             tls,
             next_session: AtomicU64::new(1),
-            source_port_denied: AtomicBool::new(false),
+            source_port_denied: AtomicBool::new(!has_source_port),
         });
         Ok(Self { shared, listeners, addresses, stage, shutdown: ShutdownHandle(Arc::new(sender)) })
     }
@@ -241,8 +256,14 @@ async fn accept_loop(
 ) {
     loop {
         match listener.socket.accept().await {
-            Ok((stream, _)) => {
-                start_session(stream, listener.implicit, &shared, stage.clone(), done.clone());
+            Ok((stream, peer)) => {
+                let accepted = Accepted {
+                    number: shared.next_session.fetch_add(1, Ordering::Relaxed),
+                    stream,
+                    peer: canonical_endpoint(peer),
+                    implicit: listener.implicit,
+                };
+                start_session(accepted, shared.clone(), stage.clone(), done.clone());
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -253,22 +274,71 @@ async fn accept_loop(
     }
 }
 
-fn start_session(
+/// A control connection that has just come in.
+struct Accepted {
+    /// The session's.
+    number: u64,
     stream: TcpStream,
+    peer: SocketAddr,
+    /// TLS begins with it.
     implicit: bool,
-    shared: &Arc<Shared>,
+}
+
+fn start_session(
+    accepted: Accepted,
+    shared: Arc<Shared>,
     stage: watch::Receiver<ShutdownStage>,
     done: tokio::sync::mpsc::Sender<()>,
 ) {
-    let number = shared.next_session.fetch_add(1, Ordering::Relaxed);
+    if is_in(&shared.config.proxies, accepted.peer.ip()) {
+        spawn_session(async move {
+            serve_relayed(accepted, shared, stage).await;
+            drop(done);
+        });
+        return;
+    }
+    if let Some(session) = session(accepted, None, shared, stage) {
+        spawn_session(async move {
+            session.run().await;
+            drop(done);
+        });
+    }
+}
+
+/// Serves whom a balancer names.
+async fn serve_relayed(accepted: Accepted, shared: Arc<Shared>, stage: watch::Receiver<ShutdownStage>) {
+    match read_header(&accepted.stream).await {
+        Ok(relayed) => {
+            if let Some(session) = session(accepted, relayed, shared, stage) {
+                session.run().await;
+            }
+        }
+        Err(error) => tracing::warn!(
+            session = accepted.number, balancer = %accepted.peer, %error,
+            "a connection from a balancer was refused"
+        ),
+    }
+}
+
+/// The session of a connection; none where the client has gone meanwhile.
+fn session(
+    accepted: Accepted,
+    relayed: Option<Relayed>,
+    shared: Arc<Shared>,
+    stage: watch::Receiver<ShutdownStage>,
+) -> Option<Box<Session>> {
+    let Accepted { number, stream, implicit, .. } = accepted;
     match ControlConnection::new(stream, Side::Server) {
         Ok(control) => {
-            let session = Session::new(number, control, shared.clone(), stage, implicit);
-            spawn_session(async move {
-                session.run().await;
-                drop(done);
-            });
+            let control = match relayed {
+                Some(relayed) => control.relayed_for(relayed),
+                None => control,
+            };
+            Some(Session::new(number, control, shared, stage, implicit))
         }
-        Err(error) => tracing::debug!(session = number, %error, "the client was gone before it was greeted"),
+        Err(error) => {
+            tracing::debug!(session = number, %error, "the client was gone before it was greeted");
+            None
+        }
     }
 }

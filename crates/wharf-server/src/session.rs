@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::Sleep;
 use wharf_findings::Cause;
 use wharf_net::control::{ControlConnection, Received};
+use wharf_net::dtp::ThirdParties;
 use wharf_net::tls::TlsSession;
 use wharf_proto::command::Text;
 use wharf_proto::dialogue::{Deadlines, Deviation, Event, Refusal, SecurityState, Side, Timer};
@@ -43,7 +44,7 @@ pub(crate) struct Session {
     pub(crate) negotiated: Negotiated,
     pub(crate) facts: FactSelection,
     pub(crate) rename_from: Option<StoragePath>,
-    pub(crate) umask: Option<u32>,
+    pub(crate) umask: Option<u16>,
     pub(crate) login_failures: u8,
     /// The size that ALLO told for the next upload, in bytes; 0 where it told none.
     pub(crate) announced: u64,
@@ -463,6 +464,11 @@ impl Session {
         self.control.data_address(Side::Server)
     }
 
+    /// The address that the client reached, as a balancer tells it.
+    pub(crate) fn proxied_address(&self) -> Option<IpAddr> {
+        self.control.relayed().map(|relayed| relayed.destination.ip())
+    }
+
     /// The port that the client reached.
     pub(crate) fn control_port(&self) -> u16 {
         self.control.endpoints().server.port()
@@ -473,6 +479,22 @@ impl Session {
         match &self.identity {
             Some(Identity::User(name)) => wharf_proto::pathname::escaped(name).to_string().into(),
             _ => "anonymous".into(),
+        }
+    }
+
+    /// The hosts beside the client with which this user may exchange files (S16).
+    pub(crate) fn third_parties(&self) -> ThirdParties {
+        let name: &[u8] = match &self.identity {
+            None => return ThirdParties::Nobody,
+            Some(Identity::Anonymous(_)) => b"anonymous",
+            Some(Identity::User(name)) => name,
+        };
+        if self.shared.config.fxp.users.iter().any(|user| user == name) {
+            ThirdParties::Anyone
+        } else if self.shared.fxp_networks.is_empty() {
+            ThirdParties::Nobody
+        } else {
+            ThirdParties::Networks(self.shared.fxp_networks.clone())
         }
     }
 

@@ -16,7 +16,7 @@ use wharf_proto::{Reply, Verb};
 use wharf_storage::{Sink, SinkKind, Source, SourceKind, StorageError, StoragePath};
 
 use crate::auth::Identity;
-use crate::data::{Negotiated, Opening, possible_cause};
+use crate::data::{Negotiated, NotConnected, Opening};
 use crate::replies;
 use crate::server::Shared;
 use crate::tls::{Protection, TlsFailure};
@@ -73,7 +73,7 @@ pub(crate) enum Payload {
 
 /// Why a transfer failed after its 1yz.
 enum Failure {
-    Connect(ConnectError),
+    Connect(NotConnected),
     Tls(TlsFailure),
     Pump(PumpError),
     Storage(StorageError),
@@ -82,10 +82,21 @@ enum Failure {
 impl Failure {
     fn possible_cause(&self) -> Option<Cause> {
         match self {
-            Self::Connect(error) => possible_cause(error),
+            Self::Connect(missed) => missed.possible_cause(),
             Self::Tls(failure) => failure.cause(),
             Self::Pump(PumpError::CloseNotifyMissing) => Some(Cause::MissingCloseNotify),
-            Self::Pump(_) | Self::Storage(_) => None,
+            Self::Pump(PumpError::Network(_) | PumpError::Stalled) => Some(Cause::TransferCut),
+            Self::Pump(PumpError::Local(_)) | Self::Storage(_) => None,
+        }
+    }
+}
+
+impl Failure {
+    /// Where a data connection did not come up.
+    fn endpoint(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Connect(missed) => missed.endpoint(),
+            _ => None,
         }
     }
 }
@@ -123,6 +134,7 @@ impl Task {
             progress: progress.clone(),
             begun: Instant::now(),
             awaited: negotiated.expected(),
+            endpoint: None,
             secured: None,
             is_closed: false,
         };
@@ -131,6 +143,7 @@ impl Task {
         let result = async {
             let (mut stream, peer) = negotiated.open(opening, &shared).await.map_err(Failure::Connect)?;
             account.awaited = None;
+            account.endpoint = Some(stream.peer());
             let (server, client) = (stream.local(), stream.peer());
             seen.push(DataEvent::Opened { by: opened_by, client, server });
             if let Some(protection) = &protection {
@@ -151,12 +164,14 @@ impl Task {
         };
         match &result {
             Ok(()) => account.complete(),
-            Err(failure) => account.failed(&reply, failure.possible_cause()),
+            Err(failure) => account.failed(&reply, failure),
         }
         seen.push(DataEvent::Progress { bytes });
         seen.push(match &result {
             Ok(()) => DataEvent::Closed,
-            Err(Failure::Connect(ConnectError::Refused { .. })) => DataEvent::Refused,
+            Err(Failure::Connect(NotConnected { error: ConnectError::Refused { .. }, .. })) => {
+                DataEvent::Refused
+            }
             Err(Failure::Connect(_)) => DataEvent::Unanswered,
             Err(Failure::Tls(_) | Failure::Pump(_) | Failure::Storage(_)) => DataEvent::Cut,
         });
@@ -177,6 +192,8 @@ struct Account {
     begun: Instant,
     /// Where the data connection is still waited for, and what probably keeps it away.
     awaited: Option<(SocketAddr, Cause)>,
+    /// The other end of the data connection, once it is up.
+    endpoint: Option<SocketAddr>,
     /// What TLS agreed on.
     secured: Option<Secured>,
     is_closed: bool,
@@ -192,11 +209,12 @@ impl Account {
         self.close(true);
     }
 
-    fn failed(mut self, reply: &Reply, possible_cause: Option<Cause>) {
-        let possible_cause = possible_cause.map(Cause::id);
+    fn failed(mut self, reply: &Reply, failure: &Failure) {
+        let possible_cause = failure.possible_cause().map(Cause::id);
+        let endpoint = failure.endpoint().or(self.endpoint).map(tracing::field::display);
         tracing::warn!(
             session = self.opening.session, verb = %self.verb, path = %escaped(self.path.as_bytes()),
-            bytes = self.progress.bytes(), client = %self.opening.client, reply = %reply,
+            bytes = self.progress.bytes(), client = %self.opening.client, endpoint, reply = %reply,
             tls = self.tls(), resumed = self.resumed(), possible_cause, "transfer failed"
         );
         self.close(false);

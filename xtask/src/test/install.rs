@@ -27,6 +27,8 @@ const TOOLS: &[Tool] = &[
     tool("ip", "iproute2", "the tests in network namespaces (ports 20 and 21)"),
     tool("nft", "nftables", "the tests behind firewalls"),
     tool("tcpdump", "tcpdump", "the tests that look at packets"),
+    tool("dnsmasq", "dnsmasq-base", "the tests that follow a name"),
+    tool("haproxy", "haproxy", "the test with a real balancer"),
     tool("ps", "procps", "the tests that look at processes"),
 ];
 

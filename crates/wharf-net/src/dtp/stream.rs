@@ -64,13 +64,19 @@ impl DataStream {
         })
     }
 
+    /// Says for whom a balancer made the connection.
+    pub(super) fn relayed_for(mut self, client: SocketAddr) -> Self {
+        self.peer = client;
+        self
+    }
+
     /// This end.
     #[must_use]
     pub fn local(&self) -> SocketAddr {
         self.local
     }
 
-    /// The other end.
+    /// The other end; behind a balancer the client's.
     #[must_use]
     pub fn peer(&self) -> SocketAddr {
         self.peer

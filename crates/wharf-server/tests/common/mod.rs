@@ -10,7 +10,9 @@ use tokio::runtime::Runtime;
 use wharf_net::passive_ports::PassivePorts;
 use wharf_proto::command::Password;
 use wharf_server::auth::{Accounts, VirtualUser};
-use wharf_server::config::{ActiveSourcePort, AsciiPolicy, Modes, Times};
+use wharf_server::config::{
+    ActivePolicy, ActiveSourcePort, AsciiPolicy, FxpPolicy, Modes, PassivePolicy, PrivateAddress, Times,
+};
 use wharf_server::{Server, ServerConfig, ShutdownHandle};
 use wharf_storage::LocalStorage;
 use wharf_testkit::TestDirectory;
@@ -59,9 +61,18 @@ impl Serving {
             accounts: Accounts { anonymous: true, users: vec![user] },
             write: true,
             modes: Modes::BOTH,
-            passive_ports: PassivePorts::Any,
-            advertise: None,
-            active_source_port: ActiveSourcePort::Any,
+            proxies: Vec::new(),
+            passive: PassivePolicy {
+                ports: PassivePorts::Any,
+                expected_sessions: None,
+                advertise: Vec::new(),
+                port_map: Vec::new(),
+            },
+            active: ActivePolicy {
+                source_port: ActiveSourcePort::Any,
+                private_address: PrivateAddress::Refuse,
+            },
+            fxp: FxpPolicy::default(),
             ascii: AsciiPolicy::Convert,
             times: UNHURRIED,
             tls: None,

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+
+use crate::config::values::{Resumption, TlsUse};
 
 /// FTPS.
 #[derive(Debug, Args)]
@@ -33,26 +35,4 @@ pub(crate) struct TlsArguments {
     /// Implicit FTPS, where TLS begins with the connection: control address, by custom port 990; repeatable
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) implicit_tls: Vec<SocketAddr>,
-}
-
-/// Whether TLS is used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TlsUse {
-    /// No TLS
-    Off,
-    /// The client chooses
-    Allow,
-    /// No login and no data in clear
-    Require,
-}
-
-/// Whether data connections resume.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Resumption {
-    /// A data connection that does not is refused: nobody else can take the data
-    Require,
-    /// They may
-    Prefer,
-    /// They cannot
-    Off,
 }
