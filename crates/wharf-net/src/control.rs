@@ -213,28 +213,38 @@ impl ControlConnection {
         Ok(secured)
     }
 
-    /// Ends TLS and goes on in clear (CCC, RFC 4217 §12.3 and REIN, §11): says close_notify and waits for the client's, at
-    /// most `limit`. What came behind it in clear is handed to `take`.
+    /// Ends TLS and goes on in clear (CCC, RFC 2228 §3, and REIN, RFC 4217 §11), when both sides have said close_notify.
+    /// What came behind the client's in clear is handed to `take`.
+    ///
+    /// The client's turn comes first: lftp takes a close_notify that it has not asked for for the end of everything. One
+    /// that waits for ours gets it after half of `limit`.
     ///
     /// # Errors
-    /// When the client does not end its side.
+    /// When the client does not end its side within `limit`.
     pub async fn end_tls(&mut self, limit: Duration, take: impl FnOnce(&[u8])) -> io::Result<()> {
         let Some(mut channel) = self.tls.take() else { return Ok(()) };
-        let ended = async {
-            channel.close().map_err(io::Error::other)?;
-            flush(&mut channel, self).await?;
-            while !channel.peer_has_closed() {
-                match channel.receive(READ_PIECE, |buffer| self.stream.try_read(buffer)) {
-                    Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                    Ok(_) => channel.process().map_err(io::Error::other)?,
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable().await?,
-                    Err(error) => return Err(error),
-                }
+        let half = limit / 2;
+        let mut ended = tokio::time::timeout(half, self.await_close_notify(&mut channel)).await;
+        channel.close().map_err(io::Error::other)?;
+        flush(&mut channel, self).await?;
+        if ended.is_err() {
+            ended = tokio::time::timeout(half, self.await_close_notify(&mut channel)).await;
+        }
+        ended.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+        take(&channel.clear_rest());
+        Ok(())
+    }
+
+    async fn await_close_notify(&self, channel: &mut Channel) -> io::Result<()> {
+        while !channel.peer_has_closed() {
+            match channel.receive(READ_PIECE, |buffer| self.stream.try_read(buffer)) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) => channel.process().map_err(io::Error::other)?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable().await?,
+                Err(error) => return Err(error),
             }
-            take(&channel.clear_rest());
-            Ok(())
-        };
-        tokio::time::timeout(limit, ended).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        }
+        Ok(())
     }
 
     /// The address to bind data sockets to: the control connection's own, with its scope, any port.

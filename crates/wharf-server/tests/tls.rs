@@ -12,7 +12,10 @@ use wharf_net::tls::{CertificateSource, TlsVersion};
 use wharf_proto::command::Password;
 use wharf_server::auth::VirtualUser;
 use wharf_server::config::{CloseNotify, ResumptionPolicy, TlsPolicy, TlsSettings, UserTlsPolicy};
+use wharf_testkit::clients::{self, LftpMode};
 use wharf_testkit::directory::sample;
+use wharf_testkit::process::run;
+use wharf_testkit::skip;
 use wharf_testkit::tls::{FtpsClient, Mode, Secure, TLS12, TLS13, TestCertificate, TlsOptions};
 
 /// A server under TLS with these settings changed; its root holds `file`.
@@ -119,6 +122,26 @@ fn ccc_ends_tls_on_the_control_connection_only() {
         // And back.
         client.auth().log_in("test", "secret");
         assert_eq!(client.fetch(Mode::Epsv, "RETR file"), (b"content".to_vec(), true));
+    }
+}
+
+#[test]
+fn lftp_goes_on_in_clear_behind_ccc() {
+    if !clients::is_installed("lftp") {
+        skip!("lftp is not installed");
+    }
+    let serving = serve(|tls| {
+        tls.clear_control = true;
+        tls.resumption.policy = ResumptionPolicy::Prefer; // lftp forgets the session with the connection
+    });
+    for mode in [LftpMode::Passive, LftpMode::Active] {
+        let script = format!(
+            "set ftp:ssl-allow yes; set ftp:ssl-force yes; set ftp:ssl-protect-data yes; set ftp:ssl-use-ccc yes; \
+             set ssl:verify-certificate no; open ftp://test:secret@{}; cat file; cls -1",
+            serving.address
+        );
+        let run = run(&mut clients::lftp(mode, &script));
+        assert_eq!(run.assert_success().output(), "contentfile\n", "{run}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Real clients over FTPS: curl, lftp (GnuTLS), Python's ftplib, which cannot resume, and openssl.
+//! Real clients over FTPS: curl, wget and lftp (GnuTLS), Python's ftplib, which cannot resume, and openssl.
 
 #![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 
@@ -105,6 +105,30 @@ fn curl_sends_and_fetches_over_explicit_and_implicit_tls() {
         }
         let log = serving.served.stop();
         assert!(log.contains("resumed=true") && !log.contains("resumed=false"), "{log}");
+    }
+}
+
+#[test]
+fn wget_fetches_over_explicit_and_implicit_tls_in_both_modes() {
+    needs!("wget");
+    for listen in families() {
+        let serving = Serving::start(listen, &["--implicit-tls", listen]);
+        for (listener, implicit) in [(0, &[][..]), (1, &["--ftps-implicit"])] {
+            for mode in [&[][..], &["--no-passive-ftp"]] {
+                let mut command = clients::wget();
+                command.arg("--ca-certificate").arg(serving.certificate.certificate());
+                command.args(implicit).args(mode).args(["-O", "-", &serving.url("ftps", listener, "file")]);
+                let run = run(&mut command);
+                assert_same(
+                    &run.assert_success().stdout,
+                    &sample(LENGTH),
+                    &format!("{listen} {implicit:?} {mode:?}"),
+                );
+            }
+        }
+        let log = serving.served.stop();
+        assert!(!log.contains("resumed=false") && !log.contains("transfer failed"), "{log}");
+        assert_eq!(log.matches("resumed=true").count(), 4, "{log}");
     }
 }
 
