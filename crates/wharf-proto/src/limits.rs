@@ -39,8 +39,11 @@ pub const SESSIONS_OF_A_PASSIVE_PORT: usize = 64;
 pub const PROXY_HEADER: usize = 1024;
 /// Longest wait for a PROXY header.
 pub const PROXY_HEADER_TIME: Duration = Duration::from_secs(5);
-/// Data connections whose PROXY header is waited for at once; more are dropped.
-pub const PROXY_HEADERS_AT_ONCE: usize = 256;
+/// Longest ClientHello that is read to find out whose data connection it begins, in bytes.
+pub const CLIENT_HELLO: usize = 16 * 1024;
+/// Data connections at once of which it is not known yet whose they are, because their PROXY header or their ClientHello is
+/// waited for; more are dropped.
+pub const UNIDENTIFIED_DATA_CONNECTIONS: usize = 256;
 /// Longest wait for the login to be complete, from the greeting on, whatever the peer sends meanwhile.
 pub const LOGIN_TIME: Duration = Duration::from_secs(60);
 /// Longest silence of a control connection while nothing is being transferred.
