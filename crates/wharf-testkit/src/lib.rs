@@ -19,6 +19,7 @@
 
 pub mod clients;
 pub mod directory;
+mod janitor;
 pub mod namespace;
 pub mod pair;
 pub mod peers;
