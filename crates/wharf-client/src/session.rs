@@ -52,6 +52,8 @@ pub struct Session {
     /// Why the last 227 or 229 could not be read.
     pub(crate) unreadable: Option<String>,
     failure: Option<ControlFailure>,
+    /// The longest that this server took for a reply.
+    pub(crate) slowest_reply: Duration,
 }
 
 impl std::fmt::Debug for Session {
@@ -100,6 +102,7 @@ impl Session {
             working: None,
             unreadable: None,
             failure: None,
+            slowest_reply: Duration::ZERO,
         };
         session.greet_and_log_in().await?;
         session.learn_features().await?;
@@ -243,10 +246,11 @@ impl Session {
 
     /// The next final reply to a command. The time does not begin anew with what comes meanwhile (threat 28).
     pub(crate) async fn final_reply(&mut self, limit: Duration) -> Result<Reply, ControlFailure> {
-        let deadline = Instant::now() + limit;
+        let started = Instant::now();
         loop {
-            let answer = self.answer_before(deadline, limit).await?;
+            let answer = self.answer_before(started + limit, limit).await?;
             if let Some(reply) = self.final_of(answer)? {
+                self.slowest_reply = self.slowest_reply.max(started.elapsed());
                 return Ok(reply);
             }
         }

@@ -301,3 +301,15 @@ async fn epsv_that_gets_no_reply_is_left() {
     assert_eq!(works(&server, options(ModeChoice::Auto)).await, Pasv);
     server.finish_all();
 }
+
+#[tokio::test]
+async fn a_data_connection_that_the_server_drops_as_a_strangers_leads_to_the_next_rung() {
+    let server = ScriptedServer::start(|server| {
+        server.play(LOGIN).play(ASK).play("C: EPSV\nS: 229 ok (|||{port}|)\nC: RETR file");
+        server.accept_data().play("S: 150 here it comes").close_data();
+        server.play("S: 425 Security: Bad IP connecting.\nC: PASV\nS: 227 ok ({six})\nC: RETR file");
+        give_file(server);
+    });
+    assert_eq!(works(&server, options(ModeChoice::Auto)).await, Pasv);
+    server.finish();
+}
