@@ -31,7 +31,6 @@ const NEGOTIATION_TIME: Duration = Duration::from_secs(3);
 const LATE_DATA_TIME: Duration = Duration::from_secs(1);
 /// How long the first byte of a passive data connection, or its end, is waited for before it counts as open.
 const FIRST_SIGN_TIME: Duration = Duration::from_secs(1);
-
 /// What is to be transferred.
 pub(crate) struct Request {
     /// RETR, STOR, MLSD, …

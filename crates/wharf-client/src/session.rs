@@ -28,6 +28,9 @@ const QUIT_TIME: Duration = Duration::from_secs(2);
 /// How long a server that said 421 is given to really close.
 const GOODBYE_TIME: Duration = Duration::from_millis(300);
 
+/// With this a session of vsftpd is over, whatever else still comes over its control connection.
+const VSFTPD_DIES: &[u8] = b"OOPS: ";
+
 /// A session with a server, from the login to the end.
 ///
 /// A session that was lost, or in which the server went deaf, is set up anew by itself for the next operation; the
@@ -259,6 +262,9 @@ impl Session {
     /// The reply, if it is the final one to a command. A 421 that nobody asked for ends the session.
     pub(crate) fn final_of(&mut self, answer: Answer) -> Result<Option<Reply>, ControlFailure> {
         let Answer { reply, attribution } = answer;
+        if reply.text().starts_with(VSFTPD_DIES) {
+            self.usable = false;
+        }
         if attribution.command.is_some() {
             return Ok((!attribution.is_preliminary).then_some(reply));
         }

@@ -313,3 +313,22 @@ async fn a_data_connection_that_the_server_drops_as_a_strangers_leads_to_the_nex
     assert_eq!(works(&server, options(ModeChoice::Auto)).await, Pasv);
     server.finish();
 }
+
+#[tokio::test]
+async fn a_session_of_vsftpd_that_dies_at_a_full_range_is_replaced_by_a_new_one() {
+    let server = ScriptedServer::start_many("127.0.0.1:0".parse().unwrap(), 2, |number, server| {
+        if number == 0 {
+            // It goes on answering, but nothing of it can be relied on.
+            server
+                .play(LOGIN)
+                .play(ASK)
+                .play("C: EPSV\nS: 500 OOPS: vsf_sysutil_bind\nS: 500 OOPS: priv_sock_get_int");
+        } else {
+            server.play(LOGIN_AGAIN);
+            server.play("C: TYPE I\nS: 200 I\nC: PASV\nS: 227 ok ({six})\nC: RETR file");
+            give_file(server);
+        }
+    });
+    assert_eq!(works(&server, options(ModeChoice::Auto)).await, Pasv);
+    server.finish_all();
+}
