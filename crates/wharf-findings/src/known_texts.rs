@@ -246,6 +246,18 @@ pub const KNOWN_TEXTS: &[KnownText] = &[
     known(
         "Wharf",
         425,
+        Pattern::Pieces(&["Nothing connected to", "that address is private"]),
+        &[Cause::PasvPrivateAddress],
+    ),
+    known(
+        "Wharf",
+        425,
+        Pattern::Pieces(&["Nobody connected to", "from elsewhere"]),
+        &[Cause::DataPeerMismatch],
+    ),
+    known(
+        "Wharf",
+        425,
         Pattern::Start("Nothing connected to"),
         &[Cause::PassivePortFiltered, Cause::PortsUnpublished],
     ),
@@ -261,6 +273,13 @@ pub const KNOWN_TEXTS: &[KnownText] = &[
         Pattern::Pieces(&["refused the connection", "use passive mode"]),
         &[Cause::ClientRefusesInbound, Cause::PortUnroutable],
     ),
+    known(
+        "Wharf",
+        425,
+        Pattern::Start("The server's own system forbids connections to"),
+        &[Cause::ServerEgressBlocked],
+    ),
+    known("Wharf", 425, Pattern::Pieces(&["cannot be reached from this server"]), &[Cause::PortUnroutable]),
     known("Wharf", 425, Pattern::Start("Cannot connect from port"), &[Cause::SourcePortFiltered]),
     known("Wharf", 522, Pattern::Pieces(&["cannot tell an IPv6 address"]), &[Cause::FamilyMismatch]),
     known("Wharf", 522, Pattern::Start("This control connection is IPv"), &[Cause::FamilyMismatch]),

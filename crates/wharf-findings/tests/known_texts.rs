@@ -58,6 +58,27 @@ fn what_real_programs_say() {
         ),
         (
             425,
+            "Nothing connected to 192.0.2.2:40012 in 30 s: a firewall between you and this server probably blocks the passive range 40000-40100.",
+            &[PassivePortFiltered, PortsUnpublished],
+        ),
+        (
+            425,
+            "Nothing connected to 10.0.0.5:4000 in 30 s: that address is private, and you come from 192.0.2.1; use EPSV, and let this server advertise its outside address.",
+            &[PasvPrivateAddress],
+        ),
+        (
+            425,
+            "Nobody connected to 192.0.2.2:4000 from 192.0.2.1 in 30 s, but somebody did from elsewhere: your data connections probably leave from another address than your control connection.",
+            &[DataPeerMismatch],
+        ),
+        (
+            425,
+            "The server's own system forbids connections to 192.0.2.1:5; use passive mode.",
+            &[ServerEgressBlocked],
+        ),
+        (425, "192.0.2.1:5 cannot be reached from this server; use passive mode.", &[PortUnroutable]),
+        (
+            425,
             "192.0.2.1:5 did not answer in 9 s: a firewall or NAT before you probably drops incoming connections; use passive mode.",
             &[ClientRefusesInbound, PortUnroutable, ServerEgressBlocked],
         ),

@@ -1,16 +1,23 @@
-//! The control connection's socket.
+//! The control connection's socket, in clear or under TLS.
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 use wharf_proto::dialogue::{Endpoints, Side};
+
+use crate::proxy_protocol::Relayed;
+use crate::tls::{Channel, HandshakeError, Secured, Socket, TlsSession, flush, shake_hands};
 
 /// Longest piece that is read from a control connection at once, in bytes. It lies on the stack, so that an idle
 /// session owns no buffer.
 const READ_PIECE: usize = 4096;
+
+/// Longest piece that is encrypted at once, in bytes: one record.
+const WRITE_PIECE: usize = 16 * 1024;
 
 /// Silence after which the kernel asks whether the peer is still there, which reminds every NAT on the way of the control
 /// connection while a long transfer leaves it silent (root cause control-cut-idle). A server has thousands of them.
@@ -23,6 +30,9 @@ const KEEPALIVE_OF_CLIENT: Duration = Duration::from_secs(10);
 pub struct ControlConnection {
     stream: TcpStream,
     endpoints: Endpoints,
+    /// Apart, since few sessions have it and all of them are meant to be small.
+    relayed: Option<Box<Relayed>>,
+    tls: Option<Box<Channel>>,
 }
 
 /// What a control connection gave when it was ready to be read.
@@ -54,10 +64,24 @@ impl ControlConnection {
             Side::Client => KEEPALIVE_OF_CLIENT,
         };
         socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(keepalive).with_interval(keepalive))?;
-        Ok(Self { stream, endpoints })
+        Ok(Self { stream, endpoints, relayed: None, tls: None })
     }
 
-    /// Both ends, canonical.
+    /// Says that a balancer made the connection, and for whom: that is the client from here on.
+    #[must_use]
+    pub fn relayed_for(mut self, relayed: Relayed) -> Self {
+        self.endpoints = Endpoints::new(relayed.client, self.endpoints.server);
+        self.relayed = Some(Box::new(relayed));
+        self
+    }
+
+    /// What a balancer said about the connection.
+    #[must_use]
+    pub fn relayed(&self) -> Option<&Relayed> {
+        self.relayed.as_deref()
+    }
+
+    /// Both ends, canonical. Behind a balancer the client's is not the socket's.
     #[must_use]
     pub fn endpoints(&self) -> Endpoints {
         self.endpoints
@@ -69,9 +93,9 @@ impl ControlConnection {
     ///
     /// # Errors
     /// When the connection is broken.
-    pub async fn receive(&self, mut take: impl FnMut(&[u8])) -> io::Result<Received> {
+    pub async fn receive(&mut self, mut take: impl FnMut(&[u8])) -> io::Result<Received> {
         loop {
-            self.stream.readable().await?;
+            self.readable().await?;
             match self.try_receive(&mut take) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 other => return other,
@@ -83,15 +107,33 @@ impl ControlConnection {
     ///
     /// # Errors
     /// `WouldBlock`, or when the connection is broken.
-    pub fn try_receive(&self, mut take: impl FnMut(&[u8])) -> io::Result<Received> {
-        let mut piece = [0; READ_PIECE];
-        match self.stream.try_read(&mut piece)? {
-            0 => Ok(Received::End),
-            count => {
-                take(&piece[..count]);
-                Ok(Received::Bytes)
+    pub fn try_receive(&mut self, mut take: impl FnMut(&[u8])) -> io::Result<Received> {
+        match &mut self.tls {
+            Some(channel) => receive_secured(channel, &self.stream, take),
+            None => {
+                let mut piece = [0; READ_PIECE];
+                match self.stream.try_read(&mut piece)? {
+                    0 => Ok(Received::End),
+                    count => {
+                        take(&piece[..count]);
+                        Ok(Received::Bytes)
+                    }
+                }
             }
         }
+    }
+
+    /// Waits until something may have come.
+    ///
+    /// Cancel safe.
+    ///
+    /// # Errors
+    /// When the connection is broken.
+    pub async fn readable(&self) -> io::Result<()> {
+        if self.tls.as_ref().is_some_and(|channel| !channel.plain().is_empty()) {
+            return Ok(());
+        }
+        self.stream.readable().await
     }
 
     /// Sends from `output` what the socket takes now, at least one byte, and tells how many it were.
@@ -100,21 +142,36 @@ impl ControlConnection {
     ///
     /// # Errors
     /// When the connection is broken.
-    pub async fn send(&self, output: &[u8]) -> io::Result<usize> {
+    pub async fn send(&mut self, output: &[u8]) -> io::Result<usize> {
         loop {
-            match self.stream.try_write(output) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.stream.writable().await?,
+            match self.try_send(output) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable().await?,
                 other => return other,
             }
         }
     }
 
-    /// As [`send`](Self::send), but does not wait.
+    /// As [`send`](Self::send), but does not wait. Under TLS the last of it may be encrypted and still unsent:
+    /// [`has_unsent`](Self::has_unsent).
     ///
     /// # Errors
     /// `WouldBlock` where the socket takes nothing now, or when the connection is broken.
-    pub fn try_send(&self, output: &[u8]) -> io::Result<usize> {
-        self.stream.try_write(output)
+    pub fn try_send(&mut self, output: &[u8]) -> io::Result<usize> {
+        let Some(channel) = &mut self.tls else { return self.stream.try_write(output) };
+        // What was encrypted stays so: nothing more is, until all of it has been sent.
+        send_unsent(channel, &self.stream)?;
+        let piece = &output[..output.len().min(WRITE_PIECE)];
+        channel.encrypt(piece).map_err(io::Error::other)?;
+        match send_unsent(channel, &self.stream) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(piece.len()),
+        }
+    }
+
+    /// Whether something is encrypted that the socket has not taken.
+    #[must_use]
+    pub fn has_unsent(&self) -> bool {
+        self.tls.as_ref().is_some_and(|channel| !channel.unsent().is_empty())
     }
 
     /// Waits until the socket may take something.
@@ -127,12 +184,62 @@ impl ControlConnection {
         self.stream.writable().await
     }
 
-    /// Tells the peer that nothing more will come.
+    /// Tells the peer that nothing more will come: close_notify under TLS, and FIN.
     ///
     /// # Errors
     /// When the connection is broken.
-    pub fn finish(&self) -> io::Result<()> {
-        SockRef::from(&self.stream).shutdown(std::net::Shutdown::Write)
+    pub fn finish(&mut self) -> io::Result<()> {
+        if let Some(channel) = &mut self.tls {
+            // Everything else was sent, so that there is room; where there is none, nobody listens.
+            let _ = channel.close();
+            let _ = send_unsent(channel, &self.stream);
+        }
+        match SockRef::from(&self.stream).shutdown(std::net::Shutdown::Write) {
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()), // the peer has gone before us
+            other => other,
+        }
+    }
+
+    /// Waits for the client's TLS handshake, at most `limit`, and speaks TLS from then on. Whatever is still to be sent
+    /// in clear must have been sent.
+    ///
+    /// # Errors
+    /// When the handshake fails: then the connection is good for nothing any more.
+    pub async fn accept_tls(
+        &mut self,
+        session: &TlsSession,
+        limit: Duration,
+    ) -> Result<Secured, HandshakeError> {
+        let channel = session.control_channel().map_err(|error| HandshakeError::Failed(error.to_string()))?;
+        let mut channel = Box::new(channel);
+        let secured = shake_hands(&mut channel, self, limit).await?;
+        channel.rest();
+        self.tls = Some(channel);
+        Ok(secured)
+    }
+
+    /// Ends TLS and goes on in clear (CCC, RFC 4217 §12.3 and REIN, §11): says close_notify and waits for the client's, at
+    /// most `limit`. What came behind it in clear is handed to `take`.
+    ///
+    /// # Errors
+    /// When the client does not end its side.
+    pub async fn end_tls(&mut self, limit: Duration, take: impl FnOnce(&[u8])) -> io::Result<()> {
+        let Some(mut channel) = self.tls.take() else { return Ok(()) };
+        let ended = async {
+            channel.close().map_err(io::Error::other)?;
+            flush(&mut channel, self).await?;
+            while !channel.peer_has_closed() {
+                match channel.receive(READ_PIECE, |buffer| self.stream.try_read(buffer)) {
+                    Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                    Ok(_) => channel.process().map_err(io::Error::other)?,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable().await?,
+                    Err(error) => return Err(error),
+                }
+            }
+            take(&channel.clear_rest());
+            Ok(())
+        };
+        tokio::time::timeout(limit, ended).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// The address to bind data sockets to: the control connection's own, with its scope, any port.
@@ -145,4 +252,68 @@ impl ControlConnection {
         address.set_port(0);
         address
     }
+}
+
+impl Socket for ControlConnection {
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.try_read(buffer)
+    }
+
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.try_write(bytes)
+    }
+
+    fn acknowledge(&self) {
+        // Without it the handshake is slower, and no more.
+        let _ = SockRef::from(&self.stream).set_tcp_quickack(true);
+    }
+
+    async fn wait(&mut self, interest: Interest) -> io::Result<()> {
+        self.stream.ready(interest).await.map(|_| ())
+    }
+}
+
+/// Takes what has come under TLS.
+fn receive_secured(
+    channel: &mut Channel,
+    stream: &TcpStream,
+    mut take: impl FnMut(&[u8]),
+) -> io::Result<Received> {
+    // The client may have said something right behind its side of the handshake.
+    if channel.plain().is_empty() {
+        if channel.peer_has_closed() {
+            return Ok(Received::End);
+        }
+        let count = channel.receive(READ_PIECE, |buffer| stream.try_read(buffer));
+        match count {
+            // Commands come in whole lines: an end without close_notify cuts none in two that would be carried out.
+            Ok(0) => return Ok(Received::End),
+            Ok(_) => channel.process().map_err(io::Error::other)?,
+            Err(error) => {
+                channel.rest();
+                return Err(error);
+            }
+        }
+    }
+    let received = match channel.plain() {
+        [] if channel.peer_has_closed() => Ok(Received::End),
+        [] => Err(io::ErrorKind::WouldBlock.into()),
+        plain => {
+            take(plain);
+            Ok(Received::Bytes)
+        }
+    };
+    channel.plain_taken(channel.plain().len());
+    channel.rest();
+    received
+}
+
+/// Sends what is encrypted.
+fn send_unsent(channel: &mut Channel, stream: &TcpStream) -> io::Result<()> {
+    while !channel.unsent().is_empty() {
+        let count = stream.try_write(channel.unsent())?;
+        channel.sent(count);
+    }
+    channel.rest();
+    Ok(())
 }

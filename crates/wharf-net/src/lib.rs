@@ -2,7 +2,9 @@
 //!
 //! * [`control`]: the control connection's socket
 //! * [`passive_ports`]: ports to listen on, from a range or the kernel's
+//! * [`proxy_protocol`]: what a balancer says about whom it connects for
 //! * [`dtp`]: the data connection: opened in either direction, its peer verified, pumped, cut
+//! * [`tls`]: certificates, and what is encrypted
 //! * [`clock`]: wall time for the core, which has none
 //! * [`driver`]: what runs the sessions' futures
 
@@ -11,6 +13,8 @@ pub mod control;
 pub mod driver;
 pub mod dtp;
 pub mod passive_ports;
+pub mod proxy_protocol;
 mod registration;
+pub mod tls;
 
 pub use clock::Clock;

@@ -8,7 +8,7 @@ use rand::seq::SliceRandom;
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Connections that may wait to be accepted: strangers among them must not keep the rightful peer out.
-const BACKLOG: i32 = 32;
+const BACKLOG: i32 = 128;
 /// Ports tried at random before the whole range is walked through.
 const RANDOM_TRIES: usize = 8;
 
@@ -71,7 +71,7 @@ impl PassivePorts {
 }
 
 /// A non-blocking listener that is not registered with any runtime.
-fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+pub(crate) fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     let socket =
         Socket::new(Domain::for_address(address), Type::STREAM.nonblocking().cloexec(), Some(Protocol::TCP))?;
     // A port whose last data connection still rests in TIME_WAIT can be listened on again.

@@ -145,7 +145,7 @@ async fn a_file_arrives_whole_from_any_offset_and_size() {
             let client = reader(TcpStream::connect(listener.address()).unwrap());
             let (mut transfer, progress) = transfer(accept(listener).await);
             let sent = transfer.send_file(File::open(&path).unwrap(), offset as u64).await.unwrap();
-            transfer.finish().unwrap();
+            transfer.finish().await.unwrap();
             assert_eq!((sent, progress.bytes()), ((size - offset) as u64, (size - offset) as u64));
             assert!(client.join().unwrap().unwrap() == content[offset..], "{size} from {offset}");
         }
@@ -177,7 +177,7 @@ async fn line_ends_are_converted_both_ways() {
     let client = reader(TcpStream::connect(listener_out.address()).unwrap());
     let (mut out, _) = transfer(accept(listener_out).await);
     out.send_reader(&mut &b"one\ntwo\n"[..], true).await.unwrap();
-    out.finish().unwrap();
+    out.finish().await.unwrap();
     assert_eq!(client.join().unwrap().unwrap(), b"one\r\ntwo\r\n");
 
     let listener_in = listener();

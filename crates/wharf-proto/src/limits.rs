@@ -33,10 +33,22 @@ pub const PENDING_EVENTS: usize = 256;
 pub const UNKNOWN_COMMANDS_BEFORE_LOGIN: u8 = 3;
 /// Wrong passwords in one session after which a server hangs up.
 pub const LOGIN_FAILURES: u8 = 5;
+/// Sessions, of as many clients, that wait for their data connections on one passive port when the range is full.
+pub const SESSIONS_OF_A_PASSIVE_PORT: usize = 64;
+/// Longest PROXY header, in bytes.
+pub const PROXY_HEADER: usize = 1024;
+/// Longest wait for a PROXY header.
+pub const PROXY_HEADER_TIME: Duration = Duration::from_secs(5);
+/// Data connections whose PROXY header is waited for at once; more are dropped.
+pub const PROXY_HEADERS_AT_ONCE: usize = 256;
 /// Longest wait for the login to be complete, from the greeting on, whatever the peer sends meanwhile.
 pub const LOGIN_TIME: Duration = Duration::from_secs(60);
 /// Longest silence of a control connection while nothing is being transferred.
 pub const IDLE_TIME: Duration = Duration::from_secs(300);
+/// Longest wait for a TLS handshake to be complete, on the control and on each data connection.
+pub const TLS_HANDSHAKE_TIME: Duration = Duration::from_secs(20);
+/// Longest wait for a client to end its side of TLS after CCC or REIN.
+pub const TLS_END_TIME: Duration = Duration::from_secs(5);
 /// Longest wait for a data connection to come up, in either direction.
 pub const DATA_CONNECTION_TIME: Duration = Duration::from_secs(30);
 /// Longest time without a byte of progress on a data connection.
@@ -45,3 +57,5 @@ pub const DATA_STALL_TIME: Duration = Duration::from_secs(300);
 pub const CONNECT_TIME: Duration = Duration::from_secs(15);
 /// Longest wait of a client for a reply.
 pub const REPLY_TIME: Duration = Duration::from_secs(60);
+/// Longest wait of a PASV for the address of the name that is advertised.
+pub const ADVERTISED_NAME_TIME: Duration = Duration::from_secs(1);

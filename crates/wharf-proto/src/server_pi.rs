@@ -132,13 +132,25 @@ impl ServerPi {
         self.dialogue.tls_established(at);
     }
 
+    /// TLS began with the connection, before the greeting (implicit FTPS). Data are protected too unless PROT C is agreed.
+    pub fn tls_from_the_start(&mut self, at: Timestamp) {
+        self.dialogue.tls_from_the_start(at);
+    }
+
     /// Sends the greeting, 220 or 421.
     pub fn greet(&mut self, at: Timestamp, reply: &Reply) {
         self.say(at, reply);
     }
 
     /// Answers the command that is being carried out (or the transfer's status, on [`Action::ReportTransfer`]).
+    ///
+    /// 234 to AUTH is said only where nothing stands behind the AUTH; else the session ends (threat 6).
     pub fn reply(&mut self, at: Timestamp, reply: &Reply) {
+        if reply.code() == ReplyCode::SECURITY_EXCHANGE_COMPLETE && self.discard_behind_auth() {
+            let text = "Nothing may be sent behind AUTH before its 234 has come (RFC 4217); closing.";
+            self.close_with(at, &Reply::new(ReplyCode::SERVICE_NOT_AVAILABLE, text));
+            return;
+        }
         let attribution = self.say(at, reply);
         let Some(command) = attribution.command else { return };
         if attribution.is_preliminary {
@@ -146,9 +158,6 @@ impl ServerPi {
         }
         match command.verb() {
             Some(Verb::Quit) => self.close = Closing::Due,
-            Some(Verb::Auth) if reply.code() == ReplyCode::SECURITY_EXCHANGE_COMPLETE => {
-                self.discard_behind_auth();
-            }
             // The transfer is over: what it made ABOR wait for is done.
             Some(verb) if verb.role().is_transfer() => self.abort_requested = false,
             _ => {}
@@ -341,8 +350,8 @@ impl ServerPi {
         }
     }
 
-    /// What was pipelined behind AUTH came in clear and must not act inside TLS (threat 6).
-    fn discard_behind_auth(&mut self) {
+    /// What was pipelined behind AUTH came in clear and must not act inside TLS (threat 6). Tells whether there was any.
+    fn discard_behind_auth(&mut self) -> bool {
         let count = self.decoder.pending_bytes() + self.waiting_bytes + self.waiting.len();
         if count > 0 {
             self.dialogue.deviation(Deviation::BytesBehindAuth { by: Side::Client, count });
@@ -350,7 +359,7 @@ impl ServerPi {
         self.decoder.clear();
         self.waiting = VecDeque::new();
         self.waiting_bytes = 0;
-        self.quit_seen = false;
+        count > 0
     }
 
     fn say(&mut self, at: Timestamp, reply: &Reply) -> Attribution {

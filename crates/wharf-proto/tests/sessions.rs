@@ -221,8 +221,40 @@ fn security_goes_through_its_states() {
     assert_eq!(plan.protection, wharf_proto::command::ProtectionLevel::Private);
     assert_eq!(pair.send("CCC"), [200]);
     assert_eq!(pair.user.dialogue().state().security, SecurityState::ControlCleared);
+    assert!(pair.server_events.contains(&Event::ClearDue));
     assert_eq!(pair.send("REIN"), [220]);
     assert_eq!(pair.server.dialogue().state().security, SecurityState::Clear);
+    let cleared = |events: &[Event]| events.iter().filter(|event| **event == Event::ClearDue).count();
+    assert_eq!(cleared(&pair.server_events), 1, "CCC has ended TLS already");
+}
+
+#[test]
+fn rein_under_tls_ends_it() {
+    let mut pair = Pair::default();
+    pair.greet();
+    assert_eq!(pair.send("AUTH TLS"), [234]);
+    let at = pair.now();
+    pair.user.tls_established(at);
+    pair.server.tls_established(at);
+    assert_eq!(pair.send("REIN"), [220]);
+    for (dialogue, events) in
+        [(pair.user.dialogue(), &pair.user_events), (pair.server.dialogue(), &pair.server_events)]
+    {
+        assert_eq!(dialogue.state().security, SecurityState::Clear);
+        assert!(events.contains(&Event::ClearDue));
+    }
+}
+
+#[test]
+fn tls_from_the_start_protects_data_too() {
+    let mut pair = Pair::default();
+    let at = pair.now();
+    pair.server.tls_from_the_start(at);
+    pair.greet();
+    let state = pair.server.dialogue().state();
+    assert_eq!(state.security, SecurityState::Protected);
+    assert_eq!(state.protection, wharf_proto::command::ProtectionLevel::Private);
+    assert_eq!(pair.send_all(&["AUTH TLS", "PROT C"]), [503, 200]);
 }
 
 #[test]
@@ -231,10 +263,10 @@ fn what_is_pipelined_behind_auth_never_acts() {
     pair.greet();
     pair.inject_into_server(b"AUTH TLS\r\nUSER evil\r\nNOOP\r\nPASS x");
     assert!(pair.carried_out.iter().all(|command| matches!(command, Command::Auth(_))));
-    let at = pair.now();
-    pair.server.tls_established(at);
     pair.inject_into_server(b"\r\n");
-    assert!(pair.server.dialogue().state().user.is_none());
+    let dialogue = pair.server.dialogue();
+    assert!(dialogue.state().user.is_none() && dialogue.is_closing());
+    assert_eq!(dialogue.state().security, SecurityState::Clear);
     assert!(pair.server_events.iter().any(|event| {
         matches!(event, Event::Deviation(Deviation::BytesBehindAuth { by: Side::Client, .. }))
     }));

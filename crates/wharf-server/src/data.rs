@@ -1,22 +1,20 @@
 //! What was negotiated for the next data connection, and how it is opened.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Mutex;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use wharf_findings::Cause;
 use wharf_net::dtp::{
-    ActiveTarget, ConnectError, DataListener, DataStream, PeerVerified, SourcePort, connect_active,
+    ActiveTarget, ConnectError, DataStream, PeerVerified, PooledListener, SourcePort, connect_active,
 };
 
-use wharf_proto::dialogue::Side;
+use wharf_net::passive_ports::PassivePorts;
+use wharf_proto::dialogue::{Side, is_private};
 
-use crate::config::{ActiveSourcePort, Advertise};
+use crate::config::ActiveSourcePort;
 use crate::server::Shared;
-
-/// Longest wait of a PASV for a name's address.
-const NAME_WAIT: Duration = Duration::from_secs(1);
 
 /// What the last negotiation left.
 #[derive(Debug, Default)]
@@ -25,9 +23,19 @@ pub(crate) enum Negotiated {
     #[default]
     Nothing,
     /// PASV, EPSV: a listener waits.
-    Passive(DataListener),
+    Passive(Box<Awaited>),
     /// PORT, EPRT: the client listens there. The address was checked.
     Active(SocketAddr),
+}
+
+/// A passive data connection that is awaited.
+#[derive(Debug)]
+pub(crate) struct Awaited {
+    pub listener: PooledListener,
+    /// Where the client was told to connect to.
+    pub told: SocketAddr,
+    /// Whether it was told the address (227), and not the port alone (229).
+    pub names_address: bool,
 }
 
 /// Everything that opening a data connection needs.
@@ -52,7 +60,7 @@ impl Negotiated {
     /// Where the data connection is expected, and what probably keeps it away when it does not come.
     pub(crate) fn expected(&self) -> Option<(SocketAddr, Cause)> {
         match self {
-            Self::Passive(listener) => Some((listener.address(), Cause::PassivePortFiltered)),
+            Self::Passive(awaited) => Some((awaited.told, Cause::PassivePortFiltered)),
             Self::Active(target) => Some((*target, Cause::ClientRefusesInbound)),
             Self::Nothing => None,
         }
@@ -63,15 +71,38 @@ impl Negotiated {
         self,
         opening: Opening,
         shared: &Shared,
+    ) -> Result<(DataStream, PeerVerified), NotConnected> {
+        let (told, names_address) = match &self {
+            Self::Passive(awaited) => (Some(awaited.told), awaited.names_address),
+            Self::Active(_) | Self::Nothing => (None, false),
+        };
+        let range = match &shared.config.passive.ports {
+            PassivePorts::Any => None,
+            PassivePorts::Range(range) => Some(range.clone()),
+        };
+        self.connect(opening, shared).await.map_err(|error| NotConnected {
+            error,
+            told,
+            names_address,
+            client: opening.client,
+            range,
+        })
+    }
+
+    async fn connect(
+        self,
+        opening: Opening,
+        shared: &Shared,
     ) -> Result<(DataStream, PeerVerified), ConnectError> {
         let times = &shared.config.times;
         match self {
-            Self::Passive(listener) => {
+            Self::Passive(awaited) => {
+                let listener = awaited.listener;
                 let address = listener.address();
                 // One line says it; a scanner must not fill the log.
                 let mut said = false;
                 listener
-                    .accept(opening.client, times.data_connection, times.data_stall, |stranger| {
+                    .accept(times.data_connection, times.data_stall, |stranger| {
                         if std::mem::replace(&mut said, true) {
                             return;
                         }
@@ -87,7 +118,7 @@ impl Negotiated {
                     .await
             }
             Self::Active(target) => {
-                let source_port = shared.config.active_source_port;
+                let source_port = shared.config.active.source_port;
                 let mut active = ActiveTarget {
                     local: opening.local,
                     source_port: source_port.for_control_port(opening.control_port),
@@ -117,56 +148,53 @@ impl Negotiated {
     }
 }
 
-/// What probably keeps a data connection from coming up, as far as this end alone can tell.
-pub(crate) fn possible_cause(error: &ConnectError) -> Option<Cause> {
-    match error {
-        ConnectError::NothingConnected { .. } => Some(Cause::PassivePortFiltered),
-        ConnectError::Unanswered { .. } | ConnectError::Refused { .. } => Some(Cause::ClientRefusesInbound),
-        ConnectError::SourcePort { .. } => Some(Cause::SourcePortFiltered),
-        ConnectError::PairInUse { .. } | ConnectError::Kernel(_) => None,
-    }
-}
-
-/// Knows the address that a 227 tells.
+/// A data connection that did not come up, with all that this end knows about it. The log and the client are told the
+/// same sentence, which [`cannot_connect`](crate::replies::cannot_connect) makes of it.
 #[derive(Debug)]
-pub(crate) struct Advertiser {
-    rule: Option<Advertise>,
-    last_answer: Mutex<Option<Ipv4Addr>>,
+pub(crate) struct NotConnected {
+    pub error: ConnectError,
+    /// Where a passive one was told to go.
+    pub told: Option<SocketAddr>,
+    /// Whether its address was told too.
+    pub names_address: bool,
+    pub client: IpAddr,
+    /// The passive range.
+    pub range: Option<RangeInclusive<u16>>,
 }
 
-impl Advertiser {
-    pub(crate) fn new(rule: Option<Advertise>) -> Self {
-        Self { rule, last_answer: Mutex::new(None) }
+impl NotConnected {
+    /// What probably keeps it away, as far as this end alone can tell.
+    pub(crate) fn possible_cause(&self) -> Option<Cause> {
+        match &self.error {
+            ConnectError::NothingConnected { strangers: 1.., .. } => Some(Cause::DataPeerMismatch),
+            ConnectError::NothingConnected { .. } if self.is_private_told_outside() => {
+                Some(Cause::PasvPrivateAddress)
+            }
+            ConnectError::NothingConnected { .. } => Some(Cause::PassivePortFiltered),
+            ConnectError::Refused { source, .. } => Some(match source.kind() {
+                io::ErrorKind::PermissionDenied => Cause::ServerEgressBlocked,
+                io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => Cause::PortUnroutable,
+                _ => Cause::ClientRefusesInbound,
+            }),
+            ConnectError::Unanswered { .. } => Some(Cause::ClientRefusesInbound),
+            ConnectError::SourcePort { .. } => Some(Cause::SourcePortFiltered),
+            ConnectError::PairInUse { .. } | ConnectError::Kernel(_) => None,
+        }
     }
 
-    /// The address for a client that reached the server at `local`. A name is asked for at each PASV and no longer
-    /// than a second; while the resolver fails, its last good answer is told.
-    pub(crate) async fn address(&self, local: Ipv4Addr) -> Ipv4Addr {
-        let name = match &self.rule {
-            None => return local,
-            Some(Advertise::Address(address)) => return *address,
-            Some(Advertise::Name(name)) => name,
-        };
-        let lookup = tokio::time::timeout(NAME_WAIT, tokio::net::lookup_host((name.as_str(), 0))).await;
-        let answer = lookup.ok().and_then(Result::ok).and_then(|addresses| {
-            addresses
-                .filter_map(|address| match address.ip() {
-                    IpAddr::V4(v4) => Some(v4),
-                    IpAddr::V6(_) => None,
-                })
-                .next()
-        });
-        let mut last_answer = self.last_answer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        match answer {
-            Some(address) => {
-                *last_answer = Some(address);
-                address
-            }
-            None => {
-                let told = last_answer.unwrap_or(local);
-                tracing::warn!(name, %told, "the advertised name has no IPv4 address now");
-                told
-            }
+    /// Whether a client from outside was told an address of the inside.
+    pub(crate) fn is_private_told_outside(&self) -> bool {
+        self.names_address && self.told.is_some_and(|told| is_private(told.ip())) && !is_private(self.client)
+    }
+
+    /// The other end, as far as it is known.
+    pub(crate) fn endpoint(&self) -> Option<SocketAddr> {
+        match self.error {
+            ConnectError::NothingConnected { listener, .. } => Some(self.told.unwrap_or(listener)),
+            ConnectError::Refused { target, .. }
+            | ConnectError::Unanswered { target, .. }
+            | ConnectError::PairInUse { target, .. } => Some(target),
+            ConnectError::SourcePort { .. } | ConnectError::Kernel(_) => None,
         }
     }
 }

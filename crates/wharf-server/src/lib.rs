@@ -1,17 +1,23 @@
 //! The FTP server: sessions, commands, policy. The protocol itself is `wharf-proto`'s.
 
+mod advertised;
 pub mod auth;
 mod commands;
 pub mod config;
 mod data;
+mod followed_name;
 mod glob;
 mod listing;
+mod machine;
 mod replies;
 mod server;
 mod session;
+mod tls;
 mod transfer;
 pub mod transfer_log;
+mod warnings;
 
 pub use commands::UNSUPPORTED_VERBS;
 pub use config::ServerConfig;
-pub use server::{BindError, Server, ShutdownHandle, ShutdownStage};
+pub use server::{BindError, Server, ShutdownHandle, ShutdownStage, StartError};
+pub use tls::{CertificateReload, TlsSetupError};

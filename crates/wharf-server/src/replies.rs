@@ -4,11 +4,15 @@ use std::net::IpAddr;
 
 use wharf_net::dtp::{ConnectError, PumpError};
 use wharf_net::passive_ports::ListenError;
+use wharf_net::tls::HandshakeError;
 use wharf_proto::command::Text;
 use wharf_proto::dialogue::DataMode;
 use wharf_proto::pathname::escaped;
 use wharf_proto::{Pathname, Reply, ReplyCode};
 use wharf_storage::{PathError, StorageError, StoragePath};
+
+use crate::data::NotConnected;
+use crate::tls::TlsFailure;
 
 /// A reply of one line.
 macro_rules! fixed {
@@ -42,6 +46,23 @@ fixed! {
     nothing_to_abort = DATA_CONNECTION_OPEN "No transfer is running.";
     transfer_aborted = TRANSFER_ABORTED "Transfer aborted.";
     no_tls = NOT_IMPLEMENTED "TLS is not configured on this server.";
+    begin_tls = SECURITY_EXCHANGE_COMPLETE "Begin TLS now.";
+    only_tls = PARAMETER_NOT_IMPLEMENTED "Only AUTH TLS is supported.";
+    auth_switched_off = DENIED_BY_POLICY "AUTH is switched off on this port; use its implicit FTPS port, where it has one.";
+    buffer_size_zero = COMMAND_OKAY "PBSZ=0";
+    data_protected = COMMAND_OKAY "Data connections go through TLS.";
+    data_in_clear = COMMAND_OKAY "Data connections go in clear.";
+    only_c_and_p = PROTECTION_LEVEL_NOT_SUPPORTED "Only PROT C and PROT P are supported.";
+    data_tls_switched_off = DENIED_BY_POLICY "Data connections go in clear on this server: send PROT C.";
+    clear_data_denied = DENIED_BY_POLICY "This server wants TLS on data connections: send PROT P.";
+    stays_protected = DENIED_BY_POLICY "Data connections stay under TLS: PROT C behind PROT P is not allowed here.";
+    data_must_be_protected = DATA_PROTECTION_UNACCEPTABLE "This server wants TLS on data connections: send AUTH TLS before the login, then PBSZ 0 and PROT P.";
+    data_must_be_clear = DATA_PROTECTION_UNACCEPTABLE "Data connections go in clear on this server: send PROT C.";
+    not_under_tls = COMMAND_PROTECTION_DENIED "The control connection is not under TLS.";
+    control_in_clear = COMMAND_OKAY "The control connection goes on in clear.";
+    clear_control_denied = DENIED_BY_POLICY "The control connection stays under TLS: CCC is not allowed here.";
+    tls_required = NOT_LOGGED_IN "This server wants TLS: send AUTH TLS before USER.";
+    tls_required_for_user = NOT_LOGGED_IN "This login wants TLS: send AUTH TLS before USER.";
     not_implemented = NOT_IMPLEMENTED "Not supported by this server.";
     idle_too_long = SERVICE_NOT_AVAILABLE "Idle for too long, closing.";
     login_too_slow = SERVICE_NOT_AVAILABLE "No login in time, closing.";
@@ -65,7 +86,6 @@ fixed! {
     mlsd_wants_a_directory = PARAMETER_SYNTAX_ERROR "MLSD lists directories only; MLST tells about a file.";
     listing_too_long = FILE_UNAVAILABLE "That listing is too long for STAT; use LIST.";
     unlistable = FILE_UNAVAILABLE "No line can hold that name.";
-    no_listener = CANNOT_OPEN_DATA_CONNECTION "Cannot listen for a data connection.";
     english_only = PARAMETER_NOT_IMPLEMENTED "Only English is spoken here.";
 }
 
@@ -131,6 +151,14 @@ pub(crate) fn mode_disabled(mode: DataMode) -> Reply {
     Reply::new(ReplyCode::NOT_IMPLEMENTED, text)
 }
 
+/// 200 for PORT or EPRT with a private address that is not the client's, where the client's own is taken (S10).
+pub(crate) fn port_accepted_at(told: IpAddr, client: IpAddr) -> Reply {
+    Reply::new(
+        ReplyCode::COMMAND_OKAY,
+        format!("{told} cannot be reached from here; the data connection will go to you at {client}."),
+    )
+}
+
 /// 504 for PORT or EPRT to another host (RFC 2577 §3).
 pub(crate) fn foreign_host(told: IpAddr, client: IpAddr) -> Reply {
     Reply::new(
@@ -158,24 +186,48 @@ pub(crate) fn cannot_listen(error: &ListenError) -> Reply {
     Reply::new(ReplyCode::CANNOT_OPEN_DATA_CONNECTION, text)
 }
 
-/// 425 for a data connection that did not come up: what happened, and who can change it.
-pub(crate) fn cannot_connect(error: &ConnectError) -> Reply {
-    let text = match error {
-        ConnectError::NothingConnected { listener, waited, .. } => format!(
-            "Nothing connected to {listener} in {} s: a firewall between you and this server probably blocks that port.",
-            waited.as_secs()
-        ),
+/// 425 for a data connection that did not come up: what happened, and who can change it. The log says it in these words.
+pub(crate) fn cannot_connect(missed: &NotConnected) -> Reply {
+    let text = match &missed.error {
+        ConnectError::NothingConnected { listener, waited, strangers } => {
+            let told = missed.told.unwrap_or(*listener);
+            let seconds = waited.as_secs();
+            match (strangers, &missed.range) {
+                (1.., _) => format!(
+                    "Nobody connected to {told} from {} in {seconds} s, but somebody did from elsewhere: your data connections probably leave from another address than your control connection.",
+                    missed.client
+                ),
+                _ if missed.is_private_told_outside() => format!(
+                    "Nothing connected to {told} in {seconds} s: that address is private, and you come from {}; use EPSV, and let this server advertise its outside address.",
+                    missed.client
+                ),
+                (0, Some(range)) if range.contains(&told.port()) => format!(
+                    "Nothing connected to {told} in {seconds} s: a firewall between you and this server probably blocks the passive range {}-{}.",
+                    range.start(),
+                    range.end()
+                ),
+                _ => format!(
+                    "Nothing connected to {told} in {seconds} s: a firewall between you and this server probably blocks that port."
+                ),
+            }
+        }
         ConnectError::Unanswered { target, waited } => format!(
             "{target} did not answer in {} s: a firewall or NAT before you probably drops incoming connections; use passive mode.",
             waited.as_secs()
         ),
-        ConnectError::Refused { target, .. } => {
-            format!(
+        ConnectError::Refused { target, source } => match source.kind() {
+            std::io::ErrorKind::PermissionDenied => {
+                format!("The server's own system forbids connections to {target}; use passive mode.")
+            }
+            std::io::ErrorKind::NetworkUnreachable | std::io::ErrorKind::HostUnreachable => {
+                format!("{target} cannot be reached from this server; use passive mode.")
+            }
+            _ => format!(
                 "{target} refused the connection: nothing listens there, or a firewall rejects it; use passive mode."
-            )
-        }
+            ),
+        },
         ConnectError::PairInUse { .. } | ConnectError::SourcePort { .. } => {
-            format!("{}.", first_upper(&error.to_string()))
+            format!("{}.", first_upper(&missed.error.to_string()))
         }
         ConnectError::Kernel(_) => "Cannot open the data connection.".to_owned(),
     };
@@ -188,6 +240,10 @@ pub(crate) fn broken(error: &PumpError) -> Reply {
         PumpError::Network(_) => {
             Reply::new(ReplyCode::TRANSFER_ABORTED, "The data connection broke; transfer aborted.")
         }
+        PumpError::CloseNotifyMissing => Reply::new(
+            ReplyCode::TRANSFER_ABORTED,
+            "The data connection ended without close_notify, so that nobody can tell the whole file from a part; transfer aborted.",
+        ),
         PumpError::Stalled => {
             Reply::new(ReplyCode::TRANSFER_ABORTED, "Nothing moved for too long; transfer aborted.")
         }
@@ -203,6 +259,39 @@ pub(crate) fn broken(error: &PumpError) -> Reply {
             }
         },
     }
+}
+
+/// 522 for a data connection whose TLS did not come up (RFC 4217 §10.2), 426 for one that did and is not complete.
+pub(crate) fn tls_failure(failure: &TlsFailure) -> Reply {
+    let error = match failure {
+        TlsFailure::Handshake(error) => error,
+        TlsFailure::NotResumed => {
+            return Reply::new(
+                ReplyCode::NETWORK_PROTOCOL_NOT_SUPPORTED,
+                "The data connection did not resume the control connection's TLS session, which the setting resumption = \"require\" wants: use a client that resumes, or ask for resumption = \"prefer\".",
+            );
+        }
+        TlsFailure::ShorterThanAnnounced { announced, received } => {
+            return Reply::new(
+                ReplyCode::TRANSFER_ABORTED,
+                format!(
+                    "The data connection ended without close_notify after {received} bytes, and ALLO announced {announced}; transfer aborted."
+                ),
+            );
+        }
+    };
+    let advice = match error {
+        HandshakeError::Silent { .. } => {
+            ": begin TLS as soon as the data connection is up, or send PROT C to go in clear"
+        }
+        HandshakeError::InClear => ": PROT P is in effect; speak TLS, or send PROT C",
+        HandshakeError::NothingInCommon(_) | HandshakeError::Alert { is_about_version: true, .. } => {
+            ": update the client, so that it can do TLS 1.2 or later"
+        }
+        _ => "",
+    };
+    let text = format!("{}{advice}.", first_upper(&error.to_string()));
+    Reply::new(ReplyCode::NETWORK_PROTOCOL_NOT_SUPPORTED, text)
 }
 
 /// 550 or 553 for a path that leads nowhere.

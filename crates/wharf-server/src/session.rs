@@ -9,9 +9,12 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Sleep;
+use wharf_findings::Cause;
 use wharf_net::control::{ControlConnection, Received};
+use wharf_net::dtp::ThirdParties;
+use wharf_net::tls::TlsSession;
 use wharf_proto::command::Text;
-use wharf_proto::dialogue::{Deadlines, Deviation, Event, Refusal, Side, Timer};
+use wharf_proto::dialogue::{Deadlines, Deviation, Event, Refusal, SecurityState, Side, Timer};
 use wharf_proto::listing::mlsx::FactSelection;
 use wharf_proto::server_pi::{Action, ServerPi};
 use wharf_proto::{Reply, Timestamp, Verb, limits};
@@ -23,6 +26,7 @@ use crate::data::{Negotiated, Opening};
 use crate::listing::FACTS;
 use crate::replies;
 use crate::server::{Shared, ShutdownStage};
+use crate::tls::{Protection, ServerTls, handshake_cause};
 use crate::transfer::{Ended, Running, Task};
 
 /// Longest wait for a client to take the last replies.
@@ -40,8 +44,13 @@ pub(crate) struct Session {
     pub(crate) negotiated: Negotiated,
     pub(crate) facts: FactSelection,
     pub(crate) rename_from: Option<StoragePath>,
-    pub(crate) umask: Option<u32>,
+    pub(crate) umask: Option<u16>,
     pub(crate) login_failures: u8,
+    /// The size that ALLO told for the next upload, in bytes; 0 where it told none.
+    pub(crate) announced: u64,
+    /// The TLS that the control connection has or, after CCC, had.
+    pub(crate) secured: Option<Arc<TlsSession>>,
+    security_due: Option<SecurityDue>,
     control: ControlConnection,
     stage: watch::Receiver<ShutdownStage>,
     running: Option<Running>,
@@ -49,10 +58,21 @@ pub(crate) struct Session {
     input_ended: bool,
 }
 
+/// What has to be done to the control connection before anything else goes over it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SecurityDue {
+    /// The TLS handshake, with the connection (implicit FTPS).
+    HandshakeFirst,
+    /// The TLS handshake, behind 234.
+    Handshake,
+    /// The end of TLS, behind CCC or REIN; with it, whether data connections stay protected.
+    Clear { keeps_data: bool },
+}
+
 /// What ended a wait.
 enum Woken {
     TransferEnded(Ended),
-    Input(std::io::Result<Received>),
+    Readable(std::io::Result<()>),
     Writable(std::io::Result<()>),
     Timer,
     Shutdown,
@@ -64,6 +84,7 @@ impl Session {
         control: ControlConnection,
         shared: Arc<Shared>,
         stage: watch::Receiver<ShutdownStage>,
+        implicit_tls: bool,
     ) -> Box<Self> {
         let times = &shared.config.times;
         let deadlines = Deadlines { login: Some(times.login), idle: Some(times.idle), reply: None };
@@ -78,6 +99,9 @@ impl Session {
             rename_from: None,
             umask: None,
             login_failures: 0,
+            announced: 0,
+            secured: None,
+            security_due: implicit_tls.then_some(SecurityDue::HandshakeFirst),
             control,
             stage,
             running: None,
@@ -96,6 +120,9 @@ impl Session {
     }
 
     async fn serve(&mut self) -> std::io::Result<()> {
+        if let Some(due) = self.security_due.take() {
+            Box::pin(self.change_security(due)).await?;
+        }
         self.pi.greet(self.now(), &replies::greeting());
         if *self.stage.borrow_and_update() >= ShutdownStage::Draining {
             self.pi.close_with(self.now(), &replies::shutting_down());
@@ -104,16 +131,20 @@ impl Session {
             // Events before each action: a login that ended is forgotten before the next command is carried out, and a
             // time that is over brings about the last action.
             self.note_events();
+            if let Some(due) = self.security_due.take() {
+                Box::pin(self.change_security(due)).await?;
+                continue;
+            }
             // A client that does not take its replies gets no more of them; only the end does not wait for it.
             let has_room = self.pi.output().len() < limits::UNSENT_REPLIES || self.pi.dialogue().is_closing();
             if let Some(action) = has_room.then(|| self.pi.poll_action(self.now())).flatten() {
                 if self.act(action).await {
-                    return self.farewell().await;
+                    return Box::pin(self.farewell()).await;
                 }
                 continue;
             }
             if self.input_ended && self.running.is_none() && has_room {
-                return self.farewell().await;
+                return Box::pin(self.farewell()).await;
             }
             self.send_what_fits()?;
             if !has_room && self.pi.output().len() < limits::UNSENT_REPLIES {
@@ -121,19 +152,83 @@ impl Session {
             }
             match self.wait().await {
                 Woken::TransferEnded(ended) => self.transfer_done(&ended),
-                Woken::Input(Ok(Received::Bytes)) => {}
-                Woken::Input(Ok(Received::End)) => {
-                    // RFC 959 §4.1.1, QUIT: an unexpected close acts as ABOR and QUIT.
-                    self.input_ended = true;
-                    self.cut_transfer().await;
+                Woken::Readable(result) => {
+                    result?;
+                    self.take_input().await?;
                 }
-                Woken::Input(Err(error)) => return Err(error),
                 Woken::Writable(result) => result?,
                 Woken::Timer => {
                     self.timer = None;
                     self.pi.handle_timeout(self.now());
                 }
                 Woken::Shutdown => self.shutdown_stage_changed().await,
+            }
+        }
+    }
+
+    async fn take_input(&mut self) -> std::io::Result<()> {
+        let pi = &mut self.pi;
+        match self.control.try_receive(|bytes| pi.handle_input(bytes)) {
+            Ok(Received::Bytes) => Ok(()),
+            Ok(Received::End) => {
+                // RFC 959 §4.1.1, QUIT: an unexpected close acts as ABOR and QUIT.
+                self.input_ended = true;
+                self.cut_transfer().await;
+                Ok(())
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Begins or ends TLS on the control connection, when the reply that announces it has been sent.
+    async fn change_security(&mut self, due: SecurityDue) -> std::io::Result<()> {
+        self.say_all().await?;
+        match due {
+            SecurityDue::HandshakeFirst => {
+                self.begin_tls().await?;
+                self.pi.tls_from_the_start(self.now());
+            }
+            SecurityDue::Handshake => {
+                self.begin_tls().await?;
+                self.pi.tls_established(self.now());
+            }
+            SecurityDue::Clear { keeps_data } => {
+                let pi = &mut self.pi;
+                self.control.end_tls(limits::TLS_END_TIME, |bytes| pi.handle_input(bytes)).await?;
+                if !keeps_data {
+                    self.secured = None;
+                }
+                tracing::debug!(session = self.number, "the control connection goes on in clear");
+            }
+        }
+        Ok(())
+    }
+
+    /// The handshake of the control connection. A client that fails is told by an alert, and the session is over.
+    async fn begin_tls(&mut self) -> std::io::Result<()> {
+        let Some(tls) = &self.shared.tls else { return Err(std::io::ErrorKind::Unsupported.into()) };
+        let session = Arc::new(tls.acceptor.begin_session());
+        let limit = self.shared.config.times.tls_handshake;
+        let stops = self.stage.wait_for(|stage| *stage >= ShutdownStage::Draining);
+        let result = tokio::select! {
+            result = self.control.accept_tls(&session, limit) => result,
+            _ = stops => return Err(std::io::ErrorKind::ConnectionAborted.into()),
+        };
+        match result {
+            Ok(secured) => {
+                tracing::debug!(session = self.number, tls = %secured.version, "the control connection is under TLS");
+                self.secured = Some(session);
+                Ok(())
+            }
+            Err(error) => {
+                tracing::warn!(
+                    session = self.number, client = %self.client(), %error,
+                    possible_cause = handshake_cause(&error, false).map(Cause::id),
+                    "no TLS on the control connection"
+                );
+                self.hang_up().await?;
+                Err(std::io::Error::other(error))
             }
         }
     }
@@ -226,6 +321,11 @@ impl Session {
                 Event::TimedOut(Timer::Login) => self.pi.close_with(self.now(), &replies::login_too_slow()),
                 Event::TimedOut(Timer::Idle) => self.pi.close_with(self.now(), &replies::idle_too_long()),
                 Event::LoggedOut => self.forget_login(),
+                Event::HandshakeDue => self.security_due = Some(SecurityDue::Handshake),
+                Event::ClearDue => {
+                    let keeps_data = self.pi.dialogue().state().security == SecurityState::ControlCleared;
+                    self.security_due = Some(SecurityDue::Clear { keeps_data });
+                }
                 Event::Deviation(deviation) => self.note_deviation(&deviation),
                 _ => {}
             }
@@ -236,8 +336,17 @@ impl Session {
         tracing::debug!(session = self.number, ?deviation, "the client does what no RFC says");
     }
 
+    /// Who is logged in from now on.
+    pub(crate) fn set_identity(&mut self, identity: Option<Identity>) {
+        self.identity = identity;
+        if let Some(secured) = &self.secured {
+            let user = self.identity.as_ref().and(self.user());
+            secured.set_owner(user.map(|user| (user.as_bytes(), self.client())));
+        }
+    }
+
     fn forget_login(&mut self) {
-        self.identity = None;
+        self.set_identity(None);
         self.directory = StoragePath::root();
         self.negotiated = Negotiated::Nothing;
         self.rename_from = None;
@@ -246,7 +355,7 @@ impl Session {
 
     /// Sends what the socket takes now.
     fn send_what_fits(&mut self) -> std::io::Result<()> {
-        while !self.pi.output().is_empty() {
+        while !self.pi.output().is_empty() || self.control.has_unsent() {
             match self.control.try_send(self.pi.output()) {
                 Ok(count) => self.pi.output_written(count),
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
@@ -260,10 +369,16 @@ impl Session {
     async fn farewell(&mut self) -> std::io::Result<()> {
         // A client that is slow to close holds no passive port (S11).
         self.negotiated = Negotiated::Nothing;
+        self.say_all().await?;
+        self.hang_up().await
+    }
+
+    /// Sends all replies, as long as the client takes them.
+    async fn say_all(&mut self) -> std::io::Result<()> {
         let said = async {
             loop {
                 self.send_what_fits()?;
-                if self.pi.output().is_empty() {
+                if self.pi.output().is_empty() && !self.control.has_unsent() {
                     return Ok::<_, std::io::Error>(());
                 }
                 self.control.writable().await?;
@@ -271,7 +386,11 @@ impl Session {
         };
         tokio::time::timeout(LAST_WORDS, said)
             .await
-            .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
+            .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))?
+    }
+
+    /// Ends our side, and reads what still comes until the client has closed, or its time is over.
+    async fn hang_up(&mut self) -> std::io::Result<()> {
         self.control.finish()?;
         let drained = async { while let Ok(Received::Bytes) = self.control.receive(|_| {}).await {} };
         let _ = tokio::time::timeout(FAREWELL, drained).await;
@@ -297,6 +416,7 @@ impl Session {
         }
         let Self { control, pi, running, timer, stage, input_ended, .. } = self;
         let unsent = pi.output().len();
+        let has_unsent = unsent > 0 || control.has_unsent();
         let wants_input = pi.wants_input() && !*input_ended && unsent < limits::UNSENT_REPLIES;
         tokio::select! {
             biased;
@@ -304,8 +424,8 @@ impl Session {
                 Some(running) => running.work.as_mut().poll(context),
                 None => Poll::Pending,
             }) => Woken::TransferEnded(ended),
-            received = control.receive(|bytes| pi.handle_input(bytes)), if wants_input => Woken::Input(received),
-            writable = control.writable(), if unsent > 0 => Woken::Writable(writable),
+            readable = control.readable(), if wants_input => Woken::Readable(readable),
+            writable = control.writable(), if has_unsent => Woken::Writable(writable),
             () = poll_fn(|context| match timer {
                 Some(timer) => timer.as_mut().poll(context),
                 None => Poll::Pending,
@@ -339,6 +459,11 @@ impl Session {
         self.control.data_address(Side::Server)
     }
 
+    /// The address that the client reached, as a balancer tells it.
+    pub(crate) fn proxied_address(&self) -> Option<IpAddr> {
+        self.control.relayed().map(|relayed| relayed.destination.ip())
+    }
+
     /// The port that the client reached.
     pub(crate) fn control_port(&self) -> u16 {
         self.control.endpoints().server.port()
@@ -352,6 +477,22 @@ impl Session {
         }
     }
 
+    /// The hosts beside the client with which this user may exchange files (S16).
+    pub(crate) fn third_parties(&self) -> ThirdParties {
+        let name: &[u8] = match &self.identity {
+            None => return ThirdParties::Nobody,
+            Some(Identity::Anonymous(_)) => b"anonymous",
+            Some(Identity::User(name)) => name,
+        };
+        if self.shared.config.fxp.users.iter().any(|user| user == name) {
+            ThirdParties::Anyone
+        } else if self.shared.fxp_networks.is_empty() {
+            ThirdParties::Nobody
+        } else {
+            ThirdParties::Networks(self.shared.fxp_networks.clone())
+        }
+    }
+
     /// Whether files are converted in the present type.
     pub(crate) fn converts_ascii(&self) -> bool {
         self.pi.dialogue().state().representation == wharf_proto::command::Representation::Ascii
@@ -362,6 +503,7 @@ impl Session {
     /// out.
     pub(crate) fn task(&mut self, verb: Verb, path: StoragePath) -> Result<Task, Reply> {
         let authenticated = self.pi.authenticated().ok_or_else(|| Refusal::NotLoggedIn.reply())?;
+        let announced = std::mem::take(&mut self.announced);
         Ok(Task {
             verb,
             path,
@@ -375,8 +517,19 @@ impl Session {
             authenticated,
             ascii: self.converts_ascii(),
             identity: self.identity.clone().unwrap_or(Identity::Anonymous(Vec::new())),
+            protection: Protection::of(self, announced)?,
             negotiated: std::mem::take(&mut self.negotiated),
         })
+    }
+
+    /// TLS, where this server has it.
+    pub(crate) fn tls(&self) -> Option<&ServerTls> {
+        self.shared.tls.as_deref()
+    }
+
+    /// Whether the control connection is under TLS.
+    pub(crate) fn is_secured(&self) -> bool {
+        self.pi.dialogue().state().security == SecurityState::Protected
     }
 
     /// The user's name that was given with USER.

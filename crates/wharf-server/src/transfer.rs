@@ -9,15 +9,17 @@ use std::time::Instant;
 use tokio::io::AsyncRead;
 use wharf_findings::Cause;
 use wharf_net::dtp::{ConnectError, Progress, PumpError, Transfer};
+use wharf_net::tls::{Secured, TlsVersion};
 use wharf_proto::dialogue::{Authenticated, DataEvent};
 use wharf_proto::pathname::escaped;
 use wharf_proto::{Reply, Verb};
 use wharf_storage::{Sink, SinkKind, Source, SourceKind, StorageError, StoragePath};
 
 use crate::auth::Identity;
-use crate::data::{Negotiated, Opening, possible_cause};
+use crate::data::{Negotiated, NotConnected, Opening};
 use crate::replies;
 use crate::server::Shared;
+use crate::tls::{Protection, TlsFailure};
 
 /// A transfer that runs beside the control connection.
 pub(crate) struct Running {
@@ -51,6 +53,8 @@ pub(crate) struct Task {
     pub path: StoragePath,
     pub shared: Arc<Shared>,
     pub negotiated: Negotiated,
+    /// TLS on the data connection.
+    pub protection: Option<Protection>,
     pub opening: Opening,
     pub authenticated: Authenticated,
     pub ascii: bool,
@@ -69,7 +73,8 @@ pub(crate) enum Payload {
 
 /// Why a transfer failed after its 1yz.
 enum Failure {
-    Connect(ConnectError),
+    Connect(NotConnected),
+    Tls(TlsFailure),
     Pump(PumpError),
     Storage(StorageError),
 }
@@ -77,8 +82,21 @@ enum Failure {
 impl Failure {
     fn possible_cause(&self) -> Option<Cause> {
         match self {
-            Self::Connect(error) => possible_cause(error),
-            Self::Pump(_) | Self::Storage(_) => None,
+            Self::Connect(missed) => missed.possible_cause(),
+            Self::Tls(failure) => failure.cause(),
+            Self::Pump(PumpError::CloseNotifyMissing) => Some(Cause::MissingCloseNotify),
+            Self::Pump(PumpError::Network(_) | PumpError::Stalled) => Some(Cause::TransferCut),
+            Self::Pump(PumpError::Local(_)) | Self::Storage(_) => None,
+        }
+    }
+}
+
+impl Failure {
+    /// Where a data connection did not come up.
+    fn endpoint(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Connect(missed) => missed.endpoint(),
+            _ => None,
         }
     }
 }
@@ -104,7 +122,8 @@ impl Task {
     }
 
     async fn run(self, payload: Payload, progress: Arc<Progress>) -> Ended {
-        let Self { verb, path, shared, negotiated, opening, authenticated, ascii, identity } = self;
+        let Self { verb, path, shared, negotiated, protection, opening, authenticated, ascii, identity } =
+            self;
         let mut account = Account {
             verb,
             path,
@@ -115,17 +134,23 @@ impl Task {
             progress: progress.clone(),
             begun: Instant::now(),
             awaited: negotiated.expected(),
+            endpoint: None,
+            secured: None,
             is_closed: false,
         };
         let opened_by = negotiated.opener();
         let mut seen = Vec::new();
         let result = async {
-            let (stream, peer) = negotiated.open(opening, &shared).await.map_err(Failure::Connect)?;
+            let (mut stream, peer) = negotiated.open(opening, &shared).await.map_err(Failure::Connect)?;
             account.awaited = None;
+            account.endpoint = Some(stream.peer());
             let (server, client) = (stream.local(), stream.peer());
             seen.push(DataEvent::Opened { by: opened_by, client, server });
+            if let Some(protection) = &protection {
+                account.secured = Some(protection.secure(&mut stream).await.map_err(Failure::Tls)?);
+            }
             let transfer = Transfer::open(stream, authenticated, peer, progress.clone());
-            move_payload(transfer, payload, ascii).await
+            move_payload(transfer, payload, ascii, protection.as_ref()).await
         }
         .await;
         let bytes = progress.bytes();
@@ -133,19 +158,22 @@ impl Task {
             Ok(()) if verb.role() == wharf_proto::verb::Role::Listing => replies::listing_complete(),
             Ok(()) => replies::transfer_complete(),
             Err(Failure::Connect(error)) => replies::cannot_connect(error),
+            Err(Failure::Tls(failure)) => replies::tls_failure(failure),
             Err(Failure::Pump(error)) => replies::broken(error),
             Err(Failure::Storage(error)) => replies::storage(error),
         };
         match &result {
             Ok(()) => account.complete(),
-            Err(failure) => account.failed(&reply, failure.possible_cause()),
+            Err(failure) => account.failed(&reply, failure),
         }
         seen.push(DataEvent::Progress { bytes });
         seen.push(match &result {
             Ok(()) => DataEvent::Closed,
-            Err(Failure::Connect(ConnectError::Refused { .. })) => DataEvent::Refused,
+            Err(Failure::Connect(NotConnected { error: ConnectError::Refused { .. }, .. })) => {
+                DataEvent::Refused
+            }
             Err(Failure::Connect(_)) => DataEvent::Unanswered,
-            Err(Failure::Pump(_) | Failure::Storage(_)) => DataEvent::Cut,
+            Err(Failure::Tls(_) | Failure::Pump(_) | Failure::Storage(_)) => DataEvent::Cut,
         });
         Ended { reply, seen }
     }
@@ -164,6 +192,10 @@ struct Account {
     begun: Instant,
     /// Where the data connection is still waited for, and what probably keeps it away.
     awaited: Option<(SocketAddr, Cause)>,
+    /// The other end of the data connection, once it is up.
+    endpoint: Option<SocketAddr>,
+    /// What TLS agreed on.
+    secured: Option<Secured>,
     is_closed: bool,
 }
 
@@ -172,19 +204,29 @@ impl Account {
         let millis = self.millis();
         tracing::info!(
             session = self.opening.session, verb = %self.verb, path = %escaped(self.path.as_bytes()),
-            bytes = self.progress.bytes(), millis, "transfer complete"
+            bytes = self.progress.bytes(), millis, tls = self.tls(), resumed = self.resumed(), "transfer complete"
         );
         self.close(true);
     }
 
-    fn failed(mut self, reply: &Reply, possible_cause: Option<Cause>) {
-        let possible_cause = possible_cause.map(Cause::id);
+    fn failed(mut self, reply: &Reply, failure: &Failure) {
+        let possible_cause = failure.possible_cause().map(Cause::id);
+        let endpoint = failure.endpoint().or(self.endpoint).map(tracing::field::display);
         tracing::warn!(
             session = self.opening.session, verb = %self.verb, path = %escaped(self.path.as_bytes()),
-            bytes = self.progress.bytes(), client = %self.opening.client, reply = %reply,
-            possible_cause, "transfer failed"
+            bytes = self.progress.bytes(), client = %self.opening.client, endpoint, reply = %reply,
+            tls = self.tls(), resumed = self.resumed(), possible_cause, "transfer failed"
         );
         self.close(false);
+    }
+
+    /// The version of TLS, where there is any.
+    fn tls(&self) -> Option<tracing::field::DisplayValue<TlsVersion>> {
+        self.secured.map(|secured| tracing::field::display(secured.version))
+    }
+
+    fn resumed(&self) -> Option<bool> {
+        self.secured.map(|secured| secured.is_resumed)
     }
 
     fn millis(&self) -> u64 {
@@ -229,15 +271,20 @@ impl Drop for Account {
 }
 
 /// Moves everything; ends the data connection in order only when all of it was moved.
-async fn move_payload(mut transfer: Transfer, payload: Payload, ascii: bool) -> Result<(), Failure> {
+async fn move_payload(
+    mut transfer: Transfer,
+    payload: Payload,
+    ascii: bool,
+    protection: Option<&Protection>,
+) -> Result<(), Failure> {
     let result = match payload {
         Payload::Source(source) => send(&mut transfer, source, ascii).await,
-        Payload::Sink(sink) => receive(&mut transfer, sink, ascii).await,
+        Payload::Sink(sink) => receive(&mut transfer, sink, ascii, protection).await,
         Payload::Listing(mut listing) => send_listing(&mut transfer, &mut listing).await,
     };
     match result {
         Ok(()) => {
-            transfer.finish()?;
+            transfer.finish().await?;
             Ok(())
         }
         Err(failure) => {
@@ -265,19 +312,25 @@ async fn send(transfer: &mut Transfer, source: Source, ascii: bool) -> Result<()
     Ok(())
 }
 
-async fn receive(transfer: &mut Transfer, mut sink: Sink, ascii: bool) -> Result<(), Failure> {
-    match sink.kind_mut() {
+async fn receive(
+    transfer: &mut Transfer,
+    mut sink: Sink,
+    ascii: bool,
+    protection: Option<&Protection>,
+) -> Result<(), Failure> {
+    let received = match sink.kind_mut() {
         SinkKind::File(file) => {
             let file = file.try_clone().map_err(PumpError::Local)?;
             if ascii {
-                transfer.receive_text_to_file(file).await?;
+                transfer.receive_text_to_file(file).await?
             } else {
-                transfer.receive_to_file(file).await?;
+                transfer.receive_to_file(file).await?
             }
         }
-        SinkKind::Stream(writer) => {
-            transfer.receive_to_writer(&mut **writer, ascii).await?;
-        }
+        SinkKind::Stream(writer) => transfer.receive_to_writer(&mut **writer, ascii).await?,
+    };
+    if let Some(protection) = protection {
+        protection.judge_upload(received).map_err(Failure::Tls)?;
     }
     sink.finish().await?;
     Ok(())

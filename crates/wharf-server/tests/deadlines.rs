@@ -3,75 +3,19 @@
 
 #![allow(clippy::unwrap_used, reason = "tests fail loudly")]
 
+mod common;
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use tokio::runtime::Runtime;
-use wharf_net::passive_ports::PassivePorts;
-use wharf_proto::command::Password;
-use wharf_server::auth::{Accounts, VirtualUser};
-use wharf_server::config::{ActiveSourcePort, AsciiPolicy, Modes, Times};
-use wharf_server::{Server, ServerConfig, ShutdownHandle};
-use wharf_storage::LocalStorage;
-use wharf_testkit::TestDirectory;
+use common::{SHORT, Serving, UNHURRIED};
+use wharf_net::tls::CertificateSource;
+use wharf_server::config::{Times, TlsSettings};
 use wharf_testkit::directory::sample;
 use wharf_testkit::scripted::ScriptedClient;
-
-/// A time that passes while a test waits for it.
-const SHORT: Duration = Duration::from_millis(400);
-/// A time that no test lives to see.
-const LONG: Duration = Duration::from_secs(300);
-
-const UNHURRIED: Times =
-    Times { login: LONG, idle: LONG, data_connection: LONG, data_stall: LONG, drain: LONG };
-
-/// A server of this process.
-struct Serving {
-    // Dropped first, so that the sessions end before the directory goes.
-    runtime: Option<Runtime>,
-    address: SocketAddr,
-    shutdown: ShutdownHandle,
-    root: TestDirectory,
-}
-
-impl Serving {
-    fn start(times: Times) -> Self {
-        let root = TestDirectory::new();
-        let runtime = Runtime::new().unwrap();
-        let user = VirtualUser { name: b"test".to_vec(), password: Password::new("secret").unwrap() };
-        let config = ServerConfig {
-            listen: vec![([127, 0, 0, 1], 0).into()],
-            skip_missing_addresses: false,
-            accounts: Accounts { anonymous: true, users: vec![user] },
-            write: true,
-            modes: Modes::BOTH,
-            passive_ports: PassivePorts::Any,
-            advertise: None,
-            active_source_port: ActiveSourcePort::Any,
-            ascii: AsciiPolicy::Convert,
-            times,
-        };
-        let storage = Arc::new(LocalStorage::open(root.path()).unwrap());
-        let (address, shutdown) = runtime.block_on(async {
-            let server = Server::bind(config, storage, None).unwrap();
-            let told = (server.addresses()[0], server.shutdown_handle());
-            tokio::spawn(server.run());
-            told
-        });
-        Self { runtime: Some(runtime), address, shutdown, root }
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
+use wharf_testkit::tls::{FtpsClient, Mode, TestCertificate, TlsOptions};
 
 #[test]
 fn a_client_that_says_nothing_is_sent_away() {
@@ -217,4 +161,58 @@ fn the_second_call_to_stop_ends_what_runs_and_a_client_that_reads_nothing() {
     serving.shutdown.advance();
     client.play("S: 426\nS: 421").expect_data_reset();
     client.expect_close();
+}
+
+/// A server under TLS, explicit and implicit, with a short time for handshakes.
+fn serve_tls(certificate: &TestCertificate) -> Serving {
+    let source = CertificateSource::Files { certificate: certificate.certificate(), key: certificate.key() };
+    Serving::start_with(|config| {
+        let mut tls = TlsSettings::new(vec![source]);
+        tls.implicit_listen = vec![([127, 0, 0, 1], 0).into()];
+        config.tls = Some(tls);
+        config.times = Times { tls_handshake: SHORT, ..UNHURRIED };
+    })
+}
+
+#[test]
+fn a_control_connection_that_never_speaks_tls_is_closed() {
+    let certificate = TestCertificate::new(&["localhost"]);
+    let serving = serve_tls(&certificate);
+    // The beginning of a handshake record, a byte at a time, is no handshake either.
+    for said in [&b""[..], b"\x16", b"\x16\x03\x01\x02\x00\x01\x00"] {
+        ScriptedClient::connect(serving.address)
+            .play("S: 220\nC: AUTH TLS\nS: 234")
+            .send(said)
+            .expect_close();
+        ScriptedClient::connect(serving.addresses[1]).send(said).expect_close();
+    }
+    let said = press(serving.addresses[1], b"\x16", Duration::from_millis(20));
+    assert!(said.is_empty() || said.starts_with('\x15'), "an alert at most: {said:?}");
+}
+
+#[test]
+fn a_data_connection_that_never_speaks_tls_is_given_up_and_the_session_lives_on() {
+    let certificate = TestCertificate::new(&["localhost"]);
+    let serving = serve_tls(&certificate);
+    serving.root.write("file", "content");
+    let mut client = FtpsClient::connect(serving.address, &TlsOptions::default());
+    client.auth().log_in("test", "secret");
+    for command in ["RETR file", "STOR new", "LIST"] {
+        for mode in Mode::ALL {
+            let negotiated = client.negotiate(mode);
+            client.expect(command, 150);
+            let mut stream = client.open(negotiated);
+            let (code, reply) = client.reply();
+            assert_eq!(code, 522, "{reply}");
+            assert!(reply.contains("No TLS handshake came in 0.4 s"), "{reply}");
+            assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0, "not a byte in clear");
+        }
+    }
+    // One that begins and does not go on.
+    let negotiated = client.negotiate(Mode::Epsv);
+    client.expect("RETR file", 150);
+    let mut stream = client.open(negotiated);
+    stream.write_all(b"\x16\x03\x01").unwrap();
+    assert!(client.reply().1.starts_with("522 The TLS handshake was not complete"));
+    assert_eq!(client.fetch(Mode::Epsv, "RETR file").0, b"content");
 }

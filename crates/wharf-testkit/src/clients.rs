@@ -117,20 +117,33 @@ pub fn tnftp_session(
 /// ```
 #[must_use]
 pub fn ftplib(address: std::net::SocketAddr, user: &str, password: &str, script: &str) -> Command {
+    python("ftp = ftplib.FTP(timeout=10)", address, user, password, script)
+}
+
+/// As [`ftplib`], over explicit TLS (class `ftplib.FTP_TLS`), data too. It never resumes a session.
+#[must_use]
+pub fn ftplib_tls(address: std::net::SocketAddr, user: &str, password: &str, script: &str) -> Command {
+    let script = format!("ftp.prot_p()\n{script}");
+    python("ftp = ftplib.FTP_TLS(timeout=10)", address, user, password, &script)
+}
+
+fn python(make: &str, address: std::net::SocketAddr, user: &str, password: &str, script: &str) -> Command {
     let mut command = clean("python3");
-    let start = "import ftplib, io, sys\n\
-                 host, port, user, password, script = sys.argv[1:]\n\
-                 ftp = ftplib.FTP(timeout=10)\n\
-                 ftp.connect(host, int(port))\n\
-                 ftp.login(user, password)\n\
-                 exec(script)\n";
+    let start = format!(
+        "import ftplib, io, sys\n\
+         host, port, user, password, script = sys.argv[1:]\n\
+         {make}\n\
+         ftp.connect(host, int(port))\n\
+         ftp.login(user, password)\n\
+         exec(script)\n"
+    );
     // pyenv's python3 is a script that wants the real home; ftplib reads no configuration there.
     if let Some(home) = std::env::var_os("HOME") {
         command.env("HOME", home);
     }
     command.args([
         "-c",
-        start,
+        &start,
         &address.ip().to_string(),
         &address.port().to_string(),
         user,

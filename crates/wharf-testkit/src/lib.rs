@@ -3,6 +3,7 @@
 //! | to test … | take |
 //! |---|---|
 //! | what goes over the wire, byte for byte | [`scripted::ScriptedServer`], [`scripted::ScriptedClient`] |
+//! | FTPS, and certificates | [`tls::FtpsClient`], [`tls::TestCertificate`] |
 //! | our client against real servers | [`peers::Peer`] |
 //! | our server with real clients | [`clients`], [`process::run`] |
 //! | ports 20 and 21, 127.0.0.2, IPv6 for sure | [`namespace::NetworkNamespace`] |
@@ -29,6 +30,7 @@ pub mod process;
 pub mod scripted;
 pub mod served;
 pub mod skipping;
+pub mod tls;
 
 pub use directory::TestDirectory;
 pub use ports::{free_port, has_ipv6};

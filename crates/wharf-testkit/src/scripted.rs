@@ -53,6 +53,8 @@ mod data;
 mod pattern;
 mod transcript;
 
+pub(crate) use data::accept_within;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};

@@ -3,6 +3,7 @@
 mod args;
 mod closed_output;
 mod commands;
+mod config;
 mod output;
 mod prompt;
 mod settings;

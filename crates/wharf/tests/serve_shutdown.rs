@@ -159,10 +159,10 @@ fn what_stops_a_start_is_told_in_a_sentence_with_exit_code_1() {
         (vec![root, "--listen", &taken], ["cannot listen on 127.0.0.1:", "another server runs there"]),
         (vec![root, "--listen", "192.0.2.1:0"], ["cannot listen on 192.0.2.1:0", "has no such address"]),
         (vec![root, "--xferlog", "/no/such/log"], ["cannot write the transfer log /no/such/log", "No such"]),
-        (vec![root, "--user", ":secret"], ["--user \"\"", "not empty"]),
+        (vec![root, "--user", ":secret"], ["user \"\"", "not empty"]),
         (vec![root, "--user", "me:"], ["the password of user me is empty", "anyone could log in"]),
-        (vec![root, "--user", "me:a", "--user", "me:b"], ["--user me is given twice", "one password"]),
-        (vec![root, "--anonymous", "--user", "FTP:secret"], ["--user FTP and --anonymous", "contradict"]),
+        (vec![root, "--user", "me:a", "--user", "me:b"], ["user me is given twice", "one password"]),
+        (vec![root, "--anonymous", "--user", "FTP:secret"], ["user FTP and anonymous access", "contradict"]),
     ] {
         let run = serve(&arguments);
         run.assert_code(1);
@@ -247,7 +247,7 @@ fn flags_about_a_mode_that_is_not_on_offer_are_a_warning() {
     let directory = TestDirectory::new();
     let root = directory.path().to_str().unwrap();
     for (modes, flag, value) in [
-        ("active", "--passive-ports", "40000-40099"),
+        ("active", "--passive-ports", "20000-20099"),
         ("active", "--advertise", "192.0.2.1"),
         ("passive", "--active-source-port", "any"),
     ] {

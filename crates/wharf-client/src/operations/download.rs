@@ -188,7 +188,7 @@ async fn take_all(
         transfer.receive_to_file(file).await?;
     }
     // The sender has ended in order already; whether our end of it still reaches him changes nothing.
-    let _ = transfer.finish();
+    let _ = transfer.finish().await;
     Ok(())
 }
 

@@ -217,7 +217,7 @@ impl Reading {
             }
             if count == 0 {
                 // The sender has ended in order already; whether our end of it still reaches him changes nothing.
-                let _ = transfer.finish();
+                let _ = transfer.finish().await;
                 return Ok(());
             }
         }

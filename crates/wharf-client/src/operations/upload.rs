@@ -117,7 +117,7 @@ impl Session {
                 let mut reader = tokio::fs::File::from_std(file);
                 transfer.send_reader(&mut reader, options.ascii).await?;
             }
-            transfer.finish()
+            transfer.finish().await
         };
         let (end, said) = self.attend(work, running.said.take()).await;
         let bytes = offset + progress.bytes();
@@ -197,7 +197,7 @@ impl Session {
             }
             same = theirs[..got] == ours[..];
             // One that sends more than it has is not listened to any longer; either way nothing is missing.
-            let _ = transfer.finish();
+            let _ = transfer.finish().await;
             Ok(())
         };
         let (_, said) = self.attend(work, running.said.take()).await;

@@ -15,7 +15,7 @@ pub(crate) static PASV_PRIVATE_ADDRESS: Entry = Entry {
         )
         .server("Advertise the outside address in passive mode, by number or by a name that follows it."),
     decided_by: &[Kind::PrivateAddressTold],
-    hinted_by: &[Kind::SynUnanswered],
+    hinted_by: &[Kind::SynUnanswered, Kind::ReplyReceived],
 };
 
 pub(crate) static PASV_WRONG_ADDRESS: Entry = Entry {

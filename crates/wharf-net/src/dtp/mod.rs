@@ -1,14 +1,17 @@
 //! The data transfer process (DTP of RFC 959 §2.2): the data connection, from its opening to its end.
 
 mod open;
+mod progress;
 mod pump;
+mod secured;
 mod stream;
 mod transfer;
 
 pub use open::{
-    ActiveTarget, ConnectError, DataListener, PeerVerified, SourcePort, Stranger, connect_active,
-    connect_passive,
+    ActiveTarget, ConnectError, DataListener, ExpectedPeer, PassivePool, PeerVerified, PooledListener,
+    SourcePort, Stranger, ThirdParties, connect_active, connect_passive,
 };
-pub use pump::{Progress, PumpError};
+pub use progress::Progress;
+pub use pump::PumpError;
 pub use stream::DataStream;
 pub use transfer::Transfer;

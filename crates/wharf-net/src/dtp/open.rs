@@ -1,5 +1,7 @@
 //! Opening a data connection in either direction, and knowing who is at the other end.
 
+mod pool;
+
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream as StdStream};
 use std::os::fd::{AsFd, OwnedFd};
@@ -15,6 +17,8 @@ use wharf_proto::dialogue::canonical_endpoint;
 use super::stream::DataStream;
 use crate::registration::watch;
 
+pub use pool::{ExpectedPeer, PassivePool, PooledListener, ThirdParties};
+
 /// Longest time in which a source port that is still taken by an older connection to the same client is tried again.
 const SOURCE_PORT_RETRY: Duration = Duration::from_secs(2);
 /// Pause between such tries. The kernel tells nobody when a pair of ports becomes free.
@@ -22,7 +26,7 @@ const SOURCE_PORT_PAUSE: Duration = Duration::from_millis(50);
 
 /// That the far end of a data connection is the one that the control connection belongs to.
 ///
-/// Only this module makes one, and no transfer can be opened without it.
+/// Only this module and its own ones make one, and no transfer can be opened without it.
 #[derive(Clone, Copy, Debug)]
 pub struct PeerVerified(());
 
@@ -179,6 +183,18 @@ fn take_rightful(
     strangers: &mut u32,
     on_stranger: &mut impl FnMut(Stranger),
 ) -> io::Result<Option<StdStream>> {
+    while let Some((accepted, from)) = accept_one(listener)? {
+        if from.ip() == expected {
+            return Ok(Some(accepted));
+        }
+        *strangers = strangers.saturating_add(1);
+        on_stranger(Stranger { from });
+    }
+    Ok(None)
+}
+
+/// Accepts a connection that is there, and tells where it comes from.
+fn accept_one(listener: &impl AsFd) -> io::Result<Option<(StdStream, SocketAddr)>> {
     loop {
         let accepted = match rustix::net::accept_with(
             listener,
@@ -190,13 +206,9 @@ fn take_rightful(
             Err(Errno::INTR | Errno::CONNABORTED) => continue,
             Err(error) => return Err(error.into()),
         };
-        let Ok(from) = accepted.peer_addr() else { continue };
-        let from = canonical_endpoint(from);
-        if from.ip() == expected {
-            return Ok(Some(accepted));
+        if let Ok(from) = accepted.peer_addr() {
+            return Ok(Some((accepted, canonical_endpoint(from))));
         }
-        *strangers = strangers.saturating_add(1);
-        on_stranger(Stranger { from });
     }
 }
 

@@ -8,7 +8,6 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -17,10 +16,12 @@ use rustix::io::{Errno, ReadWriteFlags, ioctl_fionbio, preadv2, retry_on_intr};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest};
-use tokio::sync::Semaphore;
 use wharf_proto::ascii::{AsciiDecoder, AsciiEncoder};
 
+use super::progress::{Progress, on_thread};
+use super::secured::{Decrypted, Encrypting, decrypt};
 use super::stream::DataStream;
+use crate::tls::Channel;
 
 /// What is left of a file, in bytes, up to which it is sent in place when its pages are in memory.
 const IN_PLACE: u64 = 256 * 1024;
@@ -29,7 +30,7 @@ const PIECE: u64 = 32 * 1024 * 1024;
 /// Bytes that one system call is asked for.
 const CALL: usize = 2 * 1024 * 1024;
 /// Size of the copy buffers, in bytes.
-const BUFFER: usize = 256 * 1024;
+pub(super) const BUFFER: usize = 256 * 1024;
 /// Bytes of an upload from which on it goes through a pipe: before that, a buffer costs less.
 const SPLICE_FROM: u64 = 1024 * 1024;
 /// Size of that pipe, in bytes: the most that Linux gives without asking (/proc/sys/fs/pipe-max-size).
@@ -49,74 +50,6 @@ const LINGER: Timespec = Timespec { tv_sec: 0, tv_nsec: 2_000_000 };
 /// `f_type` of tmpfs (statfs(2)), whose files are always in memory.
 const TMPFS_MAGIC: u64 = 0x0102_1994;
 
-/// What a transfer shares with whoever watches it: the bytes of payload moved so far, and whether a thread is at work.
-#[derive(Debug)]
-pub struct Progress {
-    bytes: AtomicU64,
-    /// The transfer's future was dropped: what still works for it stops.
-    is_cut: AtomicBool,
-    /// Held by the blocking thread that works for the transfer.
-    at_work: Arc<Semaphore>,
-}
-
-impl Default for Progress {
-    fn default() -> Self {
-        Self {
-            bytes: AtomicU64::new(0),
-            is_cut: AtomicBool::new(false),
-            at_work: Arc::new(Semaphore::new(1)),
-        }
-    }
-}
-
-impl Progress {
-    /// The count so far, in bytes.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
-    }
-
-    /// Waits until no thread works for the transfer: after its future was dropped, until its file is left alone.
-    pub async fn at_rest(&self) {
-        // Never closed, so this is no error.
-        let _ = self.at_work.acquire().await;
-    }
-
-    fn add(&self, bytes: u64) {
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    fn is_cut(&self) -> bool {
-        self.is_cut.load(Ordering::Relaxed)
-    }
-}
-
-/// Does `work` on a blocking thread. Where this future is dropped, the work is told to stop at its next step.
-async fn on_thread<T: Send + 'static>(
-    progress: &Arc<Progress>,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, PumpError> {
-    struct CutWhenDropped<'a>(&'a Progress, bool);
-    impl Drop for CutWhenDropped<'_> {
-        fn drop(&mut self) {
-            if !self.1 {
-                self.0.is_cut.store(true, Ordering::Relaxed);
-            }
-        }
-    }
-    let local = |error| PumpError::Local(io::Error::other(error));
-    let permit = progress.at_work.clone().acquire_owned().await.map_err(|error| local(error.to_string()))?;
-    let mut guard = CutWhenDropped(progress, false);
-    let result = tokio::task::spawn_blocking(move || {
-        let result = work();
-        drop(permit);
-        result
-    })
-    .await;
-    guard.1 = true;
-    result.map_err(|error| local(error.to_string()))
-}
-
 /// What a piece of work says that was told to stop; nobody hears it.
 fn cut() -> PumpError {
     PumpError::Network(io::ErrorKind::ConnectionAborted.into())
@@ -131,14 +64,21 @@ pub enum PumpError {
     /// Nothing moved for too long.
     #[error("the data connection stalled")]
     Stalled,
+    /// TLS ended without close_notify: nobody can tell the whole from a part.
+    #[error("the data connection ended without close_notify")]
+    CloseNotifyMissing,
     /// Reading or writing the file failed.
     #[error("{0}")]
     Local(io::Error),
 }
 
 /// An error of the socket.
-fn network(error: io::Error) -> PumpError {
-    if error.kind() == io::ErrorKind::TimedOut { PumpError::Stalled } else { PumpError::Network(error) }
+pub(super) fn network(error: io::Error) -> PumpError {
+    match error.kind() {
+        io::ErrorKind::TimedOut => PumpError::Stalled,
+        io::ErrorKind::UnexpectedEof => PumpError::CloseNotifyMissing,
+        _ => PumpError::Network(error),
+    }
 }
 
 /// An error of a call that reads one and writes the other.
@@ -175,13 +115,17 @@ pub(super) async fn send_file(
     offset: u64,
     progress: &Arc<Progress>,
 ) -> Result<u64, PumpError> {
-    let mut work = Sending { file, offset, copying: false, progress: progress.clone() };
     let start = offset;
-    let left = work.file.metadata().map_err(PumpError::Local)?.len().saturating_sub(offset);
+    let left = file.metadata().map_err(PumpError::Local)?.len().saturating_sub(offset);
+    let encrypting = stream.take_channel().map(|channel| Encrypting::new(channel, left));
+    let mut work = Sending { file, offset, copying: false, encrypting, progress: progress.clone() };
     if left <= IN_PLACE && is_in_memory(&work.file, offset, left) {
         loop {
             match work.push(&stream.shared())? {
-                Stop::End => return Ok(work.offset - start),
+                Stop::End => {
+                    stream.set_channel(work.encrypting.map(Encrypting::into_channel));
+                    return Ok(work.offset - start);
+                }
                 Stop::Piece => {}
                 Stop::Peer => stream.ready(Interest::WRITABLE).await.map_err(network)?,
             }
@@ -196,7 +140,10 @@ pub(super) async fn send_file(
         .await?;
         work = returned;
         match stop? {
-            Stop::End => return Ok(work.offset - start),
+            Stop::End => {
+                stream.set_channel(work.encrypting.map(Encrypting::into_channel));
+                return Ok(work.offset - start);
+            }
             Stop::Piece => {}
             Stop::Peer => stream.ready(Interest::WRITABLE).await.map_err(network)?,
         }
@@ -209,6 +156,8 @@ struct Sending {
     offset: u64,
     /// sendfile(2) does not work for this file: read and send instead.
     copying: bool,
+    /// Under TLS.
+    encrypting: Option<Encrypting>,
     progress: Arc<Progress>,
 }
 
@@ -231,7 +180,9 @@ impl Sending {
             if self.progress.is_cut() {
                 return Err(cut());
             }
-            let sent = if self.copying {
+            let sent = if let Some(encrypting) = &mut self.encrypting {
+                encrypting.send_from(&self.file, &mut self.offset, socket)
+            } else if self.copying {
                 self.copy(socket)
             } else {
                 sendfile(socket, &self.file, Some(&mut self.offset), CALL)
@@ -271,11 +222,12 @@ pub(super) async fn receive_to_file(
     ascii: bool,
     progress: &Arc<Progress>,
 ) -> Result<u64, PumpError> {
+    let channel = stream.take_channel();
     let mut work = Receiving {
-        file,
-        decoder: ascii.then(AsciiDecoder::new),
-        decoded: Vec::new(),
-        buffer: vec![0; BUFFER],
+        output: Output { file, decoder: ascii.then(AsciiDecoder::new), decoded: Vec::new() },
+        buffer: if channel.is_none() { vec![0; BUFFER] } else { Vec::new() },
+        channel,
+        tolerant: stream.tolerates_plain_end(),
         pipe: None,
         pace: Pace { is_fast: true, since: Instant::now(), from: 0 },
         received: 0,
@@ -290,7 +242,10 @@ pub(super) async fn receive_to_file(
         .await?;
         work = returned;
         match stop? {
-            Stop::End => return Ok(work.received),
+            Stop::End => {
+                stream.set_channel(work.channel);
+                return Ok(work.received);
+            }
             Stop::Piece => {}
             Stop::Peer => stream.ready(Interest::READABLE).await.map_err(network)?,
         }
@@ -299,15 +254,42 @@ pub(super) async fn receive_to_file(
 
 /// The state of an upload that moves between threads.
 struct Receiving {
-    file: File,
-    decoder: Option<AsciiDecoder>,
-    decoded: Vec<u8>,
+    output: Output,
     buffer: Vec<u8>,
+    /// Under TLS.
+    channel: Option<Box<Channel>>,
+    /// An end without close_notify is one, too.
+    tolerant: bool,
     /// Through which a long upload goes without being copied.
     pipe: Option<Pipe>,
     pace: Pace,
     received: u64,
     progress: Arc<Progress>,
+}
+
+/// Where an upload goes.
+struct Output {
+    file: File,
+    decoder: Option<AsciiDecoder>,
+    decoded: Vec<u8>,
+}
+
+impl Output {
+    /// Writes what came; nothing at the end.
+    fn write(&mut self, payload: &[u8]) -> Result<(), PumpError> {
+        let written = match &mut self.decoder {
+            None => payload,
+            Some(decoder) => {
+                self.decoded.clear();
+                decoder.decode(payload, &mut self.decoded);
+                if payload.is_empty() {
+                    decoder.finish(&mut self.decoded);
+                }
+                &self.decoded
+            }
+        };
+        self.file.write_all(written).map_err(PumpError::Local)
+    }
 }
 
 /// How fast a peer sends, judged from time to time.
@@ -388,21 +370,24 @@ impl Pipe {
 impl Receiving {
     /// Takes what is there, at most one buffer or pipe full.
     fn take(&mut self, socket: &OwnedFd) -> Result<Taken, PumpError> {
-        if self.decoder.is_none() && self.received >= SPLICE_FROM {
+        if let Some(taken) = self.take_secured(socket)? {
+            return Ok(taken);
+        }
+        if self.output.decoder.is_none() && self.received >= SPLICE_FROM {
             if self.pipe.is_none() {
                 self.pipe = Pipe::new().ok(); // without one the bytes are copied
             }
             if let Some(pipe) = &self.pipe {
-                return pipe.carry(socket, &mut self.file);
+                return pipe.carry(socket, &mut self.output.file);
             }
         }
         match retry_on_intr(|| rustix::io::read(socket, self.buffer.as_mut_slice())) {
             Ok(0) => {
-                self.write(0)?;
+                self.output.write(&[])?;
                 Ok(Taken::End)
             }
             Ok(count) => {
-                self.write(count)?;
+                self.output.write(&self.buffer[..count])?;
                 Ok(Taken::Bytes(count))
             }
             Err(Errno::AGAIN) => Ok(Taken::Nothing),
@@ -410,18 +395,22 @@ impl Receiving {
         }
     }
 
-    /// Writes the first `count` bytes of the buffer; none at the end.
-    fn write(&mut self, count: usize) -> Result<(), PumpError> {
-        let mut payload = &self.buffer[..count];
-        if let Some(decoder) = &mut self.decoder {
-            self.decoded.clear();
-            decoder.decode(payload, &mut self.decoded);
-            if count == 0 {
-                decoder.finish(&mut self.decoded);
+    /// As [`take`](Self::take), under TLS.
+    fn take_secured(&mut self, socket: &OwnedFd) -> Result<Option<Taken>, PumpError> {
+        let Some(channel) = &mut self.channel else { return Ok(None) };
+        Ok(Some(match decrypt(channel, socket, self.tolerant)? {
+            Decrypted::End => {
+                self.output.write(&[])?;
+                Taken::End
             }
-            payload = &self.decoded;
-        }
-        self.file.write_all(payload).map_err(PumpError::Local)
+            Decrypted::Payload => {
+                let count = channel.plain().len();
+                self.output.write(channel.plain())?;
+                channel.plain_taken(count);
+                Taken::Bytes(count)
+            }
+            Decrypted::Nothing => Taken::Nothing,
+        }))
     }
 
     /// Takes until the peer has nothing more, the piece or its time is over, or the end has come. A peer that was fast

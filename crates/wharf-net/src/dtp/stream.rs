@@ -2,6 +2,8 @@
 //!
 //! Most data connections of small files never wait: they are accepted, written and closed at once. Registering each
 //! with epoll costs more than the transfer itself.
+//!
+//! Under TLS the same holds; what is encrypted and decrypted goes through the stream's [`Channel`].
 
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream as StdStream};
@@ -15,6 +17,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::registration::watch;
+use crate::tls::{Channel, HandshakeError, Secured, Socket, TlsSession, flush, shake_hands};
 
 /// Calls that succeed at once, after which the task does something else for a moment.
 const CALLS_WITHOUT_WAIT: u32 = 16;
@@ -30,7 +33,14 @@ pub struct DataStream {
     stall: Duration,
     /// Calls since there was a wait.
     calls: u32,
+    tls: Option<Box<Channel>>,
+    tolerates_plain_end: bool,
 }
+
+/// Most payload that is encrypted in one go, in bytes.
+pub(super) const ENCRYPT: usize = 256 * 1024;
+/// Bytes behind a connection's end that are read, so that closing it does not destroy what the peer has still to read.
+const BEHIND_THE_END: usize = 64 * 1024;
 
 impl DataStream {
     /// Takes over a connected, non-blocking socket. `stall` is the longest wait without progress.
@@ -39,7 +49,22 @@ impl DataStream {
     /// When the socket is no longer connected.
     pub fn new(socket: StdStream, stall: Duration) -> io::Result<Self> {
         let (local, peer) = (socket.local_addr()?, socket.peer_addr()?);
-        Ok(Self { socket: Arc::new(socket.into()), registered: None, local, peer, stall, calls: 0 })
+        Ok(Self {
+            socket: Arc::new(socket.into()),
+            registered: None,
+            local,
+            peer,
+            stall,
+            calls: 0,
+            tls: None,
+            tolerates_plain_end: false,
+        })
+    }
+
+    /// Says for whom a balancer made the connection.
+    pub(super) fn relayed_for(mut self, client: SocketAddr) -> Self {
+        self.peer = client;
+        self
     }
 
     /// This end.
@@ -48,10 +73,56 @@ impl DataStream {
         self.local
     }
 
-    /// The other end.
+    /// The other end; behind a balancer the client's.
     #[must_use]
     pub fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// Waits for the client's TLS handshake, at most `limit`: the server is TLS's server in both modes (RFC 4217 §7).
+    /// From then on everything that is read and written goes through TLS.
+    ///
+    /// # Errors
+    /// When the handshake fails.
+    pub async fn accept_tls(
+        &mut self,
+        session: &TlsSession,
+        limit: Duration,
+    ) -> Result<Secured, HandshakeError> {
+        let channel = session.data_channel().map_err(|error| HandshakeError::Failed(error.to_string()))?;
+        let mut channel = Box::new(channel);
+        // Each of the handshake's flights, and close_notify, would wait for an acknowledgement of what went before.
+        SockRef::from(&self.socket).set_tcp_nodelay(true)?;
+        match shake_hands(&mut channel, self, limit).await {
+            Ok(secured) => {
+                self.tls = Some(channel);
+                Ok(secured)
+            }
+            Err(error) => {
+                // So that the alert is not destroyed by what came and will never be read.
+                let _ = SockRef::from(&self.socket).shutdown(Shutdown::Write);
+                self.drain();
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes the end of the TCP connection for the end of the payload, as clients have it that never say close_notify.
+    pub fn tolerate_plain_end(&mut self) {
+        self.tolerates_plain_end = true;
+    }
+
+    pub(super) fn tolerates_plain_end(&self) -> bool {
+        self.tolerates_plain_end
+    }
+
+    /// What encrypts and decrypts, for work on a blocking thread; to be put back with [`set_channel`](Self::set_channel).
+    pub(super) fn take_channel(&mut self) -> Option<Box<Channel>> {
+        self.tls.take()
+    }
+
+    pub(super) fn set_channel(&mut self, channel: Option<Box<Channel>>) {
+        self.tls = channel;
     }
 
     /// The socket, for work on a blocking thread.
@@ -116,8 +187,45 @@ impl DataStream {
     /// Reads what is there, waiting for the first byte; 0 at the end.
     ///
     /// # Errors
-    /// When the connection is broken, or stalls.
+    /// When the connection is broken, or stalls; `UnexpectedEof` where TLS ended without close_notify.
     pub async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(mut channel) = self.tls.take() else { return self.read_raw(buffer).await };
+        let result = self.read_secured(&mut channel, buffer).await;
+        self.tls = Some(channel);
+        result
+    }
+
+    async fn read_secured(&mut self, channel: &mut Channel, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let plain = channel.plain();
+            if !plain.is_empty() {
+                let count = plain.len().min(buffer.len());
+                buffer[..count].copy_from_slice(&plain[..count]);
+                channel.plain_taken(count);
+                return Ok(count);
+            }
+            if channel.peer_has_closed() {
+                return Ok(0);
+            }
+            let most = buffer.len();
+            let received = self
+                .attempt(Interest::READABLE, |socket| {
+                    channel
+                        .receive(most, |room| Ok(rustix::io::read(socket, room)?))
+                        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+                })
+                .await?;
+            if received == 0 {
+                if !self.tolerates_plain_end {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                channel.take_for_closed();
+            }
+            channel.process().map_err(io::Error::other)?;
+        }
+    }
+
+    async fn read_raw(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.attempt(Interest::READABLE, |socket| rustix::io::read(socket, &mut *buffer)).await
     }
 
@@ -137,7 +245,21 @@ impl DataStream {
     ///
     /// # Errors
     /// When the connection is broken, or stalls.
-    pub async fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+    pub async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some(mut channel) = self.tls.take() else { return self.write_raw(bytes).await };
+        let result = async {
+            for piece in bytes.chunks(ENCRYPT) {
+                channel.encrypt(piece).map_err(io::Error::other)?;
+                flush(&mut channel, self).await?;
+            }
+            Ok(())
+        }
+        .await;
+        self.tls = Some(channel);
+        result
+    }
+
+    async fn write_raw(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let count = self
                 .attempt(Interest::WRITABLE, |socket| {
@@ -149,17 +271,57 @@ impl DataStream {
         Ok(())
     }
 
-    /// Ends in order: FIN behind the last byte.
+    /// Ends in order: close_notify under TLS, and FIN behind the last byte.
     ///
     /// # Errors
     /// When the connection is broken.
-    pub fn finish(&self) -> io::Result<()> {
-        SockRef::from(&self.socket).shutdown(Shutdown::Write)
+    pub async fn finish(&mut self) -> io::Result<()> {
+        let Some(mut channel) = self.tls.take() else {
+            return SockRef::from(&self.socket).shutdown(Shutdown::Write);
+        };
+        let closed = match channel.close() {
+            Ok(()) => flush(&mut channel, self).await,
+            Err(error) => Err(io::Error::other(error)),
+        };
+        let closed = closed.and_then(|()| SockRef::from(&self.socket).shutdown(Shutdown::Write));
+        self.drain();
+        // Who has sent everything may be gone without waiting for our close_notify.
+        if channel.peer_has_closed() { Ok(()) } else { closed }
+    }
+
+    /// Reads what has come already: a close with unread input would send RST, and destroy what the peer has not read.
+    fn drain(&self) {
+        let mut buffer = [0; 4096];
+        for _ in 0..BEHIND_THE_END / buffer.len() {
+            if !matches!(rustix::io::read(&self.socket, &mut buffer), Ok(count) if count > 0) {
+                return;
+            }
+        }
     }
 
     /// Ends out of order as soon as this is dropped: RST, so that nobody takes what arrived for the whole.
     pub fn cut(&self) {
         // Fails only where the connection is gone already.
         let _ = SockRef::from(&self.socket).set_linger(Some(Duration::ZERO));
+    }
+}
+
+impl Socket for DataStream {
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(rustix::io::retry_on_intr(|| rustix::io::read(&self.socket, &mut *buffer))?)
+    }
+
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let send = || rustix::net::send(&self.socket, bytes, rustix::net::SendFlags::NOSIGNAL);
+        Ok(rustix::io::retry_on_intr(send)?)
+    }
+
+    fn acknowledge(&self) {
+        // Without it the handshake is slower, and no more.
+        let _ = SockRef::from(&self.socket).set_tcp_quickack(true);
+    }
+
+    async fn wait(&mut self, interest: Interest) -> io::Result<()> {
+        self.ready(interest).await
     }
 }

@@ -8,7 +8,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use wharf_proto::dialogue::Authenticated;
 
 use super::open::PeerVerified;
-use super::pump::{self, Progress, PumpError};
+use super::progress::Progress;
+use super::pump::{self, PumpError};
 use super::stream::DataStream;
 
 /// A data connection that is up, whose far end was verified, for a user who is logged in.
@@ -106,13 +107,14 @@ impl Transfer {
         pump::receive(&mut self.stream, buffer, &self.progress).await
     }
 
-    /// Ends in order: FIN behind the last byte.
+    /// Ends in order: close_notify under TLS, and FIN behind the last byte.
     ///
     /// # Errors
-    /// When the connection is broken already.
-    pub fn finish(mut self) -> Result<(), PumpError> {
+    /// When the connection is broken already, or stalls.
+    pub async fn finish(mut self) -> Result<(), PumpError> {
+        self.stream.finish().await.map_err(pump::network)?;
         self.is_finished = true;
-        self.stream.finish().map_err(PumpError::Network)
+        Ok(())
     }
 
     /// Ends out of order: RST, so that nobody takes what arrived for the whole.

@@ -20,7 +20,7 @@ pub enum Event {
     LoggedOut,
     /// 234 was said: the I/O layer has to do the TLS handshake, then tell it to `tls_established`.
     HandshakeDue,
-    /// 200 to CCC was said: the I/O layer has to end TLS on the control connection.
+    /// 200 to CCC, or 220 to REIN under TLS, was said: the I/O layer has to end TLS on the control connection.
     ClearDue,
     /// PORT, PASV, EPRT or EPSV was accepted.
     PlanAgreed(DataConnectionPlan),

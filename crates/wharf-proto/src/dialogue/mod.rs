@@ -44,6 +44,7 @@ use std::net::{IpAddr, SocketAddr};
 
 pub use deviation::Deviation;
 pub use event::{Event, Timer};
+use negotiation::told_by_client;
 pub use negotiation::{
     DataConnectionPlan, DataMode, NegotiationCommand, Side, canonical, canonical_endpoint, is_private,
 };
@@ -51,7 +52,7 @@ pub use permission::Refusal;
 pub use session::{LoginState, SecurityState, SessionState};
 pub use transfer::{DataEvent, DataStage, Transfer, TransferEnd, TransferStage};
 
-use crate::command::{Command, EpsvArgument};
+use crate::command::{Command, EpsvArgument, ProtectionLevel};
 use crate::host_port::{HostPort, find_extended_port};
 use crate::limits;
 use crate::reply::{Reply, ReplyClass, ReplyCode};
@@ -309,6 +310,14 @@ impl Dialogue {
         self.state.security = SecurityState::Protected;
     }
 
+    /// TLS began with the connection, before the greeting (implicit FTPS). There is no RFC for it; servers and clients
+    /// take it that PBSZ 0 and PROT P are agreed.
+    pub fn tls_from_the_start(&mut self, at: Timestamp) {
+        self.tls_established(at);
+        self.state.buffer_size_agreed = true;
+        self.state.protection = ProtectionLevel::Private;
+    }
+
     /// A decoder, or whoever watches, saw a peer do what no RFC says.
     pub fn deviation(&mut self, deviation: Deviation) {
         self.push(Event::Deviation(deviation));
@@ -439,6 +448,7 @@ impl Dialogue {
     fn answered(&mut self, command: &Command, reply: &Reply) {
         let code = reply.code();
         let was = self.state.login;
+        let was_protected = self.state.security == SecurityState::Protected;
         self.state.on_final(command, code);
         match command.verb() {
             Some(verb) if verb.role().is_transfer() => self.transfer_answered(verb, code),
@@ -451,7 +461,12 @@ impl Dialogue {
             }
             Some(Verb::Ccc) if code.is_positive() => self.push(Event::ClearDue),
             Some(verb) if verb.role() == Role::Negotiation => self.negotiated(command, reply),
-            Some(Verb::Rein) if code.is_positive() => self.plan = None,
+            Some(Verb::Rein) if code.is_positive() => {
+                self.plan = None;
+                if was_protected {
+                    self.push(Event::ClearDue); // RFC 4217 §11
+                }
+            }
             _ => {}
         }
         if was == LoginState::LoggedIn {
@@ -587,14 +602,5 @@ impl Dialogue {
         if plan.is_some_and(|plan| plan.listener() == by) {
             self.deviation(Deviation::OpenedByWrongSide { by });
         }
-    }
-}
-
-/// The endpoint that PORT or EPRT names.
-fn told_by_client(command: &Command) -> Option<SocketAddr> {
-    match command {
-        Command::Port(told) => Some(SocketAddr::new(told.address.into(), told.port)),
-        Command::Eprt(told) => Some(SocketAddr::new(told.address, told.port)),
-        _ => None,
     }
 }

@@ -3,7 +3,7 @@
 use core::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::command::ProtectionLevel;
+use crate::command::{Command, ProtectionLevel};
 use crate::verb::Verb;
 
 /// The two ends of a conversation.
@@ -162,5 +162,14 @@ pub fn is_private(address: IpAddr) -> bool {
         IpAddr::V6(v6) => {
             v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local() || v6.is_unicast_link_local()
         }
+    }
+}
+
+/// The endpoint that PORT or EPRT names.
+pub(super) fn told_by_client(command: &Command) -> Option<SocketAddr> {
+    match command {
+        Command::Port(told) => Some(SocketAddr::new(told.address.into(), told.port)),
+        Command::Eprt(told) => Some(SocketAddr::new(told.address, told.port)),
+        _ => None,
     }
 }

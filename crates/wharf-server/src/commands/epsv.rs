@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use wharf_findings::Cause;
-use wharf_net::dtp::DataListener;
+use wharf_net::dtp::ExpectedPeer;
 use wharf_net::passive_ports::ListenError;
 use wharf_proto::command::EpsvArgument;
 use wharf_proto::dialogue::DataMode;
@@ -11,19 +11,22 @@ use wharf_proto::host_port::{HostPort, extended_passive_mode_text};
 use wharf_proto::{Reply, ReplyCode};
 
 use super::Carried;
-use crate::data::Negotiated;
+use crate::data::{Awaited, Negotiated};
 use crate::replies;
 use crate::session::Session;
 
 /// PASV: 227 with the advertised address and the real port.
 pub(crate) async fn pasv(session: &mut Session) -> Carried<Reply> {
     passive_is_on_offer(session)?;
-    let local = match session.data_address().ip() {
-        IpAddr::V4(local) => local,
-        IpAddr::V6(_) => return Err(replies::pasv_is_ipv4_only()),
-    };
-    let address = listen(session)?;
-    let told = HostPort { address: session.shared.advertiser.address(local).await, port: address.port() };
+    let client = session.client();
+    if client.is_ipv6() {
+        return Err(replies::pasv_is_ipv4_only());
+    }
+    let advertiser = &session.shared.advertiser;
+    let told = advertiser.address(client, session.data_address().ip(), session.proxied_address()).await;
+    let told = told.ok_or_else(replies::pasv_is_ipv4_only)?;
+    let port = listen(session, told.into(), true)?.port();
+    let told = HostPort { address: told, port };
     Ok(Reply::new(ReplyCode::PASSIVE_MODE, told.passive_mode_text()))
 }
 
@@ -31,7 +34,7 @@ pub(crate) async fn pasv(session: &mut Session) -> Carried<Reply> {
 pub(crate) fn run(session: &mut Session, argument: EpsvArgument) -> Carried<Reply> {
     // EPSV ALL too: a client that promised to use nothing else would be left without any mode.
     passive_is_on_offer(session)?;
-    let is_ipv4 = session.data_address().is_ipv4();
+    let is_ipv4 = session.client().is_ipv4();
     match argument {
         EpsvArgument::All => return Ok(replies::epsv_all()),
         EpsvArgument::Same => {}
@@ -40,8 +43,10 @@ pub(crate) fn run(session: &mut Session, argument: EpsvArgument) -> Carried<Repl
         EpsvArgument::Family(_) if is_ipv4 => return Err(replies::use_family_1()),
         EpsvArgument::Family(_) => return Err(replies::use_family_2()),
     }
-    let address = listen(session)?;
-    Ok(Reply::new(ReplyCode::EXTENDED_PASSIVE_MODE, extended_passive_mode_text(address.port())))
+    // The client connects to where its control connection goes.
+    let reached = session.proxied_address().unwrap_or(session.data_address().ip());
+    let told = listen(session, reached, false)?;
+    Ok(Reply::new(ReplyCode::EXTENDED_PASSIVE_MODE, extended_passive_mode_text(told.port())))
 }
 
 fn passive_is_on_offer(session: &Session) -> Carried<()> {
@@ -49,17 +54,21 @@ fn passive_is_on_offer(session: &Session) -> Carried<()> {
     if modes.offers(DataMode::Passive) { Ok(()) } else { Err(replies::mode_disabled(DataMode::Passive)) }
 }
 
-/// A listener in place of the one before: a session never holds two (threat 5).
-fn listen(session: &mut Session) -> Carried<SocketAddr> {
-    let config = &session.shared.config;
+/// A listener in place of the one before: a session never holds two (threat 5). Returns where the client finds it, which is
+/// at the address `reached` and the port that a device before the server makes of the real one.
+fn listen(session: &mut Session, reached: IpAddr, names_address: bool) -> Carried<SocketAddr> {
     session.negotiated = Negotiated::Nothing;
-    let socket = config.passive_ports.listen(session.data_address()).map_err(|error| {
+    let client = session.client();
+    let pool = &session.shared.passive_pool;
+    let expected = ExpectedPeer { client, third_parties: session.third_parties() };
+    let listener = pool.listen(session.data_address(), expected).map_err(|error| {
         let cause = matches!(error, ListenError::AllInUse(_)).then(|| Cause::RangeExhausted.id());
-        tracing::warn!(session = session.number, %error, cause, "no passive port");
-        replies::cannot_listen(&error)
+        let reply = replies::cannot_listen(&error);
+        tracing::warn!(session = session.number, %client, %reply, cause, "no passive port");
+        reply
     })?;
-    let listener = DataListener::new(socket).map_err(|_| replies::no_listener())?;
-    let address = listener.address();
-    session.negotiated = Negotiated::Passive(listener);
-    Ok(address)
+    let port = session.shared.advertiser.port(client, listener.address().port());
+    let told = SocketAddr::new(reached, port);
+    session.negotiated = Negotiated::Passive(Box::new(Awaited { listener, told, names_address }));
+    Ok(told)
 }

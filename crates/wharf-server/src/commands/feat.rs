@@ -1,14 +1,25 @@
 //! FEAT (RFC 2389 §3): what goes beyond RFC 959. A mode that is not on offer is not named.
 
 use wharf_proto::Reply;
+use wharf_proto::dialogue::SecurityState;
 
 use crate::listing::FACTS;
 use crate::session::Session;
+use crate::tls::ServerTls;
 
 /// The list, one a line.
 pub(crate) fn run(session: &Session) -> Reply {
     let modes = session.shared.config.modes;
     let mut features = Vec::new();
+    let tls = session.tls();
+    let is_protected = session.pi.dialogue().state().security == SecurityState::Protected;
+    let has_auth = tls.is_some_and(ServerTls::offers_auth);
+    if has_auth {
+        features.push("AUTH TLS".to_owned()); // RFC 4217 §6
+    }
+    if tls.is_some_and(|tls| tls.settings.clear_control) {
+        features.push("CCC".to_owned());
+    }
     if modes.active {
         features.push("EPRT".to_owned());
     }
@@ -19,6 +30,9 @@ pub(crate) fn run(session: &Session) -> Reply {
     features.push(FACTS.feature_text(session.facts));
     if modes.passive {
         features.push("PASV".to_owned());
+    }
+    if has_auth || is_protected {
+        features.extend(["PBSZ", "PROT"].map(str::to_owned));
     }
     features.extend(["REST STREAM", "SIZE", "TVFS", "UTF8"].map(str::to_owned));
     Reply::feature_list(features.into_iter().map(String::into_bytes))

@@ -14,7 +14,7 @@ pub(crate) async fn run(session: &mut Session, path: &Pathname) -> Carried<Reply
     storage.make_directory(&path).await.map_err(|error| replies::storage(&error))?;
     log_change(session, "directory made", &path);
     if let Some(umask) = session.umask {
-        storage.set_mode(&path, 0o777 & !umask).await.map_err(|error| replies::storage(&error))?;
+        storage.set_mode(&path, 0o777 & !u32::from(umask)).await.map_err(|error| replies::storage(&error))?;
     }
     Ok(replies::created(&path))
 }

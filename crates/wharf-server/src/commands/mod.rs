@@ -1,6 +1,7 @@
 //! One short file a command. Sequence and syntax were checked by the core before any of them is called.
 
 pub(crate) mod allo;
+pub(crate) mod auth;
 pub(crate) mod cwd;
 pub(crate) mod dele;
 pub(crate) mod epsv;
@@ -13,6 +14,7 @@ pub(crate) mod mlst;
 pub(crate) mod opts;
 pub(crate) mod pass;
 pub(crate) mod port;
+pub(crate) mod prot;
 pub(crate) mod pwd;
 pub(crate) mod representation;
 pub(crate) mod rest;
@@ -35,18 +37,8 @@ use crate::replies;
 use crate::session::Session;
 use crate::transfer::Running;
 
-/// Verbs that are known by name and answered with 502: TLS is not here yet, SMNT and the rest of RFC 2228 never will be.
-pub const UNSUPPORTED_VERBS: &[Verb] = &[
-    Verb::Smnt,
-    Verb::Auth,
-    Verb::Adat,
-    Verb::Pbsz,
-    Verb::Prot,
-    Verb::Ccc,
-    Verb::Mic,
-    Verb::Conf,
-    Verb::Enc,
-];
+/// Verbs that are known by name and answered with 502: what of RFC 2228 TLS does not need, and SMNT.
+pub const UNSUPPORTED_VERBS: &[Verb] = &[Verb::Smnt, Verb::Adat, Verb::Mic, Verb::Conf, Verb::Enc];
 
 /// What a command comes to.
 pub(crate) enum Outcome {
@@ -72,6 +64,9 @@ pub(crate) type Carried<T> = Result<T, Reply>;
 
 /// Carries out one command.
 pub(crate) async fn carry_out(session: &mut Session, command: Command) -> Outcome {
+    if let Some(Err(refusal)) = command.verb().map(|verb| prot::may_transfer(session, verb)) {
+        return refusal.into();
+    }
     let result: Carried<Outcome> = match command {
         Command::User(name) => Ok(user::run(session, &name).into()),
         Command::Pass(password) => Ok(pass::run(session, &password).into()),
@@ -92,7 +87,7 @@ pub(crate) async fn carry_out(session: &mut Session, command: Command) -> Outcom
         Command::Type(representation) => Ok(representation::run(representation).into()),
         Command::Stru(structure) => Ok(representation::structure(structure).into()),
         Command::Mode(mode) => Ok(representation::mode(mode).into()),
-        Command::Allo(argument) => Ok(allo::run(&argument).into()),
+        Command::Allo(argument) => Ok(allo::run(session, &argument).into()),
         Command::Rest(offset) => Ok(rest::run(offset).into()),
 
         Command::Pasv => epsv::pasv(session).await.map(Outcome::from),
@@ -123,12 +118,12 @@ pub(crate) async fn carry_out(session: &mut Session, command: Command) -> Outcom
         Command::Mdtm(path) => mdtm::run(session, &path).await.map(Outcome::from),
         Command::Mfmt(argument) => mdtm::set(session, &argument).await.map(Outcome::from),
 
-        Command::Auth(_) => Ok(replies::no_tls().into()),
+        Command::Auth(mechanism) => auth::run(session, &mechanism).map(Outcome::from),
+        Command::Pbsz(size) => Ok(prot::buffer_size(size.bytes()).into()),
+        Command::Prot(level) => prot::run(session, level).map(Outcome::from),
+        Command::Ccc => prot::clear_control(session).map(Outcome::from),
         Command::Smnt(_)
         | Command::Adat(_)
-        | Command::Pbsz(_)
-        | Command::Prot(_)
-        | Command::Ccc
         | Command::Mic(_)
         | Command::Conf(_)
         | Command::Enc(_)

@@ -28,7 +28,7 @@ async fn change_mode(session: &mut Session, rest: &[u8]) -> Carried<Reply> {
     let mode = octal(mode).ok_or_else(replies::wants_octal_mode)?;
     let path = Pathname::new(path).map_err(|_| replies::wants_octal_mode())?;
     let path = resolve(session, &path)?;
-    session.shared.storage.set_mode(&path, mode).await.map_err(|error| replies::storage(&error))?;
+    session.shared.storage.set_mode(&path, mode.into()).await.map_err(|error| replies::storage(&error))?;
     log_change(session, format_args!("mode set to {mode:03o}"), &path);
     // RFC 959 §5.4 has 200 for SITE, not the 250 of other file actions.
     Ok(replies::mode_changed())
@@ -48,10 +48,10 @@ fn umask(session: &mut Session, rest: &[u8]) -> Carried<Reply> {
 }
 
 /// Permission bits: 000 to 777.
-fn octal(digits: &[u8]) -> Option<u32> {
+fn octal(digits: &[u8]) -> Option<u16> {
     let text =
         std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
-    u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777)
+    u16::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777)
 }
 
 fn split(bytes: &[u8]) -> (&[u8], &[u8]) {

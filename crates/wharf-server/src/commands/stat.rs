@@ -1,7 +1,7 @@
 //! STAT (RFC 959 §4.1.3): about the session, the transfer that runs, or, with a path, a listing over the control
 //! connection.
 
-use wharf_proto::command::ListArgument;
+use wharf_proto::command::{ListArgument, ProtectionLevel};
 use wharf_proto::{Reply, ReplyCode, limits};
 
 use super::Carried;
@@ -24,6 +24,12 @@ pub(crate) fn session_lines(session: &Session) -> Vec<String> {
     match &session.identity {
         Some(_) => lines.push(format!("Logged in as {}", session.who())),
         None => lines.push("Not logged in".to_owned()),
+    }
+    if session.is_secured() {
+        lines.push("The control connection is under TLS".to_owned());
+    }
+    if state.protection == ProtectionLevel::Private {
+        lines.push("Data connections go through TLS".to_owned());
     }
     lines.push(format!("TYPE: {:?}, STRU: File, MODE: Stream", state.representation));
     match session.running() {

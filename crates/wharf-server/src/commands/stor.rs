@@ -66,7 +66,7 @@ async fn store(session: &mut Session, verb: Verb, path: &Pathname, mode: WriteMo
 /// A umask that was set with SITE UMASK is about new files; those that are there keep their mode.
 async fn apply_umask(session: &mut Session, file: &StoragePath) -> Carried<()> {
     let Some(umask) = session.umask else { return Ok(()) };
-    let mode = 0o666 & !umask;
+    let mode = 0o666 & !u32::from(umask);
     session.shared.storage.set_mode(file, mode).await.map_err(|error| replies::storage(&error))
 }
 

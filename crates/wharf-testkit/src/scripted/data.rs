@@ -269,7 +269,7 @@ fn read_data(stream: &mut TcpStream, chunk: &mut [u8], deadline: Instant) -> std
 }
 
 /// Waits for a connection.
-pub(super) fn accept_within(listener: &TcpListener, limit: Duration) -> Option<TcpStream> {
+pub(crate) fn accept_within(listener: &TcpListener, limit: Duration) -> Option<TcpStream> {
     let deadline = Instant::now() + limit;
     listener.set_nonblocking(true).unwrap();
     loop {

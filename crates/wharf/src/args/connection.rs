@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::serve::port_range;
+use crate::config::values::port_range;
 
 /// How to connect, and how much to say.
 #[derive(Clone, Debug, Args)]

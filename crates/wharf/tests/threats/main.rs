@@ -8,6 +8,7 @@ mod links;
 mod memory;
 mod names;
 mod paths;
+mod tls;
 
 use std::net::SocketAddr;
 use std::path::Path;

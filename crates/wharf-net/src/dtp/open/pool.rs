@@ -1,0 +1,426 @@
+//! The passive ports of a server, which all its sessions share.
+//!
+//! While the range has room each session gets a listener of its own, and accepts on it without a word to anybody: that is
+//! the way that is fast. When it is full, sessions of different clients share a port: whoever of them looks at the
+//! listener hands each connection to the one whose client it comes from.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream as StdStream};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use rand::seq::SliceRandom;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::{Instant, timeout_at};
+use wharf_findings::Cause;
+use wharf_proto::dialogue::canonical_endpoint;
+use wharf_proto::limits;
+
+use super::{ConnectError, PeerVerified, Stranger, accept_one};
+use crate::dtp::stream::DataStream;
+use crate::passive_ports::{ListenError, PassivePorts, listen_on};
+use crate::proxy_protocol::{ProxyError, read_header};
+use crate::registration::watch;
+
+/// The passive ports of a server.
+#[derive(Debug)]
+pub struct PassivePool {
+    ports: PassivePorts,
+    /// The balancers, who say by a PROXY header for whom they connect.
+    proxies: Vec<IpNet>,
+    /// How many more of those headers may be waited for.
+    headers: Arc<Semaphore>,
+    /// The ports of each local address; with a range only.
+    places: Mutex<HashMap<SocketAddr, Place>>,
+}
+
+/// The ports of the range on one local address.
+#[derive(Debug)]
+struct Place {
+    /// Those without a listener, the longest unused first.
+    free: VecDeque<u16>,
+    /// Those with one.
+    busy: HashMap<u16, Arc<Port>>,
+}
+
+/// A port that is listened on.
+#[derive(Debug)]
+struct Port {
+    address: SocketAddr,
+    socket: Arc<OwnedFd>,
+    /// Made when the first session has to wait.
+    registered: Mutex<Option<Arc<AsyncFd<Arc<OwnedFd>>>>>,
+    waiters: Arc<Waiters>,
+}
+
+type Waiters = Mutex<Vec<Arc<Waiter>>>;
+
+/// Whose connection a session waits for.
+#[derive(Clone, Debug)]
+pub struct ExpectedPeer {
+    /// Its client's.
+    pub client: IpAddr,
+    /// Or that of a third host with which the client lets the server exchange files (FXP, S16).
+    pub third_parties: ThirdParties,
+}
+
+/// The hosts beside the client that may be at the other end of a data connection.
+#[derive(Clone, Debug)]
+pub enum ThirdParties {
+    /// None: the rule.
+    Nobody,
+    /// Those of these networks.
+    Networks(Arc<[IpNet]>),
+    /// Whoever comes first.
+    Anyone,
+}
+
+impl ThirdParties {
+    /// Whether `address` is one of them.
+    #[must_use]
+    pub fn include(&self, address: IpAddr) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::Networks(networks) => networks.iter().any(|network| network.contains(&address)),
+            Self::Anyone => true,
+        }
+    }
+}
+
+/// A session that waits for its client on a port.
+#[derive(Debug)]
+struct Waiter {
+    expected: ExpectedPeer,
+    /// What another session accepted for it.
+    delivered: Mutex<Option<Arrived>>,
+    arrival: Notify,
+    /// Strangers that came through a balancer.
+    relayed_strangers: AtomicU32,
+}
+
+/// A connection of the expected peer.
+#[derive(Debug)]
+struct Arrived {
+    stream: StdStream,
+    /// For whom a balancer made it.
+    relayed_for: Option<SocketAddr>,
+}
+
+/// A place on a port, for one data connection from one client. Dropping it gives the port back.
+#[derive(Debug)]
+pub struct PooledListener {
+    pool: Arc<PassivePool>,
+    // Dropped before the seat: what is left then is the pool's own.
+    port: Arc<Port>,
+    waiter: Arc<Waiter>,
+    _seat: Option<Seat>,
+}
+
+/// What makes a port of the range free again.
+#[derive(Debug)]
+struct Seat {
+    pool: Arc<PassivePool>,
+    local: SocketAddr,
+    number: u16,
+    waiter: Arc<Waiter>,
+}
+
+impl PassivePool {
+    /// A pool of these ports. Connections from `proxies` begin with a PROXY header, which says whose they are.
+    #[must_use]
+    pub fn new(ports: PassivePorts, proxies: Vec<IpNet>) -> Arc<Self> {
+        let headers = Arc::new(Semaphore::new(limits::PROXY_HEADERS_AT_ONCE));
+        Arc::new(Self { ports, proxies, headers, places: Mutex::default() })
+    }
+
+    /// Listens on `local` (its port does not count) for a data connection from `expected`.
+    ///
+    /// The port is drawn among those that rested longest, so that nobody can foresee it (threat 5) and a connection that
+    /// comes late for the last transfer meets nobody.
+    ///
+    /// # Errors
+    /// When every port of the range is in use and none can be shared, or the kernel refuses for another reason.
+    pub fn listen(
+        self: &Arc<Self>,
+        mut local: SocketAddr,
+        expected: ExpectedPeer,
+    ) -> Result<PooledListener, ListenError> {
+        let waiter = Arc::new(Waiter {
+            expected,
+            delivered: Mutex::default(),
+            arrival: Notify::new(),
+            relayed_strangers: AtomicU32::new(0),
+        });
+        let PassivePorts::Range(range) = &self.ports else {
+            let port = self.ports.listen(local).and_then(|socket| {
+                Port::new(socket, &waiter).map_err(|source| ListenError::Kernel { address: local, source })
+            })?;
+            return Ok(PooledListener { pool: self.clone(), port: Arc::new(port), waiter, _seat: None });
+        };
+        local.set_port(0);
+        let mut places = lock(&self.places);
+        let place = places.entry(local).or_insert_with(|| Place::new(range.clone()));
+        let port = match place.draw(local, &waiter)? {
+            Some(port) => port,
+            None => place.share(&waiter).ok_or_else(|| ListenError::AllInUse(range.clone()))?,
+        };
+        let seat = Seat { pool: self.clone(), local, number: port.address.port(), waiter: waiter.clone() };
+        Ok(PooledListener { pool: self.clone(), port, waiter, _seat: Some(seat) })
+    }
+}
+
+impl Place {
+    fn new(ports: impl Iterator<Item = u16>) -> Self {
+        let mut free: Vec<u16> = ports.collect();
+        free.shuffle(&mut rand::rng());
+        Self { free: free.into(), busy: HashMap::new() }
+    }
+
+    /// A listener of the session's own; none when there is no free port.
+    fn draw(
+        &mut self,
+        mut local: SocketAddr,
+        waiter: &Arc<Waiter>,
+    ) -> Result<Option<Arc<Port>>, ListenError> {
+        let mut taken = Vec::new();
+        let drawn = loop {
+            // One of the half that rested longest.
+            let Some(last) = self.free.len().checked_sub(1) else { break Ok(None) };
+            let Some(number) = self.free.remove(rand::random_range(0..=last / 2)) else { break Ok(None) };
+            local.set_port(number);
+            match listen_on(local).and_then(|socket| Port::new(socket, waiter)) {
+                Ok(port) => {
+                    let port = Arc::new(port);
+                    self.busy.insert(number, port.clone());
+                    break Ok(Some(port));
+                }
+                // Another program has it, for now.
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => taken.push(number),
+                Err(source) => {
+                    taken.push(number);
+                    break Err(ListenError::Kernel { address: local, source });
+                }
+            }
+        };
+        self.free.extend(taken);
+        drawn
+    }
+
+    /// A place on a port where nobody waits for the same client: the one with the fewest who wait.
+    fn share(&mut self, waiter: &Arc<Waiter>) -> Option<Arc<Port>> {
+        let room = |port: &&Arc<Port>| {
+            let waiters = lock(&port.waiters);
+            let fits = waiters.len() < limits::SESSIONS_OF_A_PASSIVE_PORT
+                && waiters.iter().all(|other| can_share(&other.expected, &waiter.expected));
+            fits.then(|| waiters.len())
+        };
+        let (port, _) = self
+            .busy
+            .values()
+            .filter_map(|port| Some((port, room(&port)?)))
+            .min_by_key(|(_, count)| *count)?;
+        lock(&port.waiters).push(waiter.clone());
+        Some(port.clone())
+    }
+}
+
+impl Port {
+    fn new(socket: TcpListener, waiter: &Arc<Waiter>) -> io::Result<Self> {
+        Ok(Self {
+            address: canonical_endpoint(socket.local_addr()?),
+            socket: Arc::new(socket.into()),
+            registered: Mutex::default(),
+            waiters: Arc::new(Mutex::new(vec![waiter.clone()])),
+        })
+    }
+
+    fn registered(&self) -> io::Result<Arc<AsyncFd<Arc<OwnedFd>>>> {
+        let mut registered = lock(&self.registered);
+        match &*registered {
+            Some(registered) => Ok(registered.clone()),
+            None => Ok(registered.insert(Arc::new(watch(self.socket.clone(), Interest::READABLE)?)).clone()),
+        }
+    }
+
+    /// Accepts what is there: returns what is for `own`, hands on what is for others.
+    fn take(
+        &self,
+        pool: &PassivePool,
+        own: &Arc<Waiter>,
+        on_stranger: &mut impl FnMut(Stranger),
+    ) -> io::Result<Option<Arrived>> {
+        let mut found = None;
+        while let Some((stream, from)) = accept_one(&self.socket)? {
+            if pool.proxies.iter().any(|network| network.contains(&from.ip())) {
+                pool.await_header(stream, self.waiters.clone());
+                continue;
+            }
+            let arrived = Arrived { stream, relayed_for: None };
+            let waiters = lock(&self.waiters);
+            match whose(&waiters, from.ip()) {
+                Some(waiter) if Arc::ptr_eq(waiter, own) => {
+                    // One connection is what was negotiated: the first.
+                    found = found.or(Some(arrived));
+                    // Others may have come with it, of whom the reactor has told us alone.
+                    if waiters.len() == 1 {
+                        break;
+                    }
+                }
+                Some(waiter) => waiter.deliver(arrived),
+                None => {
+                    drop(waiters);
+                    on_stranger(Stranger { from });
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Waiter {
+    fn deliver(&self, arrived: Arrived) {
+        lock(&self.delivered).get_or_insert(arrived);
+        self.arrival.notify_one();
+    }
+}
+
+impl PassivePool {
+    /// Waits for a balancer's header beside everything else, and hands the connection to the session of its client.
+    fn await_header(&self, stream: StdStream, waiters: Arc<Waiters>) {
+        let Ok(permit) = self.headers.clone().try_acquire_owned() else { return };
+        tokio::spawn(async move {
+            let _permit = permit;
+            let header = async {
+                let stream = TcpStream::from_std(stream)?;
+                let relayed = read_header(&stream).await?;
+                Ok::<_, ProxyError>((stream.into_std()?, relayed))
+            };
+            let (stream, relayed) = match header.await {
+                Ok((stream, Some(relayed))) => (stream, relayed),
+                // A health check; it says no more than that the port is open.
+                Ok((_, None)) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "a data connection from a balancer was refused");
+                    return;
+                }
+            };
+            let waiters = lock(&waiters);
+            match whose(&waiters, relayed.client.ip()) {
+                Some(waiter) => waiter.deliver(Arrived { stream, relayed_for: Some(relayed.client) }),
+                None => {
+                    let mut is_first = !waiters.is_empty();
+                    for waiter in waiters.iter() {
+                        is_first &= waiter.relayed_strangers.fetch_add(1, Ordering::Relaxed) == 0;
+                    }
+                    // One line says it; a scanner must not fill the log.
+                    if is_first {
+                        tracing::warn!(
+                            from = %relayed.client, cause = Cause::StolenAccept.id(),
+                            "a stranger came to the data port through a balancer and was dropped"
+                        );
+                    }
+                }
+            }
+        });
+    }
+}
+
+/// Whether a connection tells by its address which of the two it is for.
+fn can_share(one: &ExpectedPeer, other: &ExpectedPeer) -> bool {
+    let takes_anyone = |peer: &ExpectedPeer| matches!(peer.third_parties, ThirdParties::Anyone);
+    one.client != other.client && !takes_anyone(one) && !takes_anyone(other)
+}
+
+/// Who waits for a connection from `address`: its own client's session, else the only one that takes third parties from
+/// there.
+fn whose(waiters: &[Arc<Waiter>], address: IpAddr) -> Option<&Arc<Waiter>> {
+    if let Some(waiter) = waiters.iter().find(|waiter| waiter.expected.client == address) {
+        return Some(waiter);
+    }
+    let mut takers = waiters.iter().filter(|waiter| waiter.expected.third_parties.include(address));
+    takers.next().filter(|_| takers.next().is_none())
+}
+
+impl PooledListener {
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.port.address
+    }
+
+    /// Waits for the client's connection. Strangers are dropped and told to `on_stranger`, and the wait goes on (threat 4:
+    /// the rightful client still gets its data).
+    ///
+    /// # Errors
+    /// When the client has not connected within `deadline`.
+    pub async fn accept(
+        self,
+        deadline: Duration,
+        stall: Duration,
+        mut on_stranger: impl FnMut(Stranger),
+    ) -> Result<(DataStream, PeerVerified), ConnectError> {
+        let mut strangers = 0_u32;
+        let mut count = |stranger| {
+            strangers = strangers.saturating_add(1);
+            on_stranger(stranger);
+        };
+        let mut until = None;
+        loop {
+            // Most clients have connected before they send the transfer command: no need to wait then. This comes first even
+            // where another session has delivered: the reactor may have told us alone what came for others.
+            let taken = self.port.take(&self.pool, &self.waiter, &mut count)?;
+            let accepted = lock(&self.waiter.delivered).take().or(taken);
+            if let Some(Arrived { stream, relayed_for }) = accepted {
+                let stream = DataStream::new(stream, stall)?;
+                let stream = match relayed_for {
+                    Some(client) => stream.relayed_for(client),
+                    None => stream,
+                };
+                return Ok((stream, PeerVerified(())));
+            }
+            let until = *until.get_or_insert_with(|| Instant::now() + deadline);
+            let registered = self.port.registered()?;
+            let arrived = async {
+                tokio::select! {
+                    () = self.waiter.arrival.notified() => Ok(()),
+                    readable = registered.readable() => readable.map(|mut guard| guard.clear_ready()),
+                }
+            };
+            match timeout_at(until, arrived).await {
+                Ok(woken) => woken?,
+                Err(_) => break,
+            }
+        }
+        let strangers = strangers.saturating_add(self.waiter.relayed_strangers.load(Ordering::Relaxed));
+        Err(ConnectError::NothingConnected { listener: self.address(), waited: deadline, strangers })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut places = lock(&self.pool.places);
+        let Some(place) = places.get_mut(&self.local) else { return };
+        let Some(port) = place.busy.get(&self.number) else { return };
+        let mut waiters = lock(&port.waiters);
+        waiters.retain(|waiter| !Arc::ptr_eq(waiter, &self.waiter));
+        let is_last = waiters.is_empty();
+        drop(waiters);
+        if is_last {
+            // This closes the listener, before the port can be drawn again.
+            place.busy.remove(&self.number);
+            place.free.push_back(self.number);
+        }
+    }
+}
+
+/// A lock that a panic elsewhere does not take from the other sessions.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

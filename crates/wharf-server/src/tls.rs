@@ -1,0 +1,161 @@
+//! TLS as the server has it: its certificates, and what each session may and must do.
+
+use std::sync::Arc;
+
+use wharf_findings::Cause;
+use wharf_net::dtp::DataStream;
+use wharf_net::tls::{Acceptor, CertificateError, Certificates, HandshakeError, Secured, TlsSession};
+use wharf_proto::Reply;
+use wharf_proto::command::ProtectionLevel;
+use wharf_proto::dialogue::Refusal;
+
+use crate::config::{CloseNotify, ResumptionPolicy, TlsPolicy, TlsSettings};
+use crate::session::Session;
+
+/// Why TLS cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsSetupError {
+    /// A certificate or key is missing or wrong.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// The TLS library refuses.
+    #[error("TLS cannot be set up: {0}")]
+    Library(String),
+}
+
+/// What all sessions share.
+#[derive(Debug)]
+pub(crate) struct ServerTls {
+    pub settings: TlsSettings,
+    pub acceptor: Arc<Acceptor>,
+}
+
+impl ServerTls {
+    pub(crate) fn new(settings: TlsSettings) -> Result<Self, TlsSetupError> {
+        let certificates = Certificates::load(&settings.certificates)?;
+        let resume = settings.resumption.policy != ResumptionPolicy::Off;
+        let acceptor = Acceptor::new(certificates, settings.minimum_version, resume)
+            .map_err(|error| TlsSetupError::Library(error.to_string()))?;
+        Ok(Self { settings, acceptor: Arc::new(acceptor) })
+    }
+
+    /// Whether AUTH is on offer.
+    pub(crate) fn offers_auth(&self) -> bool {
+        self.settings.control != TlsPolicy::Off
+            || self
+                .settings
+                .users
+                .iter()
+                .any(|user| user.control.is_some_and(|policy| policy != TlsPolicy::Off))
+    }
+}
+
+/// Reads the certificates anew, for instance after they were renewed.
+#[derive(Clone, Debug)]
+pub struct CertificateReload(pub(crate) Arc<ServerTls>);
+
+impl CertificateReload {
+    /// Reads the files that the server was started with. Connections that are up stay as they are, and so do their
+    /// tickets: a session from before goes on with its transfers.
+    ///
+    /// # Errors
+    /// When they cannot be used; the server then goes on with those it has.
+    pub fn reload(&self) -> Result<(), TlsSetupError> {
+        let certificates = Certificates::load(&self.0.settings.certificates)?;
+        self.0.acceptor.replace(certificates).map_err(|error| TlsSetupError::Library(error.to_string()))
+    }
+}
+
+/// How a data connection is protected.
+#[derive(Clone, Debug)]
+pub(crate) struct Protection {
+    session: Arc<TlsSession>,
+    resumption: ResumptionPolicy,
+    upload_close_notify: CloseNotify,
+    /// The size that ALLO told, in bytes; 0 where it told none.
+    announced: u64,
+    handshake_time: std::time::Duration,
+}
+
+/// Why a data connection could not be protected.
+#[derive(Debug)]
+pub(crate) enum TlsFailure {
+    /// The handshake failed.
+    Handshake(HandshakeError),
+    /// It did not resume the control connection's session, and has to.
+    NotResumed,
+    /// An upload without close_notify is shorter than its ALLO.
+    ShorterThanAnnounced { announced: u64, received: u64 },
+}
+
+impl TlsFailure {
+    /// The cause, as far as this end can tell.
+    pub(crate) fn cause(&self) -> Option<Cause> {
+        match self {
+            Self::Handshake(error) => handshake_cause(error, true),
+            Self::NotResumed => Some(Cause::TlsResumptionRequired),
+            Self::ShorterThanAnnounced { .. } => Some(Cause::MissingCloseNotify),
+        }
+    }
+}
+
+/// What a failed handshake comes from.
+pub(crate) fn handshake_cause(error: &HandshakeError, on_data: bool) -> Option<Cause> {
+    match error {
+        HandshakeError::Silent { .. } if on_data => Some(Cause::TlsOrderDeadlock),
+        HandshakeError::InClear if on_data => Some(Cause::ProtMismatch),
+        HandshakeError::NothingInCommon(_) | HandshakeError::Alert { is_about_version: true, .. } => {
+            Some(Cause::TlsNoCommonVersion)
+        }
+        HandshakeError::Alert { is_about_certificate: true, .. } => Some(Cause::CertificateInvalid),
+        _ => None,
+    }
+}
+
+impl Protection {
+    /// What `session` has agreed on for its data connections; none where they go in clear.
+    ///
+    /// # Errors
+    /// When TLS was agreed on and there is none: nothing goes in clear then.
+    pub(crate) fn of(session: &Session, announced: u64) -> Result<Option<Self>, Reply> {
+        if session.pi.dialogue().state().protection != ProtectionLevel::Private {
+            return Ok(None);
+        }
+        let (Some(tls), Some(secured)) = (session.tls(), &session.secured) else {
+            return Err(Refusal::AuthenticateFirst.reply());
+        };
+        let user = session.user().map_or(&[][..], |user| user.as_bytes());
+        Ok(Some(Self {
+            session: secured.clone(),
+            resumption: tls.settings.resumption.policy_for(user, session.client()),
+            upload_close_notify: tls.settings.upload_close_notify,
+            announced,
+            handshake_time: session.shared.config.times.tls_handshake,
+        }))
+    }
+
+    /// Shakes hands on a data connection that has just come up, and sees to it that it belongs to the control
+    /// connection.
+    pub(crate) async fn secure(&self, stream: &mut DataStream) -> Result<Secured, TlsFailure> {
+        let secured =
+            stream.accept_tls(&self.session, self.handshake_time).await.map_err(TlsFailure::Handshake)?;
+        if self.resumption == ResumptionPolicy::Require && !secured.is_resumed {
+            // In order, so that the client comes to read the reply that tells why; nothing was sent.
+            let _ = stream.finish().await;
+            return Err(TlsFailure::NotResumed);
+        }
+        if self.upload_close_notify == CloseNotify::Tolerate {
+            stream.tolerate_plain_end();
+        }
+        Ok(secured)
+    }
+
+    /// Judges an upload that has come to its end. Where close_notify may be missing, the size that ALLO told is all
+    /// there is to go by.
+    pub(crate) fn judge_upload(&self, received: u64) -> Result<(), TlsFailure> {
+        if self.upload_close_notify == CloseNotify::Tolerate && received < self.announced {
+            return Err(TlsFailure::ShorterThanAnnounced { announced: self.announced, received });
+        }
+        Ok(())
+    }
+}

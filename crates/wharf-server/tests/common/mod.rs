@@ -1,0 +1,98 @@
+//! A server in the test's own process, for settings that no flag has.
+
+#![allow(dead_code, reason = "each test program takes what it needs")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use wharf_net::passive_ports::PassivePorts;
+use wharf_proto::command::Password;
+use wharf_server::auth::{Accounts, VirtualUser};
+use wharf_server::config::{
+    ActivePolicy, ActiveSourcePort, AsciiPolicy, FxpPolicy, Modes, PassivePolicy, PrivateAddress, Times,
+};
+use wharf_server::{Server, ServerConfig, ShutdownHandle};
+use wharf_storage::LocalStorage;
+use wharf_testkit::TestDirectory;
+
+/// A time that passes while a test waits for it.
+pub(crate) const SHORT: Duration = Duration::from_millis(400);
+/// A time that no test lives to see.
+const LONG: Duration = Duration::from_secs(300);
+
+/// No time is ever over.
+pub(crate) const UNHURRIED: Times = Times {
+    login: LONG,
+    idle: LONG,
+    tls_handshake: LONG,
+    data_connection: LONG,
+    data_stall: LONG,
+    drain: LONG,
+};
+
+/// A server of this process.
+pub(crate) struct Serving {
+    // Dropped first, so that the sessions end before the directory goes.
+    runtime: Option<Runtime>,
+    /// Where it listens, implicit FTPS last.
+    pub(crate) addresses: Vec<SocketAddr>,
+    /// The first of them.
+    pub(crate) address: SocketAddr,
+    pub(crate) shutdown: ShutdownHandle,
+    pub(crate) root: TestDirectory,
+}
+
+impl Serving {
+    /// With these times.
+    pub(crate) fn start(times: Times) -> Self {
+        Self::start_with(|config| config.times = times)
+    }
+
+    /// With what `change` makes of a server for writing, anonymous and for the user `test`, which is never in a hurry.
+    pub(crate) fn start_with(change: impl FnOnce(&mut ServerConfig)) -> Self {
+        let root = TestDirectory::new();
+        let runtime = Runtime::new().unwrap();
+        let user = VirtualUser { name: b"test".to_vec(), password: Password::new("secret").unwrap() };
+        let mut config = ServerConfig {
+            listen: vec![([127, 0, 0, 1], 0).into()],
+            skip_missing_addresses: false,
+            accounts: Accounts { anonymous: true, users: vec![user] },
+            write: true,
+            modes: Modes::BOTH,
+            proxies: Vec::new(),
+            passive: PassivePolicy {
+                ports: PassivePorts::Any,
+                expected_sessions: None,
+                advertise: Vec::new(),
+                port_map: Vec::new(),
+            },
+            active: ActivePolicy {
+                source_port: ActiveSourcePort::Any,
+                private_address: PrivateAddress::Refuse,
+            },
+            fxp: FxpPolicy::default(),
+            ascii: AsciiPolicy::Convert,
+            times: UNHURRIED,
+            tls: None,
+        };
+        change(&mut config);
+        let storage = Arc::new(LocalStorage::open(root.path()).unwrap());
+        let (addresses, shutdown) = runtime.block_on(async {
+            let server = Server::bind(config, storage, None).unwrap();
+            let told = (server.addresses().to_vec(), server.shutdown_handle());
+            tokio::spawn(server.run());
+            told
+        });
+        Self { runtime: Some(runtime), address: addresses[0], addresses, shutdown, root }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
