@@ -156,7 +156,10 @@ impl Session {
             );
             self.restart_at(request.offset).await?;
             self.send(&request.command);
-            let mut verdict = self.transfer_verdict(&request.command).await?;
+            let Some(mut verdict) = self.passive_verdict(&mut stream, &request.command).await? else {
+                self.note(attempts, attempt(Outcome::ClosedAtOnce));
+                return Ok(Step::Next);
+            };
             if let Verdict::Begun { first, said: None } = verdict {
                 verdict = self.first_sign(&mut stream, &request.command, first).await;
             }
@@ -292,6 +295,27 @@ impl Session {
         }
     }
 
+    /// The answer to a transfer command whose data connection we opened. None from a server that closes one that does not
+    /// come from where it expects it, and goes on waiting without a word.
+    async fn passive_verdict(
+        &mut self,
+        stream: &mut DataStream,
+        command: &Command,
+    ) -> Result<Option<Verdict>, ClientError> {
+        tokio::select! {
+            biased;
+            verdict = self.transfer_verdict(command) => return verdict.map(Some),
+            () = closed(stream) => {}
+        }
+        // The end of an empty file may overtake the reply.
+        let limit = self.options.times.passive;
+        if let Ok(verdict) = timeout(limit, self.transfer_verdict(command)).await {
+            return verdict.map(Some);
+        }
+        self.abandon();
+        Ok(None)
+    }
+
     /// A server may take our connection, close it as a stranger's and go on waiting for us: then the data end where they
     /// begin, and the reply is 425. Of an upload nobody can tell before it is over.
     async fn first_sign(&mut self, stream: &mut DataStream, command: &Command, first: Reply) -> Verdict {
@@ -348,7 +372,7 @@ impl Session {
                     } else if let Some(reply) = self.final_of(answer)? {
                         match judge(command, reply)? {
                             Verdict::NoData(reply) => return Ok(Arrival::Refused(reply)),
-                            Verdict::Begun { first, said } => {
+                                        Verdict::Begun { first, said } => {
                                 let first = verdict.take().map_or(first, |(first, _)| first);
                                 verdict = Some((first, said));
                                 // The connection may be in the queue; after this it will not come.
@@ -411,6 +435,13 @@ enum Arrival {
     Refused(Reply),
     /// Nobody, in time.
     Nobody,
+}
+
+/// Waits for the end of a connection on which no byte has come; for ever where one has.
+async fn closed(stream: &mut DataStream) {
+    if let Ok(false) = stream.is_at_end().await {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// What a final reply means before which no byte of data came.

@@ -332,3 +332,21 @@ async fn a_session_of_vsftpd_that_dies_at_a_full_range_is_replaced_by_a_new_one(
     assert_eq!(works(&server, options(ModeChoice::Auto)).await, Pasv);
     server.finish_all();
 }
+
+#[tokio::test]
+async fn a_data_connection_that_is_closed_without_a_word_leads_to_the_next_rung() {
+    let server = ScriptedServer::start_many("127.0.0.1:0".parse().unwrap(), 2, |number, server| {
+        if number == 0 {
+            server.play(LOGIN).play(ASK).play("C: EPSV\nS: 229 ok (|||{port}|)\nC: RETR file");
+            server.accept_data().close_data().expect_close();
+        } else {
+            server.play(LOGIN_AGAIN);
+            server.play("C: TYPE I\nS: 200 I\nC: PASV\nS: 227 ok ({six})\nC: RETR file");
+            give_file(server);
+        }
+    });
+    let mut options = options(ModeChoice::Auto);
+    options.times.passive = Duration::from_millis(200);
+    assert_eq!(works(&server, options).await, Pasv);
+    server.finish_all();
+}

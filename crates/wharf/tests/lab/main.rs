@@ -63,6 +63,7 @@ scenarios! {
     client_nat
     client_nat_exposed_host
     client_nat_helper_on_another_port
+    data_from_another_address
     client_firewall_wants_port_20
     client_firewall_wants_port_20_in_vain
     client_nat_forgets

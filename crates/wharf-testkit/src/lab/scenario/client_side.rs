@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::path::Path;
 use super::super::server::{ServerKind, ServerSetup};
 use super::healthy::helper;
-use super::{Scenario, Ways, only};
+use super::{Ours, Scenario, Ways, only};
 use crate::peers::PeerKind;
 
 /// From inside all, from outside nothing.
@@ -62,6 +62,23 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             )
         },
         Scenario {
+            healthy_twin: Some("client-nat"),
+            path: Path {
+                client_router_rules: two_outside_addresses(),
+                client_is_private: true,
+                ..Path::default()
+            },
+            works: Ways::NONE,
+            // It takes data from and to anybody.
+            except: vec![(PeerKind::Proftpd.into(), Ways::PASSIVE)],
+            ours: Ours::Fails { exit: 7, causes: &["data-peer-mismatch"], flags: &[] },
+            ..Scenario::new(
+                "data-from-another-address",
+                "The client's NAT has two outside addresses and sends the data connections from the other one: to the \
+                 server they come from a stranger.",
+            )
+        },
+        Scenario {
             path: Path { client_router_rules: only(&from_port_20()), ..Path::default() },
             ..Scenario::new(
                 "client-firewall-wants-port-20",
@@ -113,6 +130,19 @@ table ip exposed {
     chain prerouting {
         type nat hook prerouting priority dstnat
         iifname \"internet\" ip daddr 198.51.100.1 meta l4proto tcp dnat to 10.1.0.2
+    }
+}
+"
+    .to_owned()
+}
+
+/// Before the masquerading of the path, which takes what this leaves.
+fn two_outside_addresses() -> String {
+    "\
+table ip two_addresses {
+    chain postrouting {
+        type nat hook postrouting priority srcnat - 1
+        oifname \"internet\" tcp dport 50000-50099 snat to 198.51.100.3
     }
 }
 "
