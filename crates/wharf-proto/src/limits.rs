@@ -54,6 +54,8 @@ pub const TLS_HANDSHAKE_TIME: Duration = Duration::from_secs(20);
 pub const TLS_END_TIME: Duration = Duration::from_secs(5);
 /// Longest wait for a data connection to come up, in either direction.
 pub const DATA_CONNECTION_TIME: Duration = Duration::from_secs(30);
+/// The same where somebody else has connected in the client's place.
+pub const DATA_CONNECTION_BEHIND_STRANGER_TIME: Duration = Duration::from_secs(10);
 /// Longest time without a byte of progress on a data connection.
 pub const DATA_STALL_TIME: Duration = Duration::from_secs(300);
 /// Longest wait of a client for a control connection.

@@ -213,8 +213,8 @@ impl<'a> PeerOptions<'a> {
         self
     }
 
-    /// vsftpd opens active data connections from port 20, where it may. (ProFTPD and Pure-FTPd always try to: the
-    /// former from the control port − 1, the latter from port 20.)
+    /// vsftpd opens active data connections from port 20, ProFTPD from the control port less one, where they may.
+    /// (Pure-FTPd always tries port 20.)
     #[must_use]
     pub fn from_port_20(mut self) -> Self {
         self.from_port_20 = true;
@@ -389,9 +389,15 @@ impl Peer {
     }
 }
 
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}: {:?}", self.kind, self.address, self.process)
+    }
+}
+
 /// Makes the root and what is in it; all of it belongs to the account that sessions run as, but not the root itself:
 /// vsftpd refuses one that can be written to.
-fn fill(directory: &TestDirectory, account: &Account) -> PathBuf {
+pub(crate) fn fill(directory: &TestDirectory, account: &Account) -> PathBuf {
     let root = directory.make_directory("root");
     for (name, content) in CONTENT {
         directory.write(Path::new("root").join(name), content);
@@ -442,7 +448,7 @@ fn greeting(address: SocketAddr) -> std::io::Result<String> {
 }
 
 /// The account that is not root and that the peers' sessions run as.
-struct Account {
+pub(crate) struct Account {
     name: String,
     user: u32,
     group: u32,
@@ -451,7 +457,7 @@ struct Account {
 
 impl Account {
     /// One that every Linux has. vsftpd wants its home to be there, and that of nobody often is not.
-    fn of_system() -> Self {
+    pub(crate) fn of_system() -> Self {
         let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
         let users: Vec<Vec<&str>> = users.lines().map(|line| line.split(':').collect()).collect();
         let usable =

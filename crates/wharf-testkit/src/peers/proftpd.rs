@@ -64,6 +64,10 @@ AuthPAM off
         log = setup.directory.join("proftpd.log").display(),
         directory = setup.directory.path().display(),
     );
+    if options.from_port_20 {
+        // By itself it gives root's rights up at the login, and binds any port then.
+        text += "RootRevoke off\n";
+    }
     match options.modes {
         Modes::Both => {}
         Modes::ActiveOnly => text += "<Limit PASV EPSV>\nDenyAll\n</Limit>\n",

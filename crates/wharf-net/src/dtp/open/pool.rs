@@ -119,8 +119,8 @@ struct Waiter {
     /// What another session accepted for it.
     delivered: Mutex<Option<Arrived>>,
     arrival: Notify,
-    /// Strangers that turned out to be some only after they had said whose they are.
-    late_strangers: AtomicU32,
+    /// Strangers that came while this one waited.
+    strangers: AtomicU32,
 }
 
 /// A connection of the expected peer.
@@ -174,7 +174,7 @@ impl PassivePool {
             expected,
             delivered: Mutex::default(),
             arrival: Notify::new(),
-            late_strangers: AtomicU32::new(0),
+            strangers: AtomicU32::new(0),
         });
         let PassivePorts::Range(range) = &self.ports else {
             let port = self.ports.listen(local).and_then(|socket| {
@@ -365,7 +365,8 @@ impl PooledListener {
     }
 
     /// Waits for the client's connection. Strangers are dropped and told to `on_stranger`, and the wait goes on (threat 4:
-    /// the rightful client still gets its data).
+    /// the rightful client still gets its data), but not for long: a client's own connection comes as soon as that of a
+    /// stranger, or never, since the stranger was the client under another address.
     ///
     /// # Errors
     /// When the client has not connected within `deadline`.
@@ -375,12 +376,13 @@ impl PooledListener {
         stall: Duration,
         mut on_stranger: impl FnMut(Stranger),
     ) -> Result<(DataStream, PeerVerified), ConnectError> {
-        let mut strangers = 0_u32;
+        let strangers = || self.waiter.strangers.load(Ordering::Relaxed);
         let mut count = |stranger| {
-            strangers = strangers.saturating_add(1);
+            self.waiter.strangers.fetch_add(1, Ordering::Relaxed);
             on_stranger(stranger);
         };
-        let mut until = None;
+        let mut started = None;
+        let mut deadline = deadline;
         loop {
             // Most clients have connected before they send the transfer command: no need to wait then. This comes first even
             // where another session has delivered: the reactor may have told us alone what came for others.
@@ -394,7 +396,10 @@ impl PooledListener {
                 };
                 return Ok((stream, PeerVerified(())));
             }
-            let until = *until.get_or_insert_with(|| Instant::now() + deadline);
+            let started = *started.get_or_insert_with(Instant::now);
+            if strangers() > 0 {
+                deadline = deadline.min(limits::DATA_CONNECTION_BEHIND_STRANGER_TIME);
+            }
             let registered = self.port.registered()?;
             let arrived = async {
                 tokio::select! {
@@ -402,13 +407,13 @@ impl PooledListener {
                     readable = registered.readable() => readable.map(|mut guard| guard.clear_ready()),
                 }
             };
-            match timeout_at(until, arrived).await {
+            match timeout_at(started + deadline, arrived).await {
                 Ok(woken) => woken?,
                 Err(_) => break,
             }
         }
-        let strangers = strangers.saturating_add(self.waiter.late_strangers.load(Ordering::Relaxed));
-        Err(ConnectError::NothingConnected { listener: self.address(), waited: deadline, strangers })
+        let (listener, strangers) = (self.address(), strangers());
+        Err(ConnectError::NothingConnected { listener, waited: deadline, strangers })
     }
 }
 

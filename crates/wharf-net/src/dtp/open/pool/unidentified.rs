@@ -79,7 +79,9 @@ impl Waiting {
     fn drop_stranger(&self, from: SocketAddr) {
         let mut is_first = !self.all.is_empty();
         for waiter in &self.all {
-            is_first &= waiter.late_strangers.fetch_add(1, Ordering::Relaxed) == 0;
+            is_first &= waiter.strangers.fetch_add(1, Ordering::Relaxed) == 0;
+            // It waits less long from now on.
+            waiter.arrival.notify_one();
         }
         // One line says it; a scanner must not fill the log.
         if is_first {
