@@ -30,6 +30,7 @@ use crate::TestDirectory;
 use crate::directory::sample;
 use crate::namespace::NetworkNamespace;
 use crate::process::{Background, run};
+use crate::tls::TestCertificate;
 use crate::{clients, ports, skipping};
 
 /// The directory in which the user may make, change and delete; in the rest of the root only some peers allow that.
@@ -154,6 +155,7 @@ pub struct PeerOptions<'a> {
     passive_ports: Option<RangeInclusive<u16>>,
     advertised: Option<Ipv4Addr>,
     from_port_20: bool,
+    certificate: Option<&'a TestCertificate>,
     namespace: Option<&'a NetworkNamespace>,
 }
 
@@ -174,6 +176,7 @@ impl<'a> PeerOptions<'a> {
             passive_ports: None,
             advertised: None,
             from_port_20: false,
+            certificate: None,
             namespace: None,
         }
     }
@@ -218,6 +221,14 @@ impl<'a> PeerOptions<'a> {
     #[must_use]
     pub fn from_port_20(mut self) -> Self {
         self.from_port_20 = true;
+        self
+    }
+
+    /// Offers explicit FTPS with this certificate, beside clear sessions. vsftpd and ProFTPD want the data connection's TLS
+    /// session resumed. pyftpdlib has none.
+    #[must_use]
+    pub fn tls(mut self, certificate: &'a TestCertificate) -> Self {
+        self.certificate = Some(certificate);
         self
     }
 

@@ -12,6 +12,7 @@ use crate::TestDirectory;
 use crate::namespace::NetworkNamespace;
 use crate::peers::{self, Account, Modes, Peer, PeerKind, PeerOptions};
 use crate::served::Served;
+use crate::tls::TestCertificate;
 
 /// Which server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,6 +73,8 @@ pub struct ServerSetup {
     pub advertise: Advertise,
     /// Active data connections come from the control port less one, where the server can be told; else from any.
     pub from_port_20: bool,
+    /// Explicit FTPS is offered beside clear sessions.
+    pub tls: bool,
 }
 
 /// What the 227 tells.
@@ -96,6 +99,7 @@ impl Default for ServerSetup {
             passive_ports: PASSIVE_PORTS,
             advertise: Advertise::Own,
             from_port_20: true,
+            tls: false,
         }
     }
 }
@@ -112,6 +116,7 @@ pub struct LabServer {
     /// And the password.
     pub password: &'static str,
     running: Running,
+    _certificate: Option<TestCertificate>,
 }
 
 #[derive(Debug)]
@@ -136,10 +141,11 @@ impl LabServer {
         outside: IpAddr,
     ) -> Option<Self> {
         let outside = SocketAddr::new(outside, setup.port);
+        let certificate = setup.tls.then(|| TestCertificate::new(&["localhost"]));
         match kind {
-            ServerKind::Wharf => Some(Self::wharf(host, wharf, setup, inside, outside)),
+            ServerKind::Wharf => Some(Self::wharf(host, wharf, setup, certificate, inside, outside)),
             ServerKind::Peer(kind) if !kind.supports(setup.modes) => None,
-            ServerKind::Peer(kind) => Some(Self::peer(kind, host, setup, inside, outside)),
+            ServerKind::Peer(kind) => Some(Self::peer(kind, host, setup, certificate, inside, outside)),
         }
     }
 
@@ -147,6 +153,7 @@ impl LabServer {
         host: &NetworkNamespace,
         program: &Path,
         setup: &ServerSetup,
+        certificate: Option<TestCertificate>,
         inside: IpAddr,
         outside: SocketAddr,
     ) -> Self {
@@ -174,6 +181,9 @@ impl LabServer {
         if !setup.from_port_20 {
             command.args(["--active-source-port", "any"]);
         }
+        if let Some(certificate) = &certificate {
+            command.args(certificate.flags());
+        }
         let served = Box::new(Served::from_command(&mut host.adopt(&command)));
         Self {
             kind: ServerKind::Wharf,
@@ -181,6 +191,7 @@ impl LabServer {
             user: "test",
             password: "secret",
             running: Running::Wharf { served, _directory: directory },
+            _certificate: certificate,
         }
     }
 
@@ -188,6 +199,7 @@ impl LabServer {
         kind: PeerKind,
         host: &NetworkNamespace,
         setup: &ServerSetup,
+        certificate: Option<TestCertificate>,
         inside: IpAddr,
         outside: SocketAddr,
     ) -> Self {
@@ -200,6 +212,9 @@ impl LabServer {
         if setup.from_port_20 {
             options = options.from_port_20();
         }
+        if let Some(certificate) = &certificate {
+            options = options.tls(certificate);
+        }
         match (&setup.advertise, outside.ip()) {
             (Advertise::Outside, IpAddr::V4(address)) => options = options.advertised(address),
             (Advertise::Other(address), _) => options = options.advertised(*address),
@@ -207,7 +222,14 @@ impl LabServer {
         }
         let peer = Peer::start(kind, &options);
         let (user, password) = (peer.user, peer.password);
-        Self { kind: ServerKind::Peer(kind), outside, user, password, running: Running::Peer(Box::new(peer)) }
+        Self {
+            kind: ServerKind::Peer(kind),
+            outside,
+            user,
+            password,
+            running: Running::Peer(Box::new(peer)),
+            _certificate: certificate,
+        }
     }
 
     /// The URL of `path`, relative to the login directory, with user and password.

@@ -79,6 +79,15 @@ AuthPAM off
     if let Some(address) = options.advertised {
         text += &format!("MasqueradeAddress {address}\n");
     }
+    if let Some(certificate) = options.certificate {
+        text += &format!(
+            "LoadModule mod_tls.c\nTLSEngine on\nTLSRequired off\nTLSLog {log}\nTLSECCertificateFile {}\n\
+             TLSECCertificateKeyFile {}\n",
+            certificate.certificate().display(),
+            certificate.key().display(),
+            log = setup.directory.join("tls.log").display()
+        );
+    }
     let file = setup.directory.write("proftpd.conf", text);
     let mut command = setup.program("usr/sbin/proftpd");
     command.args(["-n", "-q", "-c"]).arg(file);

@@ -55,6 +55,7 @@ macro_rules! scenarios {
 scenarios! {
     plain
     ipv6
+    tls
     client_nat_with_helper
     server_firewall_for_both_modes
     server_nat
@@ -63,6 +64,7 @@ scenarios! {
     client_nat
     client_nat_exposed_host
     client_nat_helper_on_another_port
+    client_nat_helper_blinded_by_tls
     data_from_another_address
     client_firewall_wants_port_20
     client_firewall_wants_port_20_in_vain

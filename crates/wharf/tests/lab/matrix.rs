@@ -38,7 +38,8 @@ pub(crate) fn run(scenario: &Scenario) {
 }
 
 fn fetch_everything(scenario: &Scenario, standing: &Standing) -> Vec<Cell> {
-    let programs: Vec<Program> = Program::ALL.into_iter().filter(|program| program.is_installed()).collect();
+    let programs: Vec<Program> =
+        Program::ALL.into_iter().filter(|program| program.takes_part(scenario)).collect();
     thread::scope(|scope| {
         let pairs = standing.servers.iter().flat_map(|server| programs.iter().map(move |it| (server, *it)));
         let running: Vec<_> = pairs

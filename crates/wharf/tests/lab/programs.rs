@@ -53,6 +53,12 @@ impl Program {
         }
     }
 
+    /// Whether it can take part: under TLS wget knows no AUTH, and curl 7.88 hangs in active mode by a fault of its own.
+    pub(crate) fn takes_part(self, scenario: &Scenario) -> bool {
+        let plain_only = matches!(self, Self::CurlActive | Self::Wget | Self::WgetActive);
+        self.is_installed() && !(scenario.setup.tls && plain_only)
+    }
+
     /// Whether it gets through where these ways are open.
     pub(crate) fn gets_through(self, scenario: &Scenario, ways: Ways) -> bool {
         let over_ipv6 = scenario.over_ipv6;
@@ -94,6 +100,9 @@ impl Program {
                 if self == Self::CurlActive {
                     command.args(["--ftp-port", "-"]);
                 }
+                if scenario.setup.tls {
+                    command.args(["--ssl-reqd", "--insecure"]);
+                }
                 command.arg("--output").arg(file).arg(url);
                 command
             }
@@ -112,7 +121,10 @@ impl Program {
                     (_, true) => LftpMode::ExtendedPassive,
                     (_, false) => LftpMode::Passive,
                 };
-                let script = format!("set net:timeout {patience}; get {url} -o {}", file.display());
+                let tls = "set ftp:ssl-allow yes; set ftp:ssl-force yes; set ftp:ssl-protect-data yes; \
+                           set ssl:verify-certificate no; ";
+                let tls = if scenario.setup.tls { tls } else { "" };
+                let script = format!("{tls}set net:timeout {patience}; get {url} -o {}", file.display());
                 clients::lftp(mode, &script)
             }
             Self::Wharf => {

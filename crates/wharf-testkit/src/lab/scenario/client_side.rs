@@ -62,6 +62,17 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             )
         },
         Scenario {
+            situation: Some("S17"),
+            healthy_twin: Some("client-nat-with-helper"),
+            path: Path { client_is_private: true, client_router_rules: helper(21), ..Path::default() },
+            setup: ServerSetup { tls: true, ..ServerSetup::default() },
+            works: Ways::PASSIVE,
+            ..Scenario::new(
+                "client-nat-helper-blinded-by-tls",
+                "The NAT's FTP helper reads along on port 21, but the clients speak TLS there: it sees neither PORT nor EPRT.",
+            )
+        },
+        Scenario {
             healthy_twin: Some("client-nat"),
             path: Path {
                 client_router_rules: two_outside_addresses(),

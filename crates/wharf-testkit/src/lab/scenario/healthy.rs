@@ -17,6 +17,14 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             )
         },
         Scenario {
+            setup: ServerSetup { tls: true, ..ServerSetup::default() },
+            ..Scenario::new(
+                "tls",
+                "Explicit FTPS, logins and data, with nothing in between. vsftpd, ProFTPD and ours want the data connection to \
+                 resume the control connection's session. (wget knows no explicit FTPS, and curl 7.88 hangs in active mode.)",
+            )
+        },
+        Scenario {
             situation: Some("S17"),
             path: Path { client_is_private: true, client_router_rules: helper(21), ..Path::default() },
             ..Scenario::new(
