@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use wharf_proto::dialogue::{Endpoints, Side};
 
 use crate::proxy_protocol::Relayed;
-use crate::tls::{Channel, HandshakeError, Secured, Socket, TlsSession, flush, shake_hands};
+use crate::tls::{Channel, ClientTls, HandshakeError, Secured, Socket, TlsSession, flush, shake_hands};
 
 /// Longest piece that is read from a control connection at once, in bytes. It lies on the stack, so that an idle
 /// session owns no buffer.
@@ -218,16 +218,40 @@ impl ControlConnection {
         Ok(secured)
     }
 
+    /// Begins TLS as a client, which takes at most `limit`, and speaks it from then on. Whatever is to be sent in clear
+    /// must have been sent.
+    ///
+    /// # Errors
+    /// When the handshake fails: then the connection is good for nothing any more.
+    pub async fn connect_tls(
+        &mut self,
+        session: &ClientTls,
+        limit: Duration,
+    ) -> Result<Secured, HandshakeError> {
+        let (mut channel, secured) = session.shake_hands(self, limit).await?;
+        channel.rest();
+        self.tls = Some(channel);
+        Ok(secured)
+    }
+
     /// Ends TLS and goes on in clear (CCC, RFC 2228 §3, and REIN, RFC 4217 §11), when both sides have said close_notify.
-    /// What came behind the client's in clear is handed to `take`.
+    /// What came behind the other side's in clear is handed to `take`.
     ///
     /// The client's turn comes first: lftp takes a close_notify that it has not asked for for the end of everything. One
     /// that waits for ours gets it after half of `limit`.
     ///
     /// # Errors
-    /// When the client does not end its side within `limit`.
+    /// When the other side does not end its own within `limit`.
     pub async fn end_tls(&mut self, limit: Duration, take: impl FnOnce(&[u8])) -> io::Result<()> {
         let Some(mut channel) = self.tls.take() else { return Ok(()) };
+        if channel.is_client() {
+            channel.close().map_err(io::Error::other)?;
+            flush(&mut channel, self).await?;
+            let ended = tokio::time::timeout(limit, self.await_close_notify(&mut channel)).await;
+            ended.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+            take(&channel.clear_rest());
+            return Ok(());
+        }
         let half = limit / 2;
         let mut ended = tokio::time::timeout(half, self.await_close_notify(&mut channel)).await;
         channel.close().map_err(io::Error::other)?;
@@ -289,7 +313,7 @@ fn receive_secured(
     stream: &TcpStream,
     mut take: impl FnMut(&[u8]),
 ) -> io::Result<Received> {
-    // The client may have said something right behind its side of the handshake.
+    // The other side may have said something right behind its own of the handshake.
     if channel.plain().is_empty() {
         if channel.peer_has_closed() {
             return Ok(Received::End);

@@ -17,7 +17,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::registration::watch;
-use crate::tls::{Channel, HandshakeError, Secured, Socket, TlsSession, flush, shake_hands};
+use crate::tls::{Channel, ClientTls, HandshakeError, Secured, Socket, TlsSession, flush, shake_hands};
 
 /// Calls that succeed at once, after which the task does something else for a moment.
 const CALLS_WITHOUT_WAIT: u32 = 16;
@@ -94,10 +94,38 @@ impl DataStream {
     ) -> Result<Secured, HandshakeError> {
         let channel = session.data_channel().map_err(|error| HandshakeError::Failed(error.to_string()))?;
         let mut channel = Box::new(channel);
-        // Each of the handshake's flights, and close_notify, would wait for an acknowledgement of what went before.
-        SockRef::from(&self.socket).set_tcp_nodelay(true)?;
-        match shake_hands(&mut channel, self, limit).await {
-            Ok(secured) => {
+        self.send_at_once()?;
+        let shaken = shake_hands(&mut channel, self, limit).await;
+        self.secure(shaken.map(|secured| (channel, secured)))
+    }
+
+    /// Begins TLS as a client, which takes at most `limit`: the client of FTP is TLS's client in both modes (RFC 4217 §7).
+    /// From then on everything that is read and written goes through TLS, which resumes the session of the control
+    /// connection if it can.
+    ///
+    /// # Errors
+    /// When the handshake fails.
+    pub async fn connect_tls(
+        &mut self,
+        session: &ClientTls,
+        limit: Duration,
+    ) -> Result<Secured, HandshakeError> {
+        self.send_at_once()?;
+        let shaken = session.shake_hands(self, limit).await;
+        self.secure(shaken)
+    }
+
+    /// Each of the handshake's flights, and close_notify, would wait for an acknowledgement of what went before.
+    fn send_at_once(&self) -> io::Result<()> {
+        SockRef::from(&self.socket).set_tcp_nodelay(true)
+    }
+
+    fn secure(
+        &mut self,
+        shaken: Result<(Box<Channel>, Secured), HandshakeError>,
+    ) -> Result<Secured, HandshakeError> {
+        match shaken {
+            Ok((channel, secured)) => {
                 self.tls = Some(channel);
                 self.is_secured = true;
                 Ok(secured)
@@ -114,6 +142,16 @@ impl DataStream {
     /// Takes the end of the TCP connection for the end of the payload, as clients have it that never say close_notify.
     pub fn tolerate_plain_end(&mut self) {
         self.tolerates_plain_end = true;
+    }
+
+    /// Whether what the peer sent has come to its end without close_notify. Never in clear, where there is none.
+    pub(super) fn ended_plainly(&self) -> bool {
+        self.tls.as_ref().is_some_and(|channel| channel.ended_plainly())
+    }
+
+    /// Whether it is under TLS.
+    pub(super) fn is_secured(&self) -> bool {
+        self.is_secured
     }
 
     pub(super) fn tolerates_plain_end(&self) -> bool {
@@ -298,6 +336,24 @@ impl DataStream {
         self.drain();
         // Who has sent everything may be gone without waiting for our close_notify.
         if channel.peer_has_closed() { Ok(()) } else { closed }
+    }
+
+    /// As [`finish`](Self::finish), and under TLS waits for the peer to end, too: what it sends may be tickets, and then
+    /// close_notify. One that does not is waited for at most `limit`.
+    ///
+    /// # Errors
+    /// When the connection is broken.
+    pub async fn finish_both(&mut self, limit: Duration) -> io::Result<()> {
+        let Some(mut channel) = self.take_channel()? else { return self.finish().await };
+        channel.close().map_err(io::Error::other)?;
+        flush(&mut channel, self).await?;
+        self.tls = Some(channel);
+        SockRef::from(&self.socket).shutdown(Shutdown::Write)?;
+        let mut nothing = [0; 1024];
+        // However it ends, everything was sent; whether it arrived is for the reply to say.
+        let _ = tokio::time::timeout(limit, async { while matches!(self.read(&mut nothing).await, Ok(1..)) {} }).await;
+        self.drain();
+        Ok(())
     }
 
     /// Reads what has come already: a close with unread input would send RST, and destroy what the peer has not read.

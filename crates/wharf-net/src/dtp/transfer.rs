@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use wharf_proto::dialogue::Authenticated;
@@ -115,6 +116,28 @@ impl Transfer {
         self.stream.finish().await.map_err(pump::network)?;
         self.is_finished = true;
         Ok(())
+    }
+
+    /// As [`finish`](Self::finish), and under TLS waits for the peer's end as well, at most `limit`.
+    ///
+    /// # Errors
+    /// When the connection is broken already, or stalls.
+    pub async fn finish_both(mut self, limit: Duration) -> Result<(), PumpError> {
+        self.stream.finish_both(limit).await.map_err(pump::network)?;
+        self.is_finished = true;
+        Ok(())
+    }
+
+    /// Whether it goes through TLS, so that its end is told by close_notify.
+    #[must_use]
+    pub fn is_secured(&self) -> bool {
+        self.stream.is_secured()
+    }
+
+    /// Whether the peer's end came without close_notify, where that is tolerated.
+    #[must_use]
+    pub fn ended_plainly(&self) -> bool {
+        self.stream.ended_plainly()
     }
 
     /// Ends out of order: RST, so that nobody takes what arrived for the whole.

@@ -127,6 +127,6 @@ impl TlsSession {
             settings.send_tls13_tickets = tickets;
             settings.max_tls13_tickets = MOST_TICKETS;
         }
-        UnbufferedServerConnection::new(Arc::new(settings)).map(Channel::new)
+        UnbufferedServerConnection::new(Arc::new(settings)).map(Channel::of_server)
     }
 }

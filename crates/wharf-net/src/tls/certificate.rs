@@ -75,7 +75,7 @@ pub enum CertificateError {
         path: PathBuf,
     },
     /// The key is locked.
-    #[error("the key in {} is encrypted with a passphrase; store it without one (openssl pkey -in … -out …), readable by the server's user alone", .path.display())]
+    #[error("the key in {} is encrypted with a passphrase; store it without one (openssl pkey -in … -out …), readable by its user alone", .path.display())]
     EncryptedKey {
         /// Which file.
         path: PathBuf,
@@ -161,19 +161,25 @@ fn load_one(source: &CertificateSource) -> Result<Arc<CertifiedKey>, Certificate
         make_self_signed(file, names)?;
     }
     let (certificate, key) = source.files();
-    let chain = read_chain(certificate)?;
-    let private_key = read_key(key)?;
-    let certified = CertifiedKey::from_der(chain, private_key, &provider()).map_err(|error| match error {
-        TlsError::InconsistentKeys(_) => {
-            CertificateError::KeyMismatch { certificate: certificate.to_owned(), key: key.to_owned() }
-        }
-        other => CertificateError::Unusable { path: certificate.to_owned(), reason: other.to_string() },
-    })?;
+    let certified = certified(certificate, key)?;
     warn_of_dates(certificate, &certified.cert);
     Ok(Arc::new(certified))
 }
 
-fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+/// A certificate and its key, which must belong together.
+pub(super) fn certified(certificate: &Path, key: &Path) -> Result<CertifiedKey, CertificateError> {
+    let chain = read_chain(certificate)?;
+    let private_key = read_key(key)?;
+    CertifiedKey::from_der(chain, private_key, &provider()).map_err(|error| match error {
+        TlsError::InconsistentKeys(_) => {
+            CertificateError::KeyMismatch { certificate: certificate.to_owned(), key: key.to_owned() }
+        }
+        other => CertificateError::Unusable { path: certificate.to_owned(), reason: other.to_string() },
+    })
+}
+
+/// All certificates of a file in PEM.
+pub(super) fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
     let bytes = read("certificate", path)?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
     match chain {

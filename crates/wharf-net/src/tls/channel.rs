@@ -4,7 +4,8 @@
 
 use std::io;
 
-use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
+use rustls::client::UnbufferedClientConnection;
+use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{
     ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus, WriteTraffic,
 };
@@ -21,22 +22,40 @@ const OVERHEAD: usize = 64;
 /// The first byte of each record of a handshake (RFC 8446 §5.1).
 const HANDSHAKE_RECORD: u8 = 22;
 
-/// The server's end of a TLS connection.
+/// One end of a TLS connection.
 ///
 /// * input: [`receive`](Self::receive), then [`process`](Self::process); [`encrypt`](Self::encrypt),
 ///   [`close`](Self::close)
 /// * output: [`unsent`](Self::unsent) with [`sent`](Self::sent); [`plain`](Self::plain) with
 ///   [`plain_taken`](Self::plain_taken)
 pub(crate) struct Channel {
-    connection: UnbufferedServerConnection,
+    connection: Connection,
     incoming: Buffer,
     outgoing: Buffer,
     plain: Buffer,
     /// The first byte that ever came.
     first: Option<u8>,
     peer_has_closed: bool,
+    /// What counts as the peer's close_notify was the end of the TCP connection.
+    ended_plainly: bool,
     /// What went wrong: then nothing more is understood or said.
     failed: Option<Error>,
+}
+
+/// Which end it is.
+enum Connection {
+    Server(UnbufferedServerConnection),
+    Client(UnbufferedClientConnection),
+}
+
+/// Calls the same of either end.
+macro_rules! either {
+    ($connection:expr, $end:ident => $call:expr) => {
+        match $connection {
+            Connection::Server($end) => $call,
+            Connection::Client($end) => $call,
+        }
+    };
 }
 
 impl std::fmt::Debug for Channel {
@@ -53,7 +72,15 @@ enum Say<'a> {
 }
 
 impl Channel {
-    pub(super) fn new(connection: UnbufferedServerConnection) -> Self {
+    pub(super) fn of_server(connection: UnbufferedServerConnection) -> Self {
+        Self::new(Connection::Server(connection))
+    }
+
+    pub(super) fn of_client(connection: UnbufferedClientConnection) -> Self {
+        Self::new(Connection::Client(connection))
+    }
+
+    fn new(connection: Connection) -> Self {
         Self {
             connection,
             incoming: Buffer::default(),
@@ -61,6 +88,7 @@ impl Channel {
             plain: Buffer::default(),
             first: None,
             peer_has_closed: false,
+            ended_plainly: false,
             failed: None,
         }
     }
@@ -68,12 +96,22 @@ impl Channel {
     // Getters.
 
     pub(crate) fn is_handshaking(&self) -> bool {
-        self.connection.is_handshaking()
+        either!(&self.connection, end => end.is_handshaking())
+    }
+
+    /// Whether this is the client's end, which begins and ends first.
+    pub(crate) fn is_client(&self) -> bool {
+        matches!(self.connection, Connection::Client(_))
     }
 
     /// Whether what the peer sends has come to its end: close_notify, or what counts as that.
     pub(crate) fn peer_has_closed(&self) -> bool {
         self.peer_has_closed
+    }
+
+    /// Whether that was the end of the TCP connection, without close_notify.
+    pub(crate) fn ended_plainly(&self) -> bool {
+        self.ended_plainly
     }
 
     /// Whether anything came at all.
@@ -88,7 +126,7 @@ impl Channel {
 
     /// What was agreed on, once the handshake is over.
     pub(crate) fn version(&self) -> TlsVersion {
-        match self.connection.protocol_version() {
+        match either!(&self.connection, end => end.protocol_version()) {
             Some(ProtocolVersion::TLSv1_3) => TlsVersion::Tls13,
             _ => TlsVersion::Tls12,
         }
@@ -96,7 +134,7 @@ impl Channel {
 
     /// Whether an earlier session was resumed.
     pub(crate) fn is_resumed(&self) -> bool {
-        self.connection.handshake_kind() == Some(HandshakeKind::Resumed)
+        either!(&self.connection, end => end.handshake_kind()) == Some(HandshakeKind::Resumed)
     }
 
     // Input.
@@ -123,6 +161,13 @@ impl Channel {
     /// The end of the TCP connection came, and is to count as the peer's close_notify.
     pub(crate) fn take_for_closed(&mut self) {
         self.peer_has_closed = true;
+        self.ended_plainly = true;
+    }
+
+    /// Says `hello` once more, the client's first message that nobody has answered.
+    pub(super) fn say_again(&mut self, hello: &[u8]) {
+        self.outgoing = Buffer::default();
+        self.outgoing.append(hello);
     }
 
     /// Encrypts `payload` behind what is to be sent.
@@ -177,35 +222,17 @@ impl Channel {
             return Err(error.clone());
         }
         loop {
-            let UnbufferedStatus { mut discard, state, .. } =
-                self.connection.process_tls_records(self.incoming.content_mut());
-            let goes_on = match state {
-                Ok(ConnectionState::ReadTraffic(mut traffic)) => {
-                    while let Some(record) = traffic.next_record() {
-                        let record = record?;
-                        discard += record.discard;
-                        self.plain.append(record.payload);
-                    }
-                    true
-                }
-                Ok(ConnectionState::EncodeTlsData(data)) => {
-                    encode(data, &mut self.outgoing)?;
-                    true
-                }
-                // It stands in its place among what is to be sent.
-                Ok(ConnectionState::TransmitTlsData(data)) => {
-                    data.done();
-                    true
-                }
-                Ok(ConnectionState::PeerClosed) => {
-                    self.peer_has_closed = true;
-                    true
-                }
-                Ok(ConnectionState::WriteTraffic(traffic)) => {
-                    speak(traffic, std::mem::replace(&mut say, Say::Nothing), &mut self.outgoing)?;
-                    false
-                }
-                Ok(_) => false,
+            let incoming = self.incoming.content_mut();
+            let step = Step {
+                say: &mut say,
+                plain: &mut self.plain,
+                outgoing: &mut self.outgoing,
+                peer_has_closed: &mut self.peer_has_closed,
+            };
+            let (discard, goes_on) =
+                either!(&mut self.connection, end => step.take(end.process_tls_records(incoming)))?;
+            let goes_on = match goes_on {
+                Ok(goes_on) => goes_on,
                 Err(error) => {
                     self.failed = Some(error.clone());
                     self.take_alert()?;
@@ -222,17 +249,67 @@ impl Channel {
 
     /// The alert that says what went wrong. Asked for only where there is one: what failed must not be looked at again.
     fn take_alert(&mut self) -> Result<(), Error> {
-        while self.connection.wants_write() {
-            match self.connection.process_tls_records(&mut []).state {
-                Ok(ConnectionState::EncodeTlsData(data)) => encode(data, &mut self.outgoing)?,
-                _ => break,
+        either!(&mut self.connection, end => {
+            while end.wants_write() {
+                match end.process_tls_records(&mut []).state {
+                    Ok(ConnectionState::EncodeTlsData(data)) => encode(data, &mut self.outgoing)?,
+                    _ => break,
+                }
             }
-        }
+        });
         Ok(())
     }
 }
 
-fn encode(mut data: EncodeTlsData<'_, ServerConnectionData>, outgoing: &mut Buffer) -> Result<(), Error> {
+/// What one step of a connection works on.
+struct Step<'a, 'b> {
+    say: &'a mut Say<'b>,
+    plain: &'a mut Buffer,
+    outgoing: &'a mut Buffer,
+    peer_has_closed: &'a mut bool,
+}
+
+impl Step<'_, '_> {
+    /// Tells how many bytes of what came were used, and whether there may be more to do: or why there never will be.
+    fn take<Data>(
+        self,
+        status: UnbufferedStatus<'_, '_, Data>,
+    ) -> Result<(usize, Result<bool, Error>), Error> {
+        let UnbufferedStatus { mut discard, state, .. } = status;
+        let goes_on = match state {
+            Ok(ConnectionState::ReadTraffic(mut traffic)) => {
+                while let Some(record) = traffic.next_record() {
+                    let record = record?;
+                    discard += record.discard;
+                    self.plain.append(record.payload);
+                }
+                true
+            }
+            Ok(ConnectionState::EncodeTlsData(data)) => {
+                encode(data, self.outgoing)?;
+                true
+            }
+            // It stands in its place among what is to be sent.
+            Ok(ConnectionState::TransmitTlsData(data)) => {
+                data.done();
+                true
+            }
+            Ok(ConnectionState::PeerClosed) => {
+                *self.peer_has_closed = true;
+                true
+            }
+            Ok(ConnectionState::WriteTraffic(traffic)) => {
+                speak(traffic, std::mem::replace(self.say, Say::Nothing), self.outgoing)?;
+                false
+            }
+            Ok(_) => false,
+            Err(error) => return Ok((discard, Err(error))),
+        };
+        Ok((discard, Ok(goes_on)))
+    }
+}
+
+fn encode<Data>(mut data: EncodeTlsData<'_, Data>, outgoing: &mut Buffer) -> Result<(), Error> {
     let mut wanted = RECORD;
     loop {
         match data.encode(outgoing.room(wanted)) {
@@ -246,8 +323,8 @@ fn encode(mut data: EncodeTlsData<'_, ServerConnectionData>, outgoing: &mut Buff
     }
 }
 
-fn speak(
-    mut traffic: WriteTraffic<'_, ServerConnectionData>,
+fn speak<Data>(
+    mut traffic: WriteTraffic<'_, Data>,
     say: Say<'_>,
     outgoing: &mut Buffer,
 ) -> Result<(), Error> {

@@ -9,6 +9,7 @@ use tokio::io::Interest;
 
 use super::TlsVersion;
 use super::channel::Channel;
+use super::verifier;
 
 /// Bytes that are read at once in a handshake: more than a hello has.
 const PIECE: usize = 4096;
@@ -33,9 +34,11 @@ pub struct Secured {
     pub version: TlsVersion,
     /// Whether a session of before was resumed.
     pub is_resumed: bool,
+    /// Whether the other end's certificate was verified, now or in the session that was resumed. A server asks for none.
+    pub is_verified: bool,
 }
 
-/// Why a handshake failed. Said of the client: this is the server's end.
+/// Why a handshake failed.
 #[derive(Debug, thiserror::Error)]
 pub enum HandshakeError {
     /// Not a byte came.
@@ -57,7 +60,7 @@ pub enum HandshakeError {
     #[error("the connection was closed during the TLS handshake")]
     Closed,
     /// The other end sent a fatal alert.
-    #[error("the client ended the TLS handshake with the alert {alert}")]
+    #[error("the other side ended the TLS handshake with the alert {alert}")]
     Alert {
         /// Its name, as `unknown_ca`.
         alert: String,
@@ -72,6 +75,12 @@ pub enum HandshakeError {
     /// The client wants another protocol than FTP (ALPN).
     #[error("the client wants another protocol than ftp inside TLS (ALPN)")]
     OtherProtocol,
+    /// The other end's certificate does not prove who it is.
+    #[error("the certificate does not prove who the server is: {reason}")]
+    CertificateRejected {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Anything else that TLS does not allow.
     #[error("the TLS handshake failed: {0}")]
     Failed(String),
@@ -87,7 +96,11 @@ pub(crate) async fn shake_hands(
     limit: Duration,
 ) -> Result<Secured, HandshakeError> {
     match tokio::time::timeout(limit, exchange(channel, socket)).await {
-        Ok(Ok(())) => Ok(Secured { version: channel.version(), is_resumed: channel.is_resumed() }),
+        Ok(Ok(())) => Ok(Secured {
+            version: channel.version(),
+            is_resumed: channel.is_resumed(),
+            is_verified: false,
+        }),
         Ok(Err(error)) => Err(error),
         Err(_) if channel.has_received() => Err(HandshakeError::Slow { waited: limit }),
         Err(_) => Err(HandshakeError::Silent { waited: limit }),
@@ -95,6 +108,8 @@ pub(crate) async fn shake_hands(
 }
 
 async fn exchange(channel: &mut Channel, socket: &mut impl Socket) -> Result<(), HandshakeError> {
+    // A client has begun already.
+    flush(channel, socket).await?;
     while channel.is_handshaking() {
         match channel.receive(PIECE, |buffer| socket.try_read(buffer)) {
             Ok(0) => return Err(HandshakeError::Closed),
@@ -112,10 +127,10 @@ async fn exchange(channel: &mut Channel, socket: &mut impl Socket) -> Result<(),
             let _ = socket.try_write(channel.unsent());
             return Err(if in_clear { HandshakeError::InClear } else { explain(error) });
         }
-        // Under TLS 1.3 all that comes behind the client's last word is tickets. They are sent with what we say next:
+        // Under TLS 1.3 all that a server says behind the client's last word is tickets. They are sent with what we say next:
         // on an upload that is our close_notify, when the client has sent everything. A client that closes without
         // reading them would otherwise send RST instead of its last bytes.
-        if channel.is_handshaking() || channel.version() < TlsVersion::Tls13 {
+        if channel.is_client() || channel.is_handshaking() || channel.version() < TlsVersion::Tls13 {
             flush(channel, socket).await?;
         }
     }
@@ -156,6 +171,9 @@ fn explain(error: Error) -> HandshakeError {
             ),
         },
         Error::PeerIncompatible(reason) => HandshakeError::NothingInCommon(format!("{reason:?}")),
+        Error::InvalidCertificate(invalid) => {
+            HandshakeError::CertificateRejected { reason: verifier::reason(&invalid) }
+        }
         Error::NoApplicationProtocol => HandshakeError::OtherProtocol,
         other => HandshakeError::Failed(other.to_string()),
     }

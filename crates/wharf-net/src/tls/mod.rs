@@ -4,8 +4,11 @@
 //! | file | job |
 //! |---|---|
 //! | `certificate.rs` | certificates and keys: read, checked, made, chosen by name |
-//! | `acceptor.rs` | how control and data connections are set up |
+//! | `acceptor.rs` | the server's end: how control and data connections are set up |
 //! | `session.rs` | the tickets that bind data connections to their control connection |
+//! | `connector.rs` | the client's end |
+//! | `verifier.rs` | whether a server's certificate proves who it is |
+//! | `tickets.rs` | the tickets that a client was given |
 //! | `channel.rs` | a TLS connection without its socket |
 //! | `handshake.rs` | the handshake over a socket |
 //! | `hello.rs` | whose data connection it is, read off the client's first message |
@@ -13,13 +16,17 @@
 mod acceptor;
 mod certificate;
 mod channel;
+mod connector;
 mod handshake;
 mod hello;
 mod session;
+mod tickets;
+mod verifier;
 
 pub use acceptor::{Acceptor, TlsSession};
 pub use certificate::{CertificateError, CertificateSource, Certificates};
 pub(crate) use channel::Channel;
+pub use connector::{ClientTls, Connector, ConnectorOptions, Verification};
 pub use handshake::{HandshakeError, Secured};
 pub(crate) use handshake::{Socket, flush, shake_hands};
 pub(crate) use hello::await_client_hello;
@@ -43,6 +50,12 @@ pub enum TlsVersion {
 fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: std::sync::OnceLock<Arc<CryptoProvider>> = std::sync::OnceLock::new();
     PROVIDER.get_or_init(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider())).clone()
+}
+
+/// Whether an error of a connection is one of TLS itself: an alert, or a record that nobody can read.
+#[must_use]
+pub fn is_of_tls(error: &std::io::Error) -> bool {
+    error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some()
 }
 
 impl std::fmt::Display for TlsVersion {
