@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use wharf_net::tls::{HandshakeError, Secured};
 use wharf_proto::Reply;
 use wharf_proto::dialogue::{DataMode, NegotiationCommand};
 
@@ -20,6 +21,8 @@ pub struct Attempt {
     pub told: Option<SocketAddr>,
     /// What came of it.
     pub outcome: Outcome,
+    /// What its TLS handshake agreed on; none in clear, and where it did not come so far.
+    pub secured: Option<Secured>,
     /// The reply that the negotiation got.
     pub reply: Option<Reply>,
     /// How long it took.
@@ -29,7 +32,8 @@ pub struct Attempt {
 impl Attempt {
     /// An attempt that came to its end now.
     pub(crate) fn new(command: NegotiationCommand, outcome: Outcome, started: Instant) -> Self {
-        Self { command, endpoint: None, told: None, outcome, reply: None, took: started.elapsed() }
+        let took = started.elapsed();
+        Self { command, endpoint: None, told: None, outcome, secured: None, reply: None, took }
     }
 
     pub(crate) fn with_reply(self, reply: &Reply) -> Self {
@@ -38,6 +42,10 @@ impl Attempt {
 
     pub(crate) fn with_endpoint(self, endpoint: SocketAddr, told: Option<SocketAddr>) -> Self {
         Self { endpoint: Some(endpoint), told, ..self }
+    }
+
+    pub(crate) fn with_tls(self, secured: Option<Secured>) -> Self {
+        Self { secured, ..self }
     }
 }
 
@@ -77,6 +85,13 @@ pub enum Outcome {
         /// How many others connected and were dropped.
         strangers: u32,
     },
+    /// It came up in TCP, and TLS failed on it.
+    HandshakeFailed {
+        /// Why.
+        error: HandshakeError,
+        /// What the server said about the transfer.
+        reply: Option<Reply>,
+    },
     /// The server gave the data connection up.
     GivenUp {
         /// With this reply to the transfer.
@@ -91,11 +106,35 @@ impl Attempt {
         self.command.mode()
     }
 
+    /// Whether it failed for a reason that holds in every other mode as well: TLS that the two sides do not agree on.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        match &self.outcome {
+            Outcome::HandshakeFailed { error, .. } => !matches!(
+                error,
+                // Somebody else may have answered, or somebody in between did not let it through.
+                HandshakeError::Closed
+                    | HandshakeError::Silent { .. }
+                    | HandshakeError::Slow { .. }
+                    | HandshakeError::Network(_)
+            ),
+            Outcome::GivenUp { .. } => self.secured.is_some(),
+            _ => false,
+        }
+    }
+
     /// Whether the data connection came up.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.outcome == Outcome::Open
     }
+}
+
+/// TLS as it is told to people.
+#[must_use]
+pub fn described(secured: &Secured) -> String {
+    let session = if secured.is_resumed { "session resumed" } else { "new session" };
+    let verified = if secured.is_verified { "verified" } else { "not verified" };
+    format!("TLS {}, {session}, certificate {verified}", secured.version)
 }
 
 /// On one line, as `EPSV 192.0.2.7:4000: no answer in 3.0 s`.
@@ -110,10 +149,13 @@ impl fmt::Display for Attempt {
         }
         let seconds = self.took.as_secs_f32();
         match &self.outcome {
-            Outcome::Open => match self.mode() {
-                DataMode::Passive => f.write_str(": connected (passive: opened by us)"),
-                DataMode::Active => f.write_str(": connected (active: opened by the server)"),
-            },
+            Outcome::Open => {
+                f.write_str(match self.mode() {
+                    DataMode::Passive => ": connected (passive: opened by us)",
+                    DataMode::Active => ": connected (active: opened by the server)",
+                })?;
+                self.secured.iter().try_for_each(|secured| write!(f, ", {}", described(secured)))
+            }
             Outcome::NegotiationRefused => match &self.reply {
                 Some(reply) => write!(f, ": refused with \"{reply}\""),
                 None => f.write_str(": refused"),
@@ -136,6 +178,10 @@ impl fmt::Display for Attempt {
                 f,
                 ": the server did not connect in {seconds:.1} s, but {strangers} others did and were dropped"
             ),
+            Outcome::HandshakeFailed { error, reply } => {
+                write!(f, ": {error}")?;
+                reply.iter().try_for_each(|reply| write!(f, "; the server says \"{reply}\""))
+            }
             Outcome::GivenUp { reply } => write!(f, ": the server gave it up with \"{reply}\""),
         }
     }

@@ -18,6 +18,7 @@ use wharf_proto::host_port::{ExtendedHostPort, HostPort};
 use wharf_proto::{Command, Reply, ReplyCode};
 
 use crate::attempt::{Attempt, Outcome};
+use crate::data_protection::Protected;
 use crate::diagnosis;
 use crate::error::{ClientError, ControlFailure, NoDataConnection};
 use crate::session::{Session, accepted};
@@ -56,10 +57,12 @@ pub(crate) struct Running {
 }
 
 /// What came of a rung.
-enum Step {
+pub(crate) enum Step {
     Running(Box<Running>),
     /// The attempt failed; the next rung may work.
     Next,
+    /// The attempt failed, and so would all others.
+    Hopeless,
 }
 
 /// What the server answered to a transfer command.
@@ -78,6 +81,7 @@ impl Session {
     /// when no way works, or what happened to the control connection.
     pub(crate) async fn begin(&mut self, request: &Request) -> Result<Running, ClientError> {
         self.revive().await?;
+        self.provide_tickets().await?;
         let rungs = rungs(self.options.mode, self.peer().is_ipv6(), self.working);
         let mut attempts = Vec::new();
         for (index, command) in rungs.iter().enumerate() {
@@ -89,12 +93,15 @@ impl Session {
                 DataMode::Passive => self.try_passive(*command, is_last, request, &mut attempts).await?,
                 DataMode::Active => self.try_active(*command, is_last, request, &mut attempts).await?,
             };
-            if let Step::Running(running) = step {
-                let advertised = *command == NegotiationCommand::Pasv
-                    && running.attempt.endpoint.map(|endpoint| endpoint.ip()) != Some(self.peer().ip());
-                self.working = Some(WorkingMode { command: *command, advertised });
-                return Ok(*running);
-            }
+            let running = match step {
+                Step::Running(running) => running,
+                Step::Next => continue,
+                Step::Hopeless => break,
+            };
+            let advertised = *command == NegotiationCommand::Pasv
+                && running.attempt.endpoint.map(|endpoint| endpoint.ip()) != Some(self.peer().ip());
+            self.working = Some(WorkingMode { command: *command, advertised });
+            return Ok(*running);
         }
         let endpoints = self.control.endpoints();
         let findings = diagnosis::findings(&attempts, endpoints, self.options.mode);
@@ -156,6 +163,10 @@ impl Session {
             );
             self.restart_at(request.offset).await?;
             self.send(&request.command);
+            if let Some(tls) = self.data_tls()? {
+                let protected = self.protect(&tls, stream, &request.command, None).await?;
+                return self.protected_step(protected, verified, attempt, attempts);
+            }
             let Some(mut verdict) = self.passive_verdict(&mut stream, &request.command).await? else {
                 self.note(attempts, attempt(Outcome::ClosedAtOnce));
                 return Ok(Step::Next);
@@ -222,6 +233,9 @@ impl Session {
             Arrival::Open { stream, verified, first, said } => {
                 let attempt = self.note(attempts, attempt(Outcome::Open));
                 self.running(attempt, stream, verified, first, said)
+            }
+            Arrival::Protected { protected, verified } => {
+                self.protected_step(protected, verified, attempt, attempts)
             }
             Arrival::Refused(refusal) => {
                 self.note(attempts, attempt(Outcome::GivenUp { reply: refusal }));
@@ -372,7 +386,7 @@ impl Session {
                     } else if let Some(reply) = self.final_of(answer)? {
                         match judge(command, reply)? {
                             Verdict::NoData(reply) => return Ok(Arrival::Refused(reply)),
-                                        Verdict::Begun { first, said } => {
+                            Verdict::Begun { first, said } => {
                                 let first = verdict.take().map_or(first, |(first, _)| first);
                                 verdict = Some((first, said));
                                 // The connection may be in the queue; after this it will not come.
@@ -394,6 +408,10 @@ impl Session {
                 server: canonical_endpoint(stream.peer()),
             },
         );
+        if let Some(tls) = self.data_tls()? {
+            let protected = self.protect(&tls, stream, command, verdict).await?;
+            return Ok(Arrival::Protected { protected, verified });
+        }
         let (first, said) = match verdict {
             Some(verdict) => verdict,
             None => match self.transfer_verdict(command).await? {
@@ -404,7 +422,7 @@ impl Session {
         Ok(Arrival::Open { stream, verified, first, said })
     }
 
-    fn running(
+    pub(crate) fn running(
         &mut self,
         attempt: Attempt,
         stream: DataStream,
@@ -420,7 +438,7 @@ impl Session {
         Ok(Step::Running(Box::new(Running { transfer, progress, attempt, first, said })))
     }
 
-    fn note(&mut self, attempts: &mut Vec<Attempt>, attempt: Attempt) -> Attempt {
+    pub(crate) fn note(&mut self, attempts: &mut Vec<Attempt>, attempt: Attempt) -> Attempt {
         self.observer.data_connection(&attempt);
         attempts.push(attempt.clone());
         attempt
@@ -431,6 +449,8 @@ impl Session {
 enum Arrival {
     /// The server, and its first reply.
     Open { stream: DataStream, verified: PeerVerified, first: Reply, said: Option<Final> },
+    /// The server, and what came of TLS with it.
+    Protected { protected: Protected, verified: PeerVerified },
     /// The server said that it cannot connect.
     Refused(Reply),
     /// Nobody, in time.
@@ -454,16 +474,21 @@ fn ended_at_once(first: Reply, said: Final) -> Verdict {
 
 /// What a final reply to a transfer command means that no 1yz announced.
 fn judge(command: &Command, reply: Reply) -> Result<Verdict, ClientError> {
-    if matches!(
-        reply.code(),
-        ReplyCode::CANNOT_OPEN_DATA_CONNECTION
-            | ReplyCode::DATA_PROTECTION_UNACCEPTABLE
-            | ReplyCode::NETWORK_PROTOCOL_NOT_SUPPORTED
-    ) {
+    if is_about_data(&reply) {
         return Ok(Verdict::NoData(reply));
     }
     let reply = accepted(command, reply)?;
     Ok(Verdict::Begun { first: reply.clone(), said: Some(Ok(reply)) })
+}
+
+/// Whether a transfer was given up for its data connection.
+pub(crate) fn is_about_data(reply: &Reply) -> bool {
+    matches!(
+        reply.code(),
+        ReplyCode::CANNOT_OPEN_DATA_CONNECTION
+            | ReplyCode::DATA_PROTECTION_UNACCEPTABLE
+            | ReplyCode::NETWORK_PROTOCOL_NOT_SUPPORTED
+    )
 }
 
 fn failed_connect(error: &ConnectError) -> (DataEvent, Outcome) {

@@ -2,13 +2,16 @@
 
 use std::net::SocketAddr;
 
-use wharf_findings::{Cause, Confidence, Evidence, Finding, candidates};
+use wharf_findings::{Cause, Confidence, Evidence, Finding, Side, candidates};
+use wharf_net::tls::{HandshakeError, Secured};
 use wharf_proto::dialogue::{DataMode, Endpoints, NegotiationCommand, is_private};
 use wharf_proto::pathname::escaped;
-use wharf_proto::{Reply, ReplyCode};
+use wharf_proto::{Command, Reply, ReplyCode};
 
 use crate::attempt::{Attempt, Outcome};
+use crate::error::ClientError;
 use crate::options::ModeChoice;
+use crate::tls_failure;
 
 /// The root causes that the attempts prove or point to, the surest first, each once.
 pub(crate) fn findings(attempts: &[Attempt], control: Endpoints, choice: ModeChoice) -> Vec<Finding> {
@@ -162,8 +165,12 @@ fn judge(attempt: &Attempt, control: Endpoints, found: &mut Findings) {
             }
         }
         Outcome::CannotListen { .. } => {}
+        Outcome::HandshakeFailed { error, reply } => handshake_failed(attempt, error, reply.as_ref(), found),
         Outcome::NothingConnected { .. } => not_connected_to_us(attempt, control, None, found),
         Outcome::GivenUp { reply } => {
+            if let Some(secured) = attempt.secured {
+                return given_up_under_tls(attempt, secured, reply, found);
+            }
             known_text(&verb, reply, found);
             if attempt.mode() == DataMode::Active {
                 not_connected_to_us(attempt, control, Some(reply), found);
@@ -193,9 +200,64 @@ fn not_connected_to_us(attempt: &Attempt, control: Endpoints, reply: Option<&Rep
     found.add(Cause::ServerEgressBlocked, Confidence::Possible, evidence);
 }
 
+/// TLS failed on a data connection that was up.
+fn handshake_failed(attempt: &Attempt, error: &HandshakeError, reply: Option<&Reply>, found: &mut Findings) {
+    let verb = attempt.command.to_string();
+    if let Some(finding) = tls_failure::finding(error) {
+        found.add(finding.cause(), finding.confidence(), finding.evidence().to_vec());
+    }
+    let Some(endpoint) = attempt.endpoint else { return };
+    match error {
+        HandshakeError::InClear => {
+            let evidence = Evidence::ClearAgainstTls { clear: Side::Server };
+            found.add(Cause::ProtMismatch, Confidence::Certain, vec![evidence]);
+        }
+        HandshakeError::Silent { waited } => {
+            let evidence = Evidence::NoHandshake { endpoint, waited: *waited };
+            found.add(Cause::TlsOrderDeadlock, Confidence::Possible, vec![evidence]);
+        }
+        HandshakeError::Closed if reply.is_none() => {
+            let evidence = Evidence::ClosedWithoutReply { endpoint, waited: attempt.took };
+            found.add(Cause::DataPeerMismatch, Confidence::Possible, vec![evidence]);
+        }
+        _ => {}
+    }
+    if let Some(reply) = reply {
+        known_text(&verb, reply, found);
+    }
+}
+
+/// The server did not want a data connection whose handshake had come to its end.
+fn given_up_under_tls(attempt: &Attempt, secured: Secured, reply: &Reply, found: &mut Findings) {
+    let verb = attempt.command.to_string();
+    match attempt.endpoint.filter(|_| !secured.is_resumed) {
+        Some(endpoint) => {
+            let evidence = vec![Evidence::SessionNotResumed { endpoint }, said(&verb, reply)];
+            found.add(Cause::TlsResumptionRequired, Confidence::Likely, evidence);
+        }
+        // vsftpd says so whatever went wrong.
+        None => known_text_but(&verb, reply, Some(Cause::TlsResumptionRequired), found),
+    }
+}
+
+/// The server takes TLS for its control connection only.
+pub(crate) fn unprotected(command: &Command, reply: &Reply) -> ClientError {
+    let (command, reply) = (command.to_string(), reply.clone());
+    let evidence = vec![said(&command, &reply)];
+    match Finding::new(Cause::ProtMismatch, Confidence::Possible, evidence) {
+        Ok(finding) => ClientError::DataUnprotected { command, reply, finding: Box::new(finding) },
+        Err(_) => ClientError::Refused { command, reply },
+    }
+}
+
 /// What the catalogue knows of the words. A text proves nothing by itself.
 fn known_text(verb: &str, reply: &Reply, found: &mut Findings) {
-    for cause in texts_of(reply) {
+    known_text_but(verb, reply, None, found);
+}
+
+/// As [`known_text`], without a cause that cannot be it.
+fn known_text_but(verb: &str, reply: &Reply, ruled_out: Option<Cause>, found: &mut Findings) {
+    for cause in texts_of(reply).into_iter().filter(|cause| Some(*cause) != ruled_out) {
         let carries = [cause.decided_by(), cause.hinted_by()].concat();
         if carries.contains(&wharf_findings::EvidenceKind::ReplyReceived) {
             found.add(cause, Confidence::Possible, vec![said(verb, reply)]);
@@ -235,6 +297,7 @@ mod tests {
             endpoint: Some("203.0.113.5:4000".parse().unwrap()),
             told: None,
             outcome,
+            secured: None,
             reply: Some(Reply::new(ReplyCode::NOT_IMPLEMENTED, "No.")),
             took: Duration::from_secs(3),
         }

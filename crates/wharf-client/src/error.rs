@@ -7,10 +7,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use wharf_findings::Finding;
+use wharf_net::tls::CertificateError;
 use wharf_proto::Reply;
 use wharf_proto::decoder::ReplyError;
 
 use crate::attempt::Attempt;
+use crate::tls_failure::TlsFailure;
 use crate::url::UrlError;
 
 /// What standard output is called in a [`ClientError::Local`].
@@ -57,11 +59,21 @@ pub enum ClientError {
     /// The control connection was lost later, while nothing was being transferred.
     #[error("the control connection was lost: {0}; try again")]
     ControlLost(#[from] ControlFailure),
-    /// TLS is asked for, which this version cannot do.
-    #[error("{what} asks for TLS, which comes with the next version of wharf; nothing was sent")]
-    TlsNotAvailable {
-        /// The URL's scheme or the flag.
-        what: String,
+    /// A certificate or key of ours, or one that is to be trusted, cannot be used.
+    #[error("{0}")]
+    Certificate(#[from] CertificateError),
+    /// TLS is required on the control connection, or has begun to be spoken, and failed.
+    #[error("{0}")]
+    Tls(Box<TlsFailure>),
+    /// TLS is required, and the server takes it for the control connection only.
+    #[error("the server does not protect data connections: it refused {command} with \"{reply}\"; use an ftp:// URL with --tls auto to let files go in clear\n{}", .finding)]
+    DataUnprotected {
+        /// PBSZ 0 or PROT P.
+        command: String,
+        /// The server's words.
+        reply: Reply,
+        /// The root cause.
+        finding: Box<Finding>,
     },
     /// The server does not let this user in.
     #[error("the login as {user} was refused: \"{reply}\"; {}", if *.password_given {
@@ -129,18 +141,20 @@ impl ClientError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
+            Self::NotGreeted { failure: ControlFailure::Tls(_), .. }
+            | Self::ControlLost(ControlFailure::Tls(_)) => 4,
             Self::Listing { .. } => 1,
             Self::Url(_) | Self::Usage(_) => 2,
             Self::NameNotFound { .. }
             | Self::NotConnected { .. }
             | Self::NotGreeted { .. }
             | Self::ControlLost(_) => 3,
-            Self::TlsNotAvailable { .. } => 4,
+            Self::Tls(_) => 4,
             Self::LoginRefused { .. } => 5,
             Self::Refused { .. } => 6,
-            Self::NoDataConnection(_) => 7,
+            Self::NoDataConnection(_) | Self::DataUnprotected { .. } => 7,
             Self::Incomplete(_) => 8,
-            Self::Local { .. } | Self::CannotResume(_) => 9,
+            Self::Local { .. } | Self::CannotResume(_) | Self::Certificate(_) => 9,
             Self::Unconfirmed { .. } => 10,
         }
     }
@@ -149,6 +163,8 @@ impl ClientError {
     #[must_use]
     pub fn may_pass(&self) -> bool {
         match self {
+            Self::NotGreeted { failure: ControlFailure::Tls(_), .. }
+            | Self::ControlLost(ControlFailure::Tls(_)) => false,
             Self::NotConnected { .. }
             | Self::NotGreeted { .. }
             | Self::ControlLost(_)
@@ -156,7 +172,10 @@ impl ClientError {
             Self::NameNotFound { .. }
             | Self::Url(_)
             | Self::Usage(_)
-            | Self::TlsNotAvailable { .. }
+            | Self::Certificate(_)
+            // One that fails in TLS may be asked in clear next time by whoever made it fail.
+            | Self::Tls(_)
+            | Self::DataUnprotected { .. }
             | Self::LoginRefused { .. }
             | Self::Refused { .. }
             | Self::NoDataConnection(_)
@@ -172,6 +191,21 @@ impl ClientError {
     pub fn is_closed_pipe(&self) -> bool {
         matches!(self, Self::Local { what, source }
             if what == STANDARD_OUTPUT && source.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// The root causes that were found.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        match self {
+            Self::NoDataConnection(failure) => &failure.findings,
+            Self::Tls(failure) => &failure.findings,
+            Self::DataUnprotected { finding, .. } => std::slice::from_ref(finding),
+            Self::Incomplete(incomplete) => match &incomplete.reason {
+                IncompleteReason::CloseNotifyMissing(finding) => std::slice::from_ref(finding),
+                _ => &[],
+            },
+            _ => &[],
+        }
     }
 
     /// Trouble with a local file.
@@ -190,6 +224,9 @@ pub enum ControlFailure {
     /// It broke.
     #[error("{0}")]
     Broken(String),
+    /// TLS broke.
+    #[error("TLS failed on it: {0}")]
+    Tls(String),
     /// No whole reply came in time.
     #[error("no reply in {} s", .0.as_secs_f32())]
     Silent(Duration),
@@ -235,6 +272,9 @@ pub enum IncompleteReason {
     /// The data connection broke or stalled.
     #[error("{0}")]
     DataBroke(String),
+    /// The data connection ended without close_notify, and nothing else proves that all of it came.
+    #[error("its end may have been cut off: no close_notify came")]
+    CloseNotifyMissing(Box<Finding>),
     /// The server gave it up.
     #[error("the server says \"{0}\"")]
     ServerGaveUp(Reply),
@@ -261,7 +301,11 @@ impl fmt::Display for Incomplete {
             WayOn::Download => "; go on with --continue",
             WayOn::Upload => "; a part of it may be at the server: go on with --continue",
             WayOn::Again => "; try again",
-        })
+        })?;
+        match &self.reason {
+            IncompleteReason::CloseNotifyMissing(finding) => write!(f, "\n{finding}"),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -281,6 +325,9 @@ impl fmt::Display for NoDataConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.attempts.len() {
             0 => f.write_str("no data connection: none of the modes that are allowed can work here")?,
+            _ if self.attempts.last().is_some_and(Attempt::is_hopeless) => {
+                f.write_str("no data connection: TLS fails on it, and would in any other mode; tried:")?;
+            }
             _ => f.write_str("no data connection in any mode that is allowed; tried:")?,
         }
         for attempt in &self.attempts {

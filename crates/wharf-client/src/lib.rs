@@ -13,7 +13,7 @@
 //! | [`strategy`], [`attempt`] | which way to a data connection, and what came of each |
 //! | [`operations`] | download, upload, list, status, delete, … |
 //! | [`observer`] | what goes on, for whoever shows it |
-//! | [`error`] | what can go wrong, with its exit code |
+//! | [`error`], [`tls_failure`] | what can go wrong, with its exit code |
 //!
 //! ```no_run
 //! use wharf_client::operations::DownloadOptions;
@@ -40,6 +40,7 @@
 
 pub mod attempt;
 mod data_connection;
+mod data_protection;
 mod diagnosis;
 pub mod error;
 pub mod features;
@@ -49,8 +50,10 @@ pub mod netrc;
 pub mod observer;
 pub mod operations;
 pub mod options;
+mod security;
 pub mod session;
 pub mod strategy;
+pub mod tls_failure;
 mod transfer;
 pub mod url;
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use wharf_net::dtp::Progress;
+use wharf_net::tls::Secured;
 use wharf_proto::dialogue::Deviation;
 use wharf_proto::{Command, Reply};
 
@@ -17,6 +18,8 @@ pub trait Observer: Send {
     fn connecting(&mut self, _endpoint: SocketAddr) {}
     /// The control connection is up.
     fn connected(&mut self, _endpoint: SocketAddr) {}
+    /// It is known whether the control connection is under TLS.
+    fn control_secured(&mut self, _secured: Option<&Secured>) {}
     /// A command goes out. Its `Display` hides passwords.
     fn command(&mut self, _command: &Command) {}
     /// A reply came in.
@@ -31,6 +34,8 @@ pub trait Observer: Send {
     fn transfer_ended(&mut self) {}
     /// Something that a person wants to know.
     fn note(&mut self, _note: &str) {}
+    /// Something that a person has to know: what is protected less than it could be.
+    fn warning(&mut self, _warning: &str) {}
 }
 
 /// A transfer that begins.

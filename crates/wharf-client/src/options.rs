@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use wharf_net::passive_ports::PassivePorts;
+use wharf_net::tls::ConnectorOptions;
 use wharf_proto::dialogue::NegotiationCommand;
 use wharf_proto::limits;
 
@@ -16,8 +17,36 @@ pub struct Options {
     pub active: ActiveOptions,
     /// Which addresses of the server are tried.
     pub family: Family,
+    /// Whether and how TLS is spoken.
+    pub tls: TlsOptions,
     /// How long things may take.
     pub times: Times,
+}
+
+/// Whether and how TLS is spoken. `Default` is `--tls auto`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsOptions {
+    /// When; the scheme of a URL comes before it.
+    pub mode: TlsMode,
+    /// Servers need not prove who they are, where TLS is required too.
+    pub insecure: bool,
+    /// Who is trusted beside the machine's authorities, and who we are.
+    pub connector: ConnectorOptions,
+    /// Whether the control connection goes on in clear after the login (CCC), so that a NAT or firewall on the way can
+    /// read along. Data connections stay under TLS.
+    pub clear_control: bool,
+}
+
+/// When TLS is spoken with a server of `ftp://`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum TlsMode {
+    /// Never.
+    Off,
+    /// If the server offers it, whoever it is. One that refuses AUTH is spoken to in clear, one whose handshake fails is not.
+    #[default]
+    Auto,
+    /// Always, and the server has to prove who it is.
+    Require,
 }
 
 /// Which ways to a data connection are tried.
@@ -79,6 +108,7 @@ impl Default for Options {
             mode: ModeChoice::default(),
             active: ActiveOptions { told: None, ports: PassivePorts::Any },
             family: Family::default(),
+            tls: TlsOptions::default(),
             times: Times::default(),
         }
     }

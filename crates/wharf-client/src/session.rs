@@ -7,6 +7,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use wharf_net::Clock;
 use wharf_net::control::{ControlConnection, Received};
+use wharf_net::tls::{Secured, is_of_tls};
 use wharf_proto::command::{Representation, Text};
 use wharf_proto::dialogue::{Deadlines, Deviation, Event, LoginState, Side};
 use wharf_proto::pathname::escaped;
@@ -18,8 +19,8 @@ use crate::features::Features;
 use crate::login::{Login, ServerAddress};
 use crate::observer::Observer;
 use crate::options::{Family, Options};
+use crate::security::Security;
 use crate::strategy::WorkingMode;
-use crate::url::Scheme;
 
 /// Most addresses of one name that are tried.
 const MOST_ADDRESSES: usize = 16;
@@ -37,13 +38,14 @@ const VSFTPD_DIES: &[u8] = b"OOPS: ";
 /// mode that worked is kept. Dropping any of its futures is allowed: the next operation begins with a new control
 /// connection then.
 pub struct Session {
-    server: ServerAddress,
+    pub(crate) server: ServerAddress,
     login: Login,
     pub(crate) options: Options,
     pub(crate) observer: Box<dyn Observer>,
     pub(crate) clock: Clock,
     pub(crate) control: ControlConnection,
     pub(crate) pi: UserPi,
+    pub(crate) security: Security,
     /// Whether the control connection can take another command.
     usable: bool,
     /// That the server said 421 and stayed.
@@ -74,18 +76,14 @@ impl Session {
     /// Connects and logs in.
     ///
     /// # Errors
-    /// When there is no control connection, TLS is asked for, or the login is refused.
+    /// When there is no control connection, no TLS although it is required, or the login is refused.
     pub async fn connect(
         server: ServerAddress,
         login: Login,
         options: Options,
         mut observer: Box<dyn Observer>,
     ) -> Result<Self, ClientError> {
-        match server.scheme {
-            Scheme::Ftp => {}
-            Scheme::ImplicitTls => return Err(ClientError::TlsNotAvailable { what: "ftps://".into() }),
-            Scheme::ExplicitTls => return Err(ClientError::TlsNotAvailable { what: "ftpes://".into() }),
-        }
+        let security = Security::new(&server, &options.tls)?;
         let clock = Clock::start();
         let control = open_control(&server, &options, &mut *observer).await?;
         let pi = UserPi::new(clock.now(), control.endpoints(), Deadlines::default());
@@ -97,6 +95,7 @@ impl Session {
             clock,
             control,
             pi,
+            security,
             usable: true,
             stayed_after_goodbye: false,
             representation_sent: false,
@@ -109,6 +108,7 @@ impl Session {
         };
         session.greet_and_log_in().await?;
         session.learn_features().await?;
+        session.clear_control().await?;
         Ok(session)
     }
 
@@ -116,6 +116,12 @@ impl Session {
     #[must_use]
     pub fn peer(&self) -> SocketAddr {
         self.control.endpoints().server
+    }
+
+    /// What the TLS handshake of the control connection agreed on; none in clear.
+    #[must_use]
+    pub fn secured(&self) -> Option<Secured> {
+        self.security.secured()
     }
 
     /// What the server said that it can do.
@@ -206,7 +212,22 @@ impl Session {
         self.representation_sent = false;
         self.failure = None;
         self.greet_and_log_in().await?;
-        self.announce_utf8().await
+        self.announce_utf8().await?;
+        self.clear_control().await
+    }
+
+    /// Sees to it that the next data connection can resume the control connection's TLS session. Few servers give no new
+    /// tickets with each data connection; a new control connection has some.
+    pub(crate) async fn provide_tickets(&mut self) -> Result<(), ClientError> {
+        let is_out = |session: &Self| {
+            session.security.resumes
+                && session.data_tls().is_ok_and(|tls| tls.is_some_and(|tls| tls.is_out_of_tickets()))
+        };
+        if is_out(self) {
+            self.abandon();
+            self.revive().await?;
+        }
+        Ok(())
     }
 
     /// Takes what the server said without being asked, an idle time that is over for one: it must not be taken for the
@@ -304,7 +325,10 @@ impl Session {
     }
 
     async fn read_answer(&mut self) -> Result<Answer, ControlFailure> {
-        let broken = |error: std::io::Error| ControlFailure::Broken(error.to_string());
+        let broken = |error: std::io::Error| match is_of_tls(&error) {
+            true => ControlFailure::Tls(error.to_string()),
+            false => ControlFailure::Broken(error.to_string()),
+        };
         loop {
             self.drain_events();
             if let Some(answer) = self.pi.poll_answer() {
@@ -338,6 +362,9 @@ impl Session {
             match &deviation {
                 Deviation::MalformedPassiveReply { error } => self.unreadable = Some(error.to_string()),
                 Deviation::MalformedExtendedReply { error } => self.unreadable = Some(error.to_string()),
+                Deviation::BytesBehindAuth { by: Side::Server, count } => {
+                    self.security.behind_auth = Some(*count);
+                }
                 _ => {}
             }
             self.observer.deviation(&deviation);
@@ -345,16 +372,20 @@ impl Session {
     }
 
     async fn greet_and_log_in(&mut self) -> Result<(), ClientError> {
+        self.secure_at_once().await?;
         let outcome = self.greet().await;
-        outcome.map_err(|failure| {
+        let greeting = outcome.map_err(|failure| {
             self.usable = false;
             ClientError::NotGreeted { endpoint: self.peer(), failure }
         })?;
-        self.log_in().await
+        self.secure_behind_auth(&greeting).await?;
+        self.protect_data(false).await?;
+        self.log_in().await?;
+        self.protect_data(true).await
     }
 
     /// Waits for 220 (RFC 959 §5.4); 120 announces that it will take a while.
-    async fn greet(&mut self) -> Result<(), ControlFailure> {
+    async fn greet(&mut self) -> Result<Reply, ControlFailure> {
         let limit = self.options.times.reply;
         let deadline = Instant::now() + limit;
         loop {
@@ -363,7 +394,7 @@ impl Session {
                 return Err(ControlFailure::Dismissed(reply));
             }
             if self.pi.dialogue().is_greeted() {
-                return Ok(());
+                return Ok(reply);
             }
         }
     }

@@ -63,7 +63,7 @@ async fn silence_and_trickling_have_a_deadline() {
     })
     .await;
     connect_fails(3, |server| {
-        server.play("S: 220 ready\nC: USER anonymous");
+        server.play("S: 220 ready\nC: AUTH TLS\nS: 500 x\nC: USER anonymous");
         for _ in 0..4 {
             server.send("2").pause(Duration::from_millis(100));
         }
@@ -86,22 +86,12 @@ async fn what_is_no_ftp_server() {
 }
 
 #[tokio::test]
-async fn tls_is_not_promised() {
-    for scheme in [Scheme::ImplicitTls, Scheme::ExplicitTls] {
-        let server = ServerAddress { scheme, host: "127.0.0.1".into(), port: 1 };
-        let error =
-            Session::connect(server, Login::anonymous(), hasty(), Box::new(Silent)).await.unwrap_err();
-        assert_eq!(error.exit_code(), 4, "{error}");
-    }
-}
-
-#[tokio::test]
 async fn refused_logins() {
     for script in [
-        "S: 220 x\nC: USER anonymous\nS: 530 no",
-        "S: 220 x\nC: USER anonymous\nS: 331 x\nC: PASS wharf@\nS: 530 no",
-        "S: 220 x\nC: USER anonymous\nS: 331 x\nC: PASS wharf@\nS: 331 again",
-        "S: 220 x\nC: USER anonymous\nS: 332 account?",
+        "S: 220 x\nC: AUTH TLS\nS: 500 x\nC: USER anonymous\nS: 530 no",
+        "S: 220 x\nC: AUTH TLS\nS: 500 x\nC: USER anonymous\nS: 331 x\nC: PASS wharf@\nS: 530 no",
+        "S: 220 x\nC: AUTH TLS\nS: 500 x\nC: USER anonymous\nS: 331 x\nC: PASS wharf@\nS: 331 again",
+        "S: 220 x\nC: AUTH TLS\nS: 500 x\nC: USER anonymous\nS: 332 account?",
     ] {
         connect_fails(5, move |server| _ = server.play(script).expect_close()).await;
     }

@@ -25,7 +25,8 @@ pub struct Answer {
 /// Its methods are of four kinds:
 /// * getters: [`dialogue`](Self::dialogue), [`output`](Self::output)
 /// * input: [`handle_input`](Self::handle_input), [`handle_data`](Self::handle_data),
-///   [`handle_timeout`](Self::handle_timeout), [`tls_established`](Self::tls_established)
+///   [`handle_timeout`](Self::handle_timeout), [`tls_established`](Self::tls_established),
+///   [`tls_from_the_start`](Self::tls_from_the_start)
 /// * mutators: [`send`](Self::send)
 /// * output, to be drained after each of the above: [`output`](Self::output) with
 ///   [`output_written`](Self::output_written), [`poll_answer`](Self::poll_answer), [`poll_event`](Self::poll_event),
@@ -108,6 +109,11 @@ impl UserPi {
     /// The TLS handshake of the control connection is done.
     pub fn tls_established(&mut self, at: Timestamp) {
         self.dialogue.tls_established(at);
+    }
+
+    /// The control connection came up under TLS (implicit FTPS).
+    pub fn tls_from_the_start(&mut self, at: Timestamp) {
+        self.dialogue.tls_from_the_start(at);
     }
 
     /// What has to be sent, from its beginning.

@@ -1,8 +1,11 @@
 //! From flags to what the client library wants.
 
-use wharf_client::options::{ActiveOptions, Family, ModeChoice, Options, Times};
+use std::path::PathBuf;
+
+use wharf_client::options::{ActiveOptions, Family, ModeChoice, Options, Times, TlsMode, TlsOptions};
 use wharf_client::{ClientError, FtpUrl};
 use wharf_net::passive_ports::PassivePorts;
+use wharf_net::tls::ConnectorOptions;
 use wharf_proto::dialogue::{DataMode, NegotiationCommand};
 
 use crate::args::connection::{ConnectionArguments, Mode, Tls};
@@ -36,11 +39,8 @@ impl ClientSettings {
     /// What the flags ask for.
     ///
     /// # Errors
-    /// When they contradict each other, or ask for TLS.
+    /// When they contradict each other.
     pub(crate) fn resolve(arguments: &ConnectionArguments, json: bool) -> Result<Self, ClientError> {
-        if arguments.tls == Tls::Require {
-            return Err(ClientError::TlsNotAvailable { what: "--tls require".to_owned() });
-        }
         let only = arguments.mode.map(|mode| match mode {
             Mode::Auto => ModeChoice::Auto,
             Mode::Epsv => ModeChoice::Only(NegotiationCommand::Epsv),
@@ -72,6 +72,7 @@ impl ClientSettings {
                 (_, true) => Family::V6,
                 _ => Family::Any,
             },
+            tls: tls(arguments),
             times: arguments.timeout.map_or_else(Times::default, Times::with_timeout),
         };
         let talk = match (arguments.quiet, arguments.verbose) {
@@ -80,6 +81,24 @@ impl ClientSettings {
             _ => Talk::Usual,
         };
         Ok(Self { options, retries: arguments.retry, talk, json })
+    }
+}
+
+fn tls(arguments: &ConnectionArguments) -> TlsOptions {
+    let key = |certificate: &PathBuf| arguments.key.clone().unwrap_or_else(|| certificate.clone());
+    TlsOptions {
+        mode: match arguments.tls {
+            Tls::Off => TlsMode::Off,
+            Tls::Auto => TlsMode::Auto,
+            Tls::Require => TlsMode::Require,
+        },
+        insecure: arguments.insecure,
+        connector: ConnectorOptions {
+            authorities: arguments.ca.clone(),
+            identity: arguments.cert.clone().map(|certificate| (certificate.clone(), key(&certificate))),
+            newest: None,
+        },
+        clear_control: arguments.ccc,
     }
 }
 
@@ -133,7 +152,8 @@ mod tests {
             &["--active", "--mode", "epsv"],
             &["--mode", "x"],
             &["-4", "-6"],
-            &["--tls", "require"],
+            &["--tls", "perhaps"],
+            &["--key", "key.pem"],
             &["--segments", "2"],
         ] {
             assert!(resolve(wrong).is_err(), "{wrong:?}");
@@ -146,5 +166,11 @@ mod tests {
         assert_eq!(options.family, Family::V6);
         assert_eq!(options.times.passive.as_secs(), 1);
         assert_eq!(options.active.ports, PassivePorts::Range(50000..=50009));
+        assert_eq!(options.tls, TlsOptions::default());
+        let tls =
+            resolve(&["--tls", "off", "--ca", "a", "--ca", "b", "--cert", "both", "--ccc"]).unwrap().tls;
+        assert_eq!((tls.mode, tls.clear_control, tls.insecure), (TlsMode::Off, true, false));
+        assert_eq!(tls.connector.authorities, [PathBuf::from("a"), "b".into()]);
+        assert_eq!(tls.connector.identity, Some(("both".into(), "both".into())));
     }
 }

@@ -25,6 +25,8 @@ use wharf_testkit::{TestDirectory, free_port, is_root, skip};
 const WHARF: &str = env!("CARGO_BIN_EXE_wharf");
 
 const LOGIN: &str = "S: 220 ready
+    C: AUTH TLS
+    S: 500 what?
     C: USER me
     S: 331 password
     C: PASS s3cret
@@ -90,16 +92,17 @@ fn each_failure_has_its_exit_code() {
         (&["get", &refused], 3),
         (&["ls", &refused], 3),
         (&["get", "ftp://no.such.host.invalid/x"], 3),
-        (&["get", "ftps://127.0.0.1/x"], 4),
-        (&["get", "ftpes://127.0.0.1/x"], 4),
-        (&["get", "--tls", "require", "ftp://127.0.0.1/x"], 4),
+        (&["get", "--tls", "off", "ftps://h/x"], 2),
+        (&["get", "--tls", "off", "ftpes://h/x"], 2),
+        (&["get", "--key", "key.pem", "ftp://h/x"], 2),
+        (&["get", "--ca", "no such file", "ftp://h/x"], 9),
     ] {
         let run = run(&mut wharf(directory.path(), words));
         run.assert_code(code);
         assert!(!run.errors().is_empty(), "{words:?} says why");
     }
     let login = ScriptedServer::start(|server| {
-        server.play("S: 220 x\nC: USER me\nS: 331 x\nC: PASS s3cret\nS: 530 no");
+        server.play("S: 220 x\nC: AUTH TLS\nS: 502 x\nC: USER me\nS: 331 x\nC: PASS s3cret\nS: 530 no");
     });
     get(&directory, &login, &[]).assert_code(5);
     let missing = server(|server| {

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use wharf_net::dtp::{PumpError, Transfer};
+use wharf_net::dtp::{Progress, PumpError, Transfer};
 use wharf_proto::Command;
 use wharf_proto::command::Representation;
 use wharf_proto::pathname::Pathname;
@@ -13,6 +13,7 @@ use wharf_proto::pathname::Pathname;
 use super::OVERLAP;
 use crate::attempt::Attempt;
 use crate::data_connection::{Request, Running};
+use crate::data_protection::EndOfData;
 use crate::error::{ClientError, Incomplete, IncompleteReason, WayOn};
 use crate::local_target::{Destination, LocalTarget};
 use crate::observer::TransferStarted;
@@ -134,8 +135,11 @@ impl Session {
         });
         let had = target.length();
         let mut differs = false;
-        let work = take_all(running.transfer, file, &tail, options.ascii, &mut differs);
+        let mut tls_end = self.end_of_data(expected.map(|expected| expected.saturating_sub(offset)), false);
+        let work =
+            take_all(running.transfer, file, &tail, options.ascii, &mut differs, &mut tls_end, &progress);
         let (end, said) = self.attend(work, running.said.take()).await;
+        self.note_end(&tls_end);
         // Of a transfer that was given up, a thread may still write its last piece.
         let _ = tokio::time::timeout(LAST_PIECE, progress.at_rest()).await;
         let attempt = running.attempt;
@@ -145,9 +149,13 @@ impl Session {
             )));
         }
         let bytes = offset + progress.bytes();
+        if let Some(error) = self.rejected(&attempt, &said, progress.bytes()) {
+            return Err(error);
+        }
         let nothing_missing = bytes > 0 && bytes == had;
         let is_new = progress.bytes() == 0;
-        settle(path, &target, &end, said, bytes, expected, is_new, options.ascii)?;
+        let cut = tls_end.finding(bytes).map(IncompleteReason::CloseNotifyMissing);
+        settle(path, &target, &end, said, bytes, expected, is_new, options.ascii, cut)?;
         if let DataEnd::Local(source) = end {
             return Err(ClientError::Local { what: shown, source });
         }
@@ -167,6 +175,8 @@ async fn take_all(
     tail: &[u8],
     ascii: bool,
     differs: &mut bool,
+    tls_end: &mut EndOfData,
+    progress: &Progress,
 ) -> Result<(), PumpError> {
     let mut buffer = vec![0; tail.len()];
     let mut compared = 0;
@@ -187,6 +197,7 @@ async fn take_all(
     } else {
         transfer.receive_to_file(file).await?;
     }
+    tls_end.judge(&transfer, progress.bytes())?;
     // The sender has ended in order already; whether our end of it still reaches him changes nothing.
     let _ = transfer.finish().await;
     Ok(())
@@ -203,6 +214,7 @@ fn settle(
     expected: Option<u64>,
     nothing_came: bool,
     ascii: bool,
+    cut: Option<IncompleteReason>,
 ) -> Result<(), ClientError> {
     if matches!(end, DataEnd::Local(_)) {
         return Ok(());
@@ -219,6 +231,7 @@ fn settle(
         {
             return Err(ClientError::Refused { command: Command::Retr(path.clone()).to_string(), reply });
         }
+        (Err(Some(reason @ IncompleteReason::DataBroke(_))), _) => cut.unwrap_or(reason),
         (Err(Some(reason)), _) => reason,
     };
     let (path, kept) = (path.to_string(), target.kept());

@@ -12,6 +12,7 @@ use wharf_proto::{Command, ReplyCode};
 use super::status::facts;
 use crate::attempt::Attempt;
 use crate::data_connection::Request;
+use crate::data_protection::EndOfData;
 use crate::error::{ClientError, Incomplete, IncompleteReason, WayOn};
 use crate::session::Session;
 use crate::transfer::{completion, is_about_the_file};
@@ -120,10 +121,15 @@ impl Session {
             left_out: 0,
             nonsense: 0,
             problem: None,
+            tls_end: self.end_of_data(None, true),
         };
         let work = reading.read(running.transfer, take);
         let (end, said) = self.attend(work, running.said.take()).await;
+        self.note_end(&reading.tls_end);
         let bytes = running.progress.bytes();
+        if let Some(error) = self.rejected(&running.attempt, &said, bytes) {
+            return Err(error);
+        }
         if let Some(problem) = reading.problem {
             return Err(ClientError::Listing { path: shown, problem });
         }
@@ -133,6 +139,10 @@ impl Session {
                 if is_about_the_file(&reply) && reply.code() != ReplyCode::FILE_BUSY =>
             {
                 return Err(ClientError::Refused { command: command.to_string(), reply });
+            }
+            Err(Some(reason @ IncompleteReason::DataBroke(_))) => {
+                let cut = reading.tls_end.finding(bytes).map(IncompleteReason::CloseNotifyMissing);
+                return Err(incomplete(shown, bytes, cut.unwrap_or(reason)));
             }
             Err(Some(reason)) => return Err(incomplete(shown, bytes, reason)),
             Err(None) => {
@@ -179,6 +189,7 @@ struct Reading {
     /// Bytes since the last line that was understood.
     nonsense: u64,
     problem: Option<String>,
+    tls_end: EndOfData,
 }
 
 impl Reading {
@@ -216,6 +227,7 @@ impl Reading {
                 return self.give_up(format!("{MOST_NONSENSE} bytes of it are no listing"));
             }
             if count == 0 {
+                self.tls_end.judge(&transfer, 0)?;
                 // The sender has ended in order already; whether our end of it still reaches him changes nothing.
                 let _ = transfer.finish().await;
                 return Ok(());

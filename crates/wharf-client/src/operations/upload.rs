@@ -6,9 +6,9 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use wharf_proto::Command;
 use wharf_proto::command::Representation;
 use wharf_proto::pathname::Pathname;
+use wharf_proto::{Command, limits};
 
 use super::OVERLAP;
 use crate::attempt::Attempt;
@@ -117,9 +117,12 @@ impl Session {
                 let mut reader = tokio::fs::File::from_std(file);
                 transfer.send_reader(&mut reader, options.ascii).await?;
             }
-            transfer.finish().await
+            transfer.finish_both(limits::TLS_END_TIME).await
         };
         let (end, said) = self.attend(work, running.said.take()).await;
+        if let Some(error) = self.rejected(&running.attempt, &said, progress.bytes()) {
+            return Err(error);
+        }
         let bytes = offset + progress.bytes();
         if let DataEnd::Local(source) = end {
             return Err(ClientError::Local { what: shown, source });

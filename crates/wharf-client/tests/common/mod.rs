@@ -15,8 +15,10 @@ use wharf_proto::pathname::Pathname;
 use wharf_testkit::TestDirectory;
 use wharf_testkit::scripted::Conversation;
 
-/// The anonymous login at a server that knows no FEAT.
+/// The anonymous login at a server that knows neither TLS nor FEAT.
 pub(crate) const LOGIN: &str = "S: 220 ready
+    C: AUTH TLS
+    S: 500 what?
     C: USER anonymous
     S: 331 password
     C: PASS wharf@
@@ -24,7 +26,7 @@ pub(crate) const LOGIN: &str = "S: 220 ready
     C: FEAT
     S: 500 what?";
 
-/// The login on a new control connection: the features are known.
+/// The login on a new control connection: that there is no TLS is known, and so are the features.
 pub(crate) const LOGIN_AGAIN: &str = "S: 220 ready
     C: USER anonymous
     S: 331 password

@@ -351,7 +351,9 @@ impl DataStream {
         SockRef::from(&self.socket).shutdown(Shutdown::Write)?;
         let mut nothing = [0; 1024];
         // However it ends, everything was sent; whether it arrived is for the reply to say.
-        let _ = tokio::time::timeout(limit, async { while matches!(self.read(&mut nothing).await, Ok(1..)) {} }).await;
+        let _ =
+            tokio::time::timeout(limit, async { while matches!(self.read(&mut nothing).await, Ok(1..)) {} })
+                .await;
         self.drain();
         Ok(())
     }

@@ -79,8 +79,9 @@ impl Connector {
         let name = match ServerName::try_from(host.to_owned()) {
             Ok(name) => name,
             Err(_) if is_required => {
-                let reason =
-                    format!("no certificate can be for the name {host}; write it in letters of ASCII (xn--…)");
+                let reason = format!(
+                    "no certificate can be for the name {host}; write it in letters of ASCII (xn--…)"
+                );
                 return Err(HandshakeError::CertificateRejected { reason });
             }
             Err(_) => ServerName::from(peer),

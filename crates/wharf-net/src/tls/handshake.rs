@@ -39,7 +39,7 @@ pub struct Secured {
 }
 
 /// Why a handshake failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HandshakeError {
     /// Not a byte came.
     #[error("no TLS handshake came in {} s", .waited.as_secs_f32())]
@@ -86,7 +86,13 @@ pub enum HandshakeError {
     Failed(String),
     /// The connection broke.
     #[error("the connection broke during the TLS handshake: {0}")]
-    Network(#[from] io::Error),
+    Network(String),
+}
+
+impl From<io::Error> for HandshakeError {
+    fn from(error: io::Error) -> Self {
+        Self::Network(error.to_string())
+    }
 }
 
 /// Shakes hands within `limit`. Where that fails, an alert has told the other end why.
@@ -96,11 +102,9 @@ pub(crate) async fn shake_hands(
     limit: Duration,
 ) -> Result<Secured, HandshakeError> {
     match tokio::time::timeout(limit, exchange(channel, socket)).await {
-        Ok(Ok(())) => Ok(Secured {
-            version: channel.version(),
-            is_resumed: channel.is_resumed(),
-            is_verified: false,
-        }),
+        Ok(Ok(())) => {
+            Ok(Secured { version: channel.version(), is_resumed: channel.is_resumed(), is_verified: false })
+        }
         Ok(Err(error)) => Err(error),
         Err(_) if channel.has_received() => Err(HandshakeError::Slow { waited: limit }),
         Err(_) => Err(HandshakeError::Silent { waited: limit }),

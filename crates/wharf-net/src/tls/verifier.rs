@@ -54,7 +54,9 @@ impl Authorities {
         let Some(chains) = &self.chains else { return Err(Invalid::UnknownIssuer.into()) };
         match chains.verify_server_cert(certificate, intermediates, name, &[], now) {
             // A server's certificate that signs itself, as openssl makes it: the user named this very one.
-            Err(Error::InvalidCertificate(Invalid::Other(OtherError(_)))) if self.given.contains(certificate) => {
+            Err(Error::InvalidCertificate(Invalid::Other(OtherError(_))))
+                if self.given.contains(certificate) =>
+            {
                 // What is wrong is found behind the dates, which are right, and before the name.
                 verify_server_name(&ParsedCertificate::try_from(certificate)?, name)
             }

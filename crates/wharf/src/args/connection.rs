@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -32,9 +33,31 @@ pub(crate) struct ConnectionArguments {
     #[arg(long, value_name = "MODE")]
     pub(crate) mode: Option<Mode>,
 
-    /// TLS for ftp:// URLs. This version has none: "auto" and "off" go on in clear, "require" is refused
+    /// TLS for ftp:// URLs: "auto" takes it where the server offers it, "require" refuses to go on without it, and verifies
+    /// the certificate. ftpes:// always requires it, and so does ftps://, which begins with it
     #[arg(long, value_name = "HOW", default_value = "auto")]
     pub(crate) tls: Tls,
+
+    /// Go on with a server whose certificate does not prove who it is
+    #[arg(long)]
+    pub(crate) insecure: bool,
+
+    /// Trust the certificates in this file (PEM) beside the system's; may be given again
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Vec<PathBuf>,
+
+    /// Show this certificate (PEM) to servers that ask for one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cert: Option<PathBuf>,
+
+    /// The private key of --cert (PEM) [default: in the same file]
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
+
+    /// Go back to a control connection in clear after the login (CCC), so that a NAT or firewall can read along; files
+    /// stay encrypted
+    #[arg(long)]
+    pub(crate) ccc: bool,
 
     /// Longest wait for a connection, a reply, or the next byte of data, in seconds [default: 15, 60 and 300]
     #[arg(long, value_name = "S", value_parser = seconds)]
@@ -90,9 +113,9 @@ pub(crate) enum Mode {
 pub(crate) enum Tls {
     /// Never
     Off,
-    /// In clear for now
+    /// If the server offers it
     Auto,
-    /// Refused for now
+    /// Or nothing
     Require,
 }
 

@@ -11,6 +11,7 @@ use wharf_client::attempt::Attempt;
 use wharf_client::error::{STANDARD_OUTPUT, WayOn};
 use wharf_client::netrc::Netrc;
 use wharf_client::{ClientError, FtpUrl, Login, ServerAddress, Session};
+use wharf_net::tls::Secured;
 use wharf_proto::command::Password;
 use wharf_proto::dialogue::DataMode;
 use wharf_proto::pathname::Pathname;
@@ -154,6 +155,11 @@ impl Client {
         Ok(session)
     }
 
+    /// What the TLS handshake of the present control connection agreed on.
+    pub(crate) fn control_secured(&self) -> Option<Secured> {
+        self.session.as_ref().and_then(|(_, session)| session.secured())
+    }
+
     /// Notes a failure and tells it: the exit code is that of the first.
     pub(crate) fn failed(&mut self, url: Option<&FtpUrl>, error: &ClientError) {
         if error.is_closed_pipe() {
@@ -231,7 +237,8 @@ pub(crate) fn path_of(url: &FtpUrl) -> Result<&Pathname, ClientError> {
 }
 
 /// How a data connection was made, as fields of an event.
-pub(crate) fn describe(event: &mut Value, attempt: Option<&Attempt>) {
+pub(crate) fn describe(event: &mut Value, attempt: Option<&Attempt>, control: Option<Secured>) {
+    set_tls(&mut event["control"], control);
     if let Some(attempt) = attempt {
         event["mode"] = attempt.command.to_string().into();
         event["endpoint"] = attempt.endpoint.map(|endpoint| endpoint.to_string()).into();
@@ -239,8 +246,17 @@ pub(crate) fn describe(event: &mut Value, attempt: Option<&Attempt>) {
             DataMode::Passive => "client".into(),
             DataMode::Active => "server".into(),
         };
-        event["tls"] = false.into();
-        event["resumed"] = false.into();
+        set_tls(event, attempt.secured);
+    }
+}
+
+/// What protects a connection, as fields of an object.
+fn set_tls(object: &mut Value, secured: Option<Secured>) {
+    object["tls"] = secured.is_some().into();
+    object["resumed"] = secured.is_some_and(|secured| secured.is_resumed).into();
+    if let Some(secured) = secured {
+        object["tls_version"] = secured.version.to_string().into();
+        object["verified"] = secured.is_verified.into();
     }
 }
 
@@ -254,7 +270,9 @@ fn failure_event(url: Option<&FtpUrl>, error: &ClientError) -> Value {
     if let ClientError::NoDataConnection(failure) = error {
         let attempts: Vec<_> = failure.attempts.iter().map(ToString::to_string).collect();
         event["attempts"] = attempts.into();
-        event["findings"] = serde_json::to_value(&failure.findings).unwrap_or_default();
+    }
+    if matches!(error, ClientError::NoDataConnection(_)) || !error.findings().is_empty() {
+        event["findings"] = serde_json::to_value(error.findings()).unwrap_or_default();
     }
     event
 }

@@ -90,7 +90,7 @@ fn report(client: &mut Client, url: &FtpUrl, done: &Downloaded) {
     if done.offset > 0 {
         event["offset"] = done.offset.into();
     }
-    describe(&mut event, done.attempt.as_ref());
+    describe(&mut event, done.attempt.as_ref(), client.control_secured());
     client.event(&event);
     let file = escaped(name);
     match &done.attempt {

@@ -102,7 +102,7 @@ fn report(client: &mut Client, url: &FtpUrl, file: &Path, done: &Uploaded) {
     if done.offset > 0 {
         event["offset"] = done.offset.into();
     }
-    describe(&mut event, done.attempt.as_ref());
+    describe(&mut event, done.attempt.as_ref(), client.control_secured());
     client.event(&event);
     let file = escaped(file.as_os_str().as_bytes());
     client.summary(&format!("{file}: {} bytes in {:.1} s, now {url}", done.bytes, done.took.as_secs_f32()));

@@ -9,8 +9,9 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinHandle;
 use wharf_client::Observer;
-use wharf_client::attempt::Attempt;
+use wharf_client::attempt::{Attempt, described};
 use wharf_client::observer::TransferStarted;
+use wharf_net::tls::Secured;
 use wharf_proto::dialogue::Deviation;
 use wharf_proto::pathname::escaped;
 use wharf_proto::{Command, Reply};
@@ -26,6 +27,7 @@ const BEAT: Duration = Duration::from_millis(100);
 pub(crate) struct Shown {
     dialogue: bool,
     notes: bool,
+    quiet: bool,
     bars: bool,
     bar: Option<(ProgressBar, JoinHandle<()>)>,
     under_way: UnderWay,
@@ -42,6 +44,7 @@ impl Shown {
         Self {
             dialogue: settings.talk == Talk::Dialogue,
             notes: !quiet && terminal,
+            quiet,
             bars: !quiet && !settings.json && terminal,
             bar: None,
             under_way,
@@ -65,7 +68,16 @@ impl Observer for Shown {
 
     fn connected(&mut self, endpoint: SocketAddr) {
         if self.dialogue {
-            self.line(&format!("* control connection to {endpoint}, not under TLS"));
+            self.line(&format!("* control connection to {endpoint}"));
+        }
+    }
+
+    fn control_secured(&mut self, secured: Option<&Secured>) {
+        if self.dialogue {
+            self.line(&match secured {
+                Some(secured) => format!("* control connection under {}", described(secured)),
+                None => "* control connection not under TLS".to_owned(),
+            });
         }
     }
 
@@ -138,6 +150,12 @@ impl Observer for Shown {
     fn note(&mut self, text: &str) {
         if self.dialogue || self.notes {
             self.line(&format!("* {text}"));
+        }
+    }
+
+    fn warning(&mut self, text: &str) {
+        if !self.quiet {
+            self.line(&format!("wharf: {text}"));
         }
     }
 }
