@@ -94,14 +94,22 @@ impl Session {
         if let Some(error) = failed {
             // Some servers say nothing before their end of it is closed.
             drop(stream);
+            let has_begun = verdict.is_some();
             let said = match verdict {
                 Some((_, Some(said))) => said,
                 _ => self.final_reply(WORDS_TIME).await,
             };
-            return Ok(Protected::Failed {
-                error,
-                reply: said.ok().filter(|reply| reply.code().is_negative()),
-            });
+            return match said {
+                // A refusal may come behind the end of the data connection that it is the reason of.
+                Ok(reply) if !has_begun && !is_about_data(&reply) => Err(match accepted(command, reply) {
+                    Err(refused) => refused,
+                    Ok(reply) => ControlFailure::Dismissed(reply).into(),
+                }),
+                said => {
+                    let reply = said.ok().filter(|reply| reply.code().is_negative());
+                    Ok(Protected::Failed { error, reply })
+                }
+            };
         }
         match (secured, verdict) {
             (Some(secured), Some((first, said))) => {

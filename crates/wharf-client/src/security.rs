@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use wharf_net::tls::{ClientTls, Connector, Secured, Verification};
+use wharf_net::tls::{ClientTls, Connector, Secured, TlsVersion, Verification};
 use wharf_proto::command::{ByteCount, ProtectionLevel, Text};
 use wharf_proto::dialogue::SecurityState;
 use wharf_proto::{Command, Reply, ReplyCode, limits};
@@ -42,6 +42,8 @@ pub(crate) struct Security {
     /// The server refused AUTH: it is not asked again in this session.
     has_refused: bool,
     has_warned: bool,
+    /// The newest version that is offered.
+    newest: TlsVersion,
     /// Why data connections go in clear under a control connection with TLS.
     unprotected: Option<(Command, Reply)>,
     /// The first of what came in clear behind 234, in bytes.
@@ -81,6 +83,7 @@ impl Security {
             secured: None,
             has_refused: false,
             has_warned: false,
+            newest: TlsVersion::Tls13,
             unprotected: None,
             behind_auth: None,
             says_close_notify: false,
@@ -151,8 +154,8 @@ impl Session {
     async fn shake_hands(&mut self) -> Result<(), ClientError> {
         let limit = self.handshake_limit();
         let peer = self.peer().ip();
-        let begun =
-            self.security.connector.begin_session(&self.server.host, peer, self.security.verification);
+        let Security { connector, verification, newest, .. } = &self.security;
+        let begun = connector.begin_session(&self.server.host, peer, *verification, *newest);
         let shaken = match begun {
             Ok(session) => self.control.connect_tls(&session, limit).await.map(|secured| (session, secured)),
             Err(error) => Err(error),
@@ -175,6 +178,31 @@ impl Session {
         self.security.secured = Some(secured);
         self.security.session = Some(Arc::new(session));
         Ok(())
+    }
+
+    /// Sees to it that the next data connection can resume the control connection's TLS session.
+    ///
+    /// A ticket of TLS 1.3 is used once, and some servers give no new ones with uploads (ProFTPD). A session of TLS 1.2 is
+    /// resumed as often as one likes: so a new control connection speaks that, if the server lets it.
+    pub(crate) async fn provide_tickets(&mut self) -> Result<(), ClientError> {
+        let tls = self.data_tls()?.filter(|_| self.security.resumes);
+        if !tls.is_some_and(|tls| tls.is_out_of_tickets()) {
+            return Ok(());
+        }
+        self.observer.note(
+            "the server gave no more tickets to resume TLS with; they come with a new control connection",
+        );
+        self.abandon();
+        if std::mem::replace(&mut self.security.newest, TlsVersion::Tls12) == TlsVersion::Tls12 {
+            return self.revive().await;
+        }
+        match self.revive().await {
+            Err(ClientError::Tls(_)) => {
+                self.security.newest = TlsVersion::Tls13;
+                self.revive().await
+            }
+            other => other,
+        }
     }
 
     /// The longest that a handshake may take.

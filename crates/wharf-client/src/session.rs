@@ -216,20 +216,6 @@ impl Session {
         self.clear_control().await
     }
 
-    /// Sees to it that the next data connection can resume the control connection's TLS session. Few servers give no new
-    /// tickets with each data connection; a new control connection has some.
-    pub(crate) async fn provide_tickets(&mut self) -> Result<(), ClientError> {
-        let is_out = |session: &Self| {
-            session.security.resumes
-                && session.data_tls().is_ok_and(|tls| tls.is_some_and(|tls| tls.is_out_of_tickets()))
-        };
-        if is_out(self) {
-            self.abandon();
-            self.revive().await?;
-        }
-        Ok(())
-    }
-
     /// Takes what the server said without being asked, an idle time that is over for one: it must not be taken for the
     /// answer to the next command.
     fn take_unasked(&mut self) {

@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used, reason = "parts of tests, of which each test program uses its own")]
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
@@ -10,7 +11,7 @@ use wharf_client::observer::Silent;
 use wharf_client::operations::{DownloadOptions, Downloaded};
 use wharf_client::options::{ModeChoice, Options, Times};
 use wharf_client::url::Scheme;
-use wharf_client::{ClientError, Destination, Login, Session};
+use wharf_client::{Attempt, ClientError, Destination, Login, Observer, Session};
 use wharf_proto::pathname::Pathname;
 use wharf_testkit::TestDirectory;
 use wharf_testkit::scripted::Conversation;
@@ -114,5 +115,44 @@ impl SilentPort {
 
     pub(crate) fn endpoint(&self) -> SocketAddr {
         self.listener.local_addr().unwrap()
+    }
+}
+
+/// What an observer saw.
+#[derive(Debug, Default)]
+pub(crate) struct Sights {
+    pub(crate) connections: usize,
+    pub(crate) attempts: Vec<Attempt>,
+    pub(crate) notes: Vec<String>,
+    pub(crate) warnings: Vec<String>,
+}
+
+pub(crate) type Seen = Arc<Mutex<Sights>>;
+
+/// Remembers what it sees.
+pub(crate) struct Watching(Seen);
+
+impl Watching {
+    pub(crate) fn new() -> (Self, Seen) {
+        let seen = Seen::default();
+        (Self(seen.clone()), seen)
+    }
+}
+
+impl Observer for Watching {
+    fn connected(&mut self, _: SocketAddr) {
+        self.0.lock().unwrap().connections += 1;
+    }
+
+    fn data_connection(&mut self, attempt: &Attempt) {
+        self.0.lock().unwrap().attempts.push(attempt.clone());
+    }
+
+    fn note(&mut self, note: &str) {
+        self.0.lock().unwrap().notes.push(note.to_owned());
+    }
+
+    fn warning(&mut self, warning: &str) {
+        self.0.lock().unwrap().warnings.push(warning.to_owned());
     }
 }

@@ -63,8 +63,8 @@ impl Connector {
         Ok(Self { options, given, identity, authorities: OnceLock::new() })
     }
 
-    /// Begins the TLS of a control connection to `host`, a name or an address, at `peer`. Its data connections will
-    /// resume its session.
+    /// Begins the TLS of a control connection to `host`, a name or an address, at `peer`, in `newest` or an older version.
+    /// Its data connections will resume its session.
     ///
     /// # Errors
     /// When nobody can have a certificate for the host, or the TLS library cannot work like that.
@@ -73,6 +73,7 @@ impl Connector {
         host: &str,
         peer: IpAddr,
         verification: Verification,
+        newest: TlsVersion,
     ) -> Result<ClientTls, HandshakeError> {
         let is_required = verification == Verification::Required;
         let host = host.split('%').next().unwrap_or(host); // the zone of a link-local address is in no certificate
@@ -90,9 +91,9 @@ impl Connector {
             self.authorities.get_or_init(|| Arc::new(Authorities::load(self.given.clone()))).clone();
         let verifier = Arc::new(Verifier::new(authorities, is_required));
         let tickets = Arc::<Tickets>::default();
-        let versions = match self.options.newest {
-            Some(TlsVersion::Tls12) => &[&rustls::version::TLS12][..],
-            _ => rustls::ALL_VERSIONS,
+        let versions = match self.options.newest.map_or(newest, |most| most.min(newest)) {
+            TlsVersion::Tls12 => &[&rustls::version::TLS12][..],
+            TlsVersion::Tls13 => rustls::ALL_VERSIONS,
         };
         let config = ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(versions)
