@@ -94,21 +94,12 @@ impl Session {
         if let Some(error) = failed {
             // Some servers say nothing before their end of it is closed.
             drop(stream);
-            let has_begun = verdict.is_some();
-            let said = match verdict {
-                Some((_, Some(said))) => said,
-                _ => self.final_reply(WORDS_TIME).await,
-            };
-            return match said {
-                // A refusal may come behind the end of the data connection that it is the reason of.
-                Ok(reply) if !has_begun && !is_about_data(&reply) => Err(match accepted(command, reply) {
-                    Err(refused) => refused,
-                    Ok(reply) => ControlFailure::Dismissed(reply).into(),
-                }),
-                said => {
-                    let reply = said.ok().filter(|reply| reply.code().is_negative());
-                    Ok(Protected::Failed { error, reply })
+            return match self.words_after_failure(verdict).await {
+                (false, Some(reply)) if !is_about_data(&reply) => {
+                    // A refusal may come behind the end of the data connection that it is the reason of.
+                    Err(ClientError::Refused { command: command.to_string(), reply })
                 }
+                (_, reply) => Ok(Protected::Failed { error, reply }),
             };
         }
         match (secured, verdict) {
@@ -118,6 +109,28 @@ impl Session {
                 Ok(Protected::Begun { stream, secured, first, said })
             }
             _ => Ok(Protected::Failed { error: HandshakeError::Closed, reply: None }), // the loop ends with both
+        }
+    }
+
+    /// Whether the server had announced the transfer, and its negative reply, when the handshake has failed.
+    async fn words_after_failure(
+        &mut self,
+        verdict: Option<(Reply, Option<Final>)>,
+    ) -> (bool, Option<Reply>) {
+        let negative = |reply: Reply| reply.code().is_negative().then_some(reply);
+        let mut has_begun = verdict.is_some();
+        if let Some((_, Some(said))) = verdict {
+            return (has_begun, said.ok().and_then(negative));
+        }
+        let deadline = Instant::now() + WORDS_TIME;
+        loop {
+            let answer = self.answer_before(deadline, WORDS_TIME).await;
+            match answer.and_then(|answer| self.first_or_final(answer)) {
+                Ok(None) => {}
+                Ok(Some(Word::First(_))) => has_begun = true,
+                Ok(Some(Word::Final(reply))) => return (has_begun, negative(reply)),
+                Err(_) => return (has_begun, None),
+            }
         }
     }
 

@@ -31,6 +31,7 @@ pub mod scripted;
 pub mod served;
 pub mod skipping;
 pub mod tls;
+pub mod tls_server;
 
 pub use directory::TestDirectory;
 pub use ports::{free_port, has_ipv6};

@@ -19,8 +19,9 @@ const RECORD: usize = 5 + (1 << 14) + 2048;
 const FRAGMENT: usize = 1 << 14;
 /// What encryption adds to a record, and then some.
 const OVERHEAD: usize = 64;
-/// The first byte of each record of a handshake (RFC 8446 §5.1).
+/// The first byte of each record of a handshake, and of one that refuses it (RFC 8446 §5.1).
 const HANDSHAKE_RECORD: u8 = 22;
+const ALERT_RECORD: u8 = 21;
 
 /// One end of a TLS connection.
 ///
@@ -121,7 +122,7 @@ impl Channel {
 
     /// Whether what came first is no TLS.
     pub(crate) fn began_in_clear(&self) -> bool {
-        self.first.is_some_and(|byte| byte != HANDSHAKE_RECORD)
+        self.first.is_some_and(|byte| !matches!(byte, HANDSHAKE_RECORD | ALERT_RECORD))
     }
 
     /// What was agreed on, once the handshake is over.
