@@ -40,8 +40,8 @@ impl ServerTls {
     ) -> Self {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         // tidy: allow(tls): a peer of the tests, which must not be set up as what it tests
-        let config =
-            ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(versions).unwrap();
+        let config = ServerConfig::builder_with_provider(provider.clone());
+        let config = config.with_protocol_versions(versions).unwrap();
         let config = match client {
             None => config.with_no_client_auth(),
             Some(client) => {

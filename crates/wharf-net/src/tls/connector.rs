@@ -95,6 +95,7 @@ impl Connector {
             TlsVersion::Tls12 => &[&rustls::version::TLS12][..],
             TlsVersion::Tls13 => rustls::ALL_VERSIONS,
         };
+        // tidy: allow(tls): the client's end, beside the server's in acceptor.rs; both have the one provider of mod.rs
         let config = ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(versions)
             .map_err(|error| HandshakeError::Failed(error.to_string()))?
