@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use wharf_net::tls::{HandshakeError, Secured};
-use wharf_proto::Reply;
 use wharf_proto::dialogue::{DataMode, NegotiationCommand};
+use wharf_proto::{Reply, ReplyCode};
 
 /// One try to get a data connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,7 +117,9 @@ impl Attempt {
                     | HandshakeError::Slow { .. }
                     | HandshakeError::Network(_)
             ),
-            Outcome::GivenUp { .. } => self.secured.is_some(),
+            Outcome::GivenUp { reply } => self.secured.is_some_and(|secured| {
+                !secured.is_resumed || reply.code() != ReplyCode::CANNOT_OPEN_DATA_CONNECTION
+            }),
             _ => false,
         }
     }

@@ -54,10 +54,14 @@ impl Session {
         let limit = self.options.times.reply;
         let deadline = Instant::now() + limit;
         let failed = {
-            let mut shaking = pin!(stream.connect_tls(tls, self.handshake_limit()));
+            // Before its 150 a server may be busy with the file.
+            let mut shaking = pin!(stream.connect_tls(tls, limit));
+            let mut shaken_by = verdict.as_ref().map(|_| Instant::now() + self.handshake_limit());
             loop {
-                if secured.is_some() && verdict.is_some() {
-                    break None;
+                match (&secured, &verdict) {
+                    (Some(_), Some(_)) => break None,
+                    (None, Some(_)) => _ = shaken_by.get_or_insert(Instant::now() + self.handshake_limit()),
+                    _ => {}
                 }
                 let is_over = verdict.as_ref().is_some_and(|(_, said)| said.is_some());
                 tokio::select! {
@@ -66,6 +70,9 @@ impl Session {
                         Ok(shaken) => secured = Some(shaken),
                         Err(error) => break Some(error),
                     },
+                    () = tokio::time::sleep_until(shaken_by.unwrap_or(deadline)), if secured.is_none() => {
+                        break Some(HandshakeError::Silent { waited: shaken_by.map_or(limit, |_| self.handshake_limit()) });
+                    }
                     answer = self.answer_before(deadline, limit), if !is_over => {
                         let said = match answer.and_then(|answer| self.first_or_final(answer)) {
                             Ok(None) => continue,

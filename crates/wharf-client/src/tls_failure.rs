@@ -57,7 +57,11 @@ impl std::error::Error for TlsFailure {}
 /// One sentence, and the root causes with who must change what.
 impl fmt::Display for TlsFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no TLS with {}: {}; no password was sent", self.host, self.problem)?;
+        write!(f, "no TLS with {}: {}", self.host, self.problem)?;
+        match &self.problem {
+            TlsProblem::NotEnded(_) => {}
+            _ => f.write_str("; no password was sent")?,
+        }
         match &self.problem {
             TlsProblem::Handshake(HandshakeError::InClear) => {
                 f.write_str(

@@ -132,7 +132,7 @@ async fn what_comes_behind_234_in_clear_is_refused() {
 #[tokio::test]
 async fn behind_a_failed_handshake_nothing_is_said() {
     nothing_is_sent(BY_AUTH, |server| {
-        _ = server.play("S: 220 ready\nC: AUTH TLS\nS: 234 go on").half_close()
+        _ = server.play("S: 220 ready\nC: AUTH TLS\nS: 234 go on").half_close();
     })
     .await;
     nothing_is_sent(BY_AUTH, |server| {
