@@ -63,6 +63,7 @@ scenarios! {
     client_firewall
     client_nat
     client_nat_exposed_host
+    client_nat_exposed_host_and_control_peer
     client_nat_helper_on_another_port
     client_nat_helper_blinded_by_tls
     data_from_another_address
@@ -76,6 +77,7 @@ scenarios! {
     server_egress_blocked
     server_nat_control_port_only
     server_nat_renumbers
+    server_nat_renumbers_and_port_map
     server_nat_private_address
     server_nat_wrong_address
     server_connects_from_elsewhere

@@ -51,6 +51,23 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             )
         },
         Scenario {
+            situation: Some("S10"),
+            path: Path {
+                client_is_private: true,
+                client_router_rules: forward_all_to_client(),
+                ..Path::default()
+            },
+            servers: vec![ServerKind::Wharf],
+            setup: ServerSetup {
+                wharf_toml: "[active]\nprivate_address = \"use-control-peer\"\n",
+                ..ServerSetup::default()
+            },
+            ..Scenario::new(
+                "client-nat-exposed-host-and-control-peer",
+                "The same, with `private_address = \"use-control-peer\"` in the server's wharf.toml.",
+            )
+        },
+        Scenario {
             situation: Some("S17"),
             healthy_twin: Some("client-nat-with-helper"),
             path: Path { client_is_private: true, client_router_rules: helper(21), ..Path::default() },
