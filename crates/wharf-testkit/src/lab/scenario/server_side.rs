@@ -7,6 +7,8 @@ use super::super::server::{Advertise, ServerKind, ServerSetup};
 use super::healthy::{ACTIVE, CONTROL, PASSIVE, publish};
 use super::{Ours, Scenario, Ways, all_but, only};
 
+/// A public address that nobody has.
+const NOBODY: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 99);
 /// The passive range from outside.
 const RANGE: &str = "iifname \"internet\" tcp dport 50000-50099";
 
@@ -116,8 +118,12 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         Scenario {
             situation: Some("S13"),
             healthy_twin: Some("server-nat"),
-            path: behind_nat(publish("50000-50099", "")),
-            setup: advertising(Advertise::Other(Ipv4Addr::new(198, 51, 100, 99))),
+            path: Path {
+                // Left alone, the router would look for the host for three seconds, and then say by ICMP that there is none.
+                client_router_rules: all_but(&format!("ip daddr {NOBODY} drop")),
+                ..behind_nat(publish("50000-50099", ""))
+            },
+            setup: advertising(Advertise::Other(NOBODY)),
             works: Ways { pasv: false, ..Ways::ALL },
             ..Scenario::new(
                 "server-nat-wrong-address",
