@@ -7,6 +7,8 @@ use wharf_net::passive_ports::PassivePorts;
 use wharf_proto::dialogue::NegotiationCommand;
 use wharf_proto::limits;
 
+use crate::memory::Remembered;
+
 /// How a session connects and transfers. `Default` is `--mode auto` over any address family.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -18,6 +20,8 @@ pub struct Options {
     pub family: Family,
     /// How long things may take.
     pub times: Times,
+    /// What worked with this server before, from any network: it is tried first in its own.
+    pub remembered: Vec<Remembered>,
 }
 
 /// Which ways to a data connection are tried.
@@ -80,6 +84,7 @@ impl Default for Options {
             active: ActiveOptions { told: None, ports: PassivePorts::Any },
             family: Family::default(),
             times: Times::default(),
+            remembered: Vec::new(),
         }
     }
 }

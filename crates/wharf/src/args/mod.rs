@@ -2,6 +2,7 @@
 
 pub(crate) mod connection;
 pub(crate) mod get;
+pub(crate) mod hosts;
 pub(crate) mod paths;
 pub(crate) mod put;
 pub(crate) mod serve;
@@ -45,4 +46,5 @@ pub(crate) enum Command {
     Rmdir(paths::RmdirArguments),
     Mv(paths::MvArguments),
     Stat(paths::StatArguments),
+    Hosts(hosts::HostsArguments),
 }

@@ -3,6 +3,7 @@
 mod cat;
 mod client;
 mod get;
+mod hosts;
 mod ls;
 mod paths;
 mod put;
@@ -25,5 +26,6 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Rmdir(arguments) => paths::remove_directory(arguments),
         Command::Mv(arguments) => paths::rename(arguments),
         Command::Stat(arguments) => paths::status(arguments),
+        Command::Hosts(arguments) => hosts::run(arguments),
     }
 }

@@ -10,16 +10,25 @@ mod document;
 mod dynamic_name;
 mod exposed_ports;
 mod matrix;
+mod memory;
 mod programs;
 mod ranges;
 
 use std::path::Path;
+use std::process::Command;
 
 use wharf_testkit::lab::scenario::{Scenario, Standing};
 
 /// Our program.
 fn wharf() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_wharf"))
+}
+
+/// Our client, which remembers nothing of what other tests learnt.
+fn client() -> Command {
+    let mut command = Command::new(wharf());
+    command.env("XDG_STATE_HOME", "/dev/null");
+    command
 }
 
 /// The scenario, set up; or the calling test is noted as skipped.
