@@ -35,15 +35,12 @@ pub const UNKNOWN_COMMANDS_BEFORE_LOGIN: u8 = 3;
 pub const LOGIN_FAILURES: u8 = 5;
 /// Sessions, of as many clients, that wait for their data connections on one passive port when the range is full.
 pub const SESSIONS_OF_A_PASSIVE_PORT: usize = 64;
-/// Longest wait, on a port that sessions of one client share, for the TLS handshake that tells whose a connection is: for
-/// the transfer command, which its client may send behind it, and for the handshake.
-pub const TLS_TICKET_TIME: Duration = Duration::from_secs(60);
 /// Longest PROXY header, in bytes.
 pub const PROXY_HEADER: usize = 1024;
 /// Longest wait for a PROXY header.
 pub const PROXY_HEADER_TIME: Duration = Duration::from_secs(5);
-/// Data connections whose PROXY header, or TLS handshake, is waited for at once to see whose they are; more are dropped.
-pub const UNKNOWN_DATA_CONNECTIONS: usize = 256;
+/// Data connections whose PROXY header is waited for at once; more are dropped.
+pub const PROXY_HEADERS_AT_ONCE: usize = 256;
 /// Longest wait for the login to be complete, from the greeting on, whatever the peer sends meanwhile.
 pub const LOGIN_TIME: Duration = Duration::from_secs(60);
 /// Longest silence of a control connection while nothing is being transferred.

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use wharf_findings::Cause;
 use wharf_net::dtp::DataStream;
-use wharf_net::tls::{
-    Acceptor, CertificateError, Certificates, HandshakeError, Secured, TicketName, TlsSession,
-};
+use wharf_net::tls::{Acceptor, CertificateError, Certificates, HandshakeError, Secured, TlsSession};
 use wharf_proto::Reply;
 use wharf_proto::command::ProtectionLevel;
 use wharf_proto::dialogue::Refusal;
@@ -99,13 +97,6 @@ impl TlsFailure {
             Self::ShorterThanAnnounced { .. } => Some(Cause::MissingCloseNotify),
         }
     }
-}
-
-/// The ticket that the data connections of `session` have to bring, as things stand: with it sessions of one address are
-/// told apart on a port that they share.
-pub(crate) fn wanted_ticket(session: &Session) -> Option<TicketName> {
-    let protection = Protection::of(session, 0).ok().flatten()?;
-    (protection.resumption == ResumptionPolicy::Require).then(|| protection.session.ticket_name()).flatten()
 }
 
 /// What a failed handshake comes from.

@@ -36,13 +36,8 @@ pub struct DataStream {
     tls: Option<Box<Channel>>,
     /// Under TLS from now on: while the channel is away, or was lost with work that was cut, nothing goes in clear.
     is_secured: bool,
-    read_before: Option<Box<ReadBefore>>,
     tolerates_plain_end: bool,
 }
-
-/// What was read to see whose connection it is: the beginning of a TLS handshake.
-#[derive(Debug)]
-struct ReadBefore(Vec<u8>);
 
 /// Most payload that is encrypted in one go, in bytes.
 pub(super) const ENCRYPT: usize = 256 * 1024;
@@ -65,7 +60,6 @@ impl DataStream {
             calls: 0,
             tls: None,
             is_secured: false,
-            read_before: None,
             tolerates_plain_end: false,
         })
     }
@@ -73,12 +67,6 @@ impl DataStream {
     /// Says for whom a balancer made the connection.
     pub(super) fn relayed_for(mut self, client: SocketAddr) -> Self {
         self.peer = client;
-        self
-    }
-
-    /// Hands in what was read of a TLS handshake already.
-    pub(super) fn begun_with(mut self, bytes: Vec<u8>) -> Self {
-        self.read_before = (!bytes.is_empty()).then(|| Box::new(ReadBefore(bytes)));
         self
     }
 
@@ -106,13 +94,6 @@ impl DataStream {
     ) -> Result<Secured, HandshakeError> {
         let channel = session.data_channel().map_err(|error| HandshakeError::Failed(error.to_string()))?;
         let mut channel = Box::new(channel);
-        if let Some(read_before) = self.read_before.take() {
-            let ReadBefore(bytes) = *read_before;
-            channel.receive(bytes.len(), |room| {
-                room.copy_from_slice(&bytes);
-                Ok(bytes.len())
-            })?;
-        }
         // Each of the handshake's flights, and close_notify, would wait for an acknowledgement of what went before.
         SockRef::from(&self.socket).set_tcp_nodelay(true)?;
         match shake_hands(&mut channel, self, limit).await {
@@ -146,8 +127,7 @@ impl DataStream {
     /// When it was taken and never put back.
     pub(super) fn take_channel(&mut self) -> io::Result<Option<Box<Channel>>> {
         match self.tls.take() {
-            // What began in TLS cannot go on in clear.
-            None if self.is_secured || self.read_before.is_some() => Err(io::ErrorKind::BrokenPipe.into()),
+            None if self.is_secured => Err(io::ErrorKind::BrokenPipe.into()),
             channel => Ok(channel),
         }
     }

@@ -8,7 +8,7 @@ use rustls::{ServerConfig, SupportedProtocolVersion};
 
 use super::certificate::Certificates;
 use super::channel::Channel;
-use super::session::{Member, Registry, TicketName};
+use super::session::{Member, Registry};
 use super::{TlsVersion, provider};
 
 /// The protocol that is spoken inside (ALPN, RFC 7301). A client that wants another one is refused, so that nobody can
@@ -101,12 +101,6 @@ impl TlsSession {
         if let Some(member) = &self.member {
             member.set_owner(owner);
         }
-    }
-
-    /// What stands at the front of its tickets; none where nothing can be resumed.
-    #[must_use]
-    pub fn ticket_name(&self) -> Option<TicketName> {
-        self.member.as_ref().map(Member::name)
     }
 
     /// For the control connection itself.

@@ -95,37 +95,29 @@ pub(crate) async fn shake_hands(
 }
 
 async fn exchange(channel: &mut Channel, socket: &mut impl Socket) -> Result<(), HandshakeError> {
-    // Something may have been read before it was known whose it is.
-    if channel.has_received() {
-        answer(channel, socket).await?;
-    }
     while channel.is_handshaking() {
         match channel.receive(PIECE, |buffer| socket.try_read(buffer)) {
             Ok(0) => return Err(HandshakeError::Closed),
-            Ok(_) => answer(channel, socket).await?,
+            Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 socket.acknowledge();
                 socket.wait(Interest::READABLE).await?;
+                continue;
             }
             Err(error) => return Err(error.into()),
         }
-    }
-    Ok(())
-}
-
-/// Understands what came, and sends what is to be said to it.
-async fn answer(channel: &mut Channel, socket: &mut impl Socket) -> Result<(), HandshakeError> {
-    if let Err(error) = channel.process() {
-        let in_clear = channel.began_in_clear();
-        // The alert is small; a socket that has no room for it has nobody who reads.
-        let _ = socket.try_write(channel.unsent());
-        return Err(if in_clear { HandshakeError::InClear } else { explain(error) });
-    }
-    // Under TLS 1.3 all that comes behind the client's last word is tickets. They are sent with what we say next: on an
-    // upload that is our close_notify, when the client has sent everything. A client that closes without reading them
-    // would otherwise send RST instead of its last bytes.
-    if channel.is_handshaking() || channel.version() < TlsVersion::Tls13 {
-        flush(channel, socket).await?;
+        if let Err(error) = channel.process() {
+            let in_clear = channel.began_in_clear();
+            // The alert is small; a socket that has no room for it has nobody who reads.
+            let _ = socket.try_write(channel.unsent());
+            return Err(if in_clear { HandshakeError::InClear } else { explain(error) });
+        }
+        // Under TLS 1.3 all that comes behind the client's last word is tickets. They are sent with what we say next:
+        // on an upload that is our close_notify, when the client has sent everything. A client that closes without
+        // reading them would otherwise send RST instead of its last bytes.
+        if channel.is_handshaking() || channel.version() < TlsVersion::Tls13 {
+            flush(channel, socket).await?;
+        }
     }
     Ok(())
 }

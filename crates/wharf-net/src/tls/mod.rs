@@ -6,7 +6,6 @@
 //! | `certificate.rs` | certificates and keys: read, checked, made, chosen by name |
 //! | `acceptor.rs` | how control and data connections are set up |
 //! | `session.rs` | the tickets that bind data connections to their control connection |
-//! | `hello.rs` | whose tickets a connection begins with |
 //! | `channel.rs` | a TLS connection without its socket |
 //! | `handshake.rs` | the handshake over a socket |
 
@@ -14,7 +13,6 @@ mod acceptor;
 mod certificate;
 mod channel;
 mod handshake;
-pub(crate) mod hello;
 mod session;
 
 pub use acceptor::{Acceptor, TlsSession};
@@ -22,7 +20,6 @@ pub use certificate::{CertificateError, CertificateSource, Certificates};
 pub(crate) use channel::Channel;
 pub use handshake::{HandshakeError, Secured};
 pub(crate) use handshake::{Socket, flush, shake_hands};
-pub use session::TicketName;
 
 use std::sync::Arc;
 

@@ -27,9 +27,8 @@ const AFTERLIFE: Duration = Duration::from_secs(10 * 60);
 /// Ended control connections that are remembered for it.
 const REMEMBERED: usize = 4096;
 
-/// Who opens a ticket: what stands at its front.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct TicketName(pub(super) [u8; 16]);
+/// Who opens a ticket.
+type Name = [u8; 16];
 
 /// All control connections under TLS that live, and those that have ended a short while ago.
 #[derive(Debug, Default)]
@@ -39,9 +38,9 @@ pub(super) struct Registry {
 
 #[derive(Debug, Default)]
 struct Known {
-    issuers: HashMap<TicketName, Arc<Issuer>>,
+    issuers: HashMap<Name, Arc<Issuer>>,
     /// Those that have ended, oldest first.
-    ended: VecDeque<(Instant, TicketName)>,
+    ended: VecDeque<(Instant, Name)>,
 }
 
 impl Known {
@@ -64,7 +63,7 @@ impl Known {
 
 /// One control connection's side of its tickets.
 struct Issuer {
-    name: TicketName,
+    name: Name,
     key: [u8; 32],
     owner: Mutex<Option<Owner>>,
     by_id: Mutex<Vec<(Vec<u8>, Vec<u8>)>>,
@@ -96,15 +95,9 @@ impl Member {
         let (mut name, mut key) = ([0; 16], [0; 32]);
         aws_lc_rs::rand::fill(&mut name).ok()?;
         aws_lc_rs::rand::fill(&mut key).ok()?;
-        let name = TicketName(name);
         let issuer = Arc::new(Issuer { name, key, owner: Mutex::new(None), by_id: Mutex::new(Vec::new()) });
         locked(&registry.known).issuers.insert(name, issuer.clone());
         Some(Self { issuer, registry: registry.clone() })
-    }
-
-    /// What stands at the front of its tickets.
-    pub(super) fn name(&self) -> TicketName {
-        self.issuer.name
     }
 
     /// Somebody logged in, or is no longer.
@@ -128,7 +121,7 @@ impl Drop for Member {
 impl Registry {
     /// The control connection `name`, if the same user is, or was, logged in there from the same address as on
     /// `other`: clients share their tickets among their connections.
-    fn sibling(&self, name: &TicketName, other: &Issuer) -> Option<Arc<Issuer>> {
+    fn sibling(&self, name: &Name, other: &Issuer) -> Option<Arc<Issuer>> {
         let found = locked(&self.known).issuers.get(name)?.clone();
         let (theirs, ours) = (locked(&found.owner).clone(), locked(&other.owner).clone());
         (theirs.is_some() && theirs == ours).then_some(found)
@@ -143,8 +136,8 @@ impl Issuer {
     /// Name, nonce, and `plain` encrypted.
     fn seal(&self, plain: &[u8]) -> Option<Vec<u8>> {
         let mut sealed = plain.to_vec();
-        let nonce = self.cipher()?.seal_in_place_append_tag(Aad::from(self.name.0), &mut sealed).ok()?;
-        Some([self.name.0.as_slice(), nonce.as_ref(), &sealed].concat())
+        let nonce = self.cipher()?.seal_in_place_append_tag(Aad::from(self.name), &mut sealed).ok()?;
+        Some([self.name.as_slice(), nonce.as_ref(), &sealed].concat())
     }
 
     /// What [`seal`](Self::seal) was given, from what stands behind the name.
@@ -152,7 +145,7 @@ impl Issuer {
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>()?;
         let mut sealed = sealed.to_vec();
         let nonce = Nonce::assume_unique_for_key(*nonce);
-        let plain = self.cipher()?.open_in_place(nonce, Aad::from(self.name.0), &mut sealed).ok()?;
+        let plain = self.cipher()?.open_in_place(nonce, Aad::from(self.name), &mut sealed).ok()?;
         Some(plain.to_vec())
     }
 }
@@ -180,14 +173,13 @@ impl ProducesTickets for Tickets {
 
     fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
         let (name, sealed) = ticket.split_first_chunk()?;
-        let name = TicketName(*name);
         if !self.taking {
             return None;
         }
-        if name == self.issuer.name {
+        if *name == self.issuer.name {
             return self.issuer.open(sealed);
         }
-        self.registry.sibling(&name, &self.issuer)?.open(sealed)
+        self.registry.sibling(name, &self.issuer)?.open(sealed)
     }
 }
 

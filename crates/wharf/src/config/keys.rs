@@ -86,7 +86,7 @@ section! {
         /// that was just used rests until others had their turn. Open this range in every firewall before the server.
         ports: PassivePorts = PassivePorts::Any, r#""30000-30099""#, "--passive-ports";
         /// How many sessions are expected to transfer at once. It changes nothing but that a range with fewer ports is warned
-        /// about. Sessions of different clients share ports when the range is full; those of one address only under TLS.
+        /// about. Sessions of different clients share ports when the range is full; those of one address cannot.
         expected_sessions: Option<u32> = None, "100";
         /// Which address the 227 reply tells, in rules that are tried in order by the client's address. The first that
         /// fits counts; where none does it is the address that the client reached. EPSV tells no address.

@@ -2,14 +2,13 @@
 //!
 //! While the range has room each session gets a listener of its own, and accepts on it without a word to anybody: that is
 //! the way that is fast. When it is full, sessions of different clients share a port: whoever of them looks at the
-//! listener hands each connection to the one whose client it comes from. Sessions of one address share a port too where
-//! each wants its own TLS session resumed: the tickets with which a connection begins tell whose it is.
+//! listener hands each connection to the one whose client it comes from.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream as StdStream};
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,10 +26,8 @@ use wharf_proto::limits;
 use super::{ConnectError, PeerVerified, Stranger, accept_one};
 use crate::dtp::stream::DataStream;
 use crate::passive_ports::{ListenError, PassivePorts, listen_on};
-use crate::proxy_protocol::read_header;
+use crate::proxy_protocol::{ProxyError, read_header};
 use crate::registration::watch;
-use crate::tls::TicketName;
-use crate::tls::hello::{self, Hello};
 
 /// The passive ports of a server.
 #[derive(Debug)]
@@ -38,8 +35,8 @@ pub struct PassivePool {
     ports: PassivePorts,
     /// The balancers, who say by a PROXY header for whom they connect.
     proxies: Vec<IpNet>,
-    /// How many more connections may be waited for to say whose they are.
-    unknown: Arc<Semaphore>,
+    /// How many more of those headers may be waited for.
+    headers: Arc<Semaphore>,
     /// The ports of each local address; with a range only.
     places: Mutex<HashMap<SocketAddr, Place>>,
 }
@@ -72,8 +69,6 @@ pub struct ExpectedPeer {
     pub client: IpAddr,
     /// Or that of a third host with which the client lets the server exchange files (FXP, S16).
     pub third_parties: ThirdParties,
-    /// What is at the front of the tickets that it has to bring; none where it need not bring any.
-    pub ticket: Option<TicketName>,
 }
 
 /// The hosts beside the client that may be at the other end of a data connection.
@@ -103,13 +98,11 @@ impl ThirdParties {
 #[derive(Debug)]
 struct Waiter {
     expected: ExpectedPeer,
-    /// Others of the same client wait on the port, or did: only its ticket tells a connection from theirs.
-    by_ticket: AtomicBool,
     /// What another session accepted for it.
     delivered: Mutex<Option<Arrived>>,
     arrival: Notify,
-    /// Strangers that were known as such only later.
-    late_strangers: AtomicU32,
+    /// Strangers that came through a balancer.
+    relayed_strangers: AtomicU32,
 }
 
 /// A connection of the expected peer.
@@ -118,16 +111,6 @@ struct Arrived {
     stream: StdStream,
     /// For whom a balancer made it.
     relayed_for: Option<SocketAddr>,
-    /// What it said so far.
-    begun_with: Vec<u8>,
-}
-
-/// Whose a connection is.
-enum Owner<'a> {
-    One(&'a Arc<Waiter>),
-    /// Of several who wait for the same client, the one whose ticket it brings.
-    ByTicket,
-    Nobody,
 }
 
 /// A place on a port, for one data connection from one client. Dropping it gives the port back.
@@ -153,8 +136,8 @@ impl PassivePool {
     /// A pool of these ports. Connections from `proxies` begin with a PROXY header, which says whose they are.
     #[must_use]
     pub fn new(ports: PassivePorts, proxies: Vec<IpNet>) -> Arc<Self> {
-        let unknown = Arc::new(Semaphore::new(limits::UNKNOWN_DATA_CONNECTIONS));
-        Arc::new(Self { ports, proxies, unknown, places: Mutex::default() })
+        let headers = Arc::new(Semaphore::new(limits::PROXY_HEADERS_AT_ONCE));
+        Arc::new(Self { ports, proxies, headers, places: Mutex::default() })
     }
 
     /// Listens on `local` (its port does not count) for a data connection from `expected`.
@@ -171,10 +154,9 @@ impl PassivePool {
     ) -> Result<PooledListener, ListenError> {
         let waiter = Arc::new(Waiter {
             expected,
-            by_ticket: AtomicBool::new(false),
             delivered: Mutex::default(),
             arrival: Notify::new(),
-            late_strangers: AtomicU32::new(0),
+            relayed_strangers: AtomicU32::new(0),
         });
         let PassivePorts::Range(range) = &self.ports else {
             let port = self.ports.listen(local).and_then(|socket| {
@@ -231,8 +213,7 @@ impl Place {
         drawn
     }
 
-    /// A place on a port where nobody waits for the same client, or all who do are told apart by their tickets: the one
-    /// with the fewest who wait.
+    /// A place on a port where nobody waits for the same client: the one with the fewest who wait.
     fn share(&mut self, waiter: &Arc<Waiter>) -> Option<Arc<Port>> {
         let room = |port: &&Arc<Port>| {
             let waiters = lock(&port.waiters);
@@ -245,13 +226,7 @@ impl Place {
             .values()
             .filter_map(|port| Some((port, room(&port)?)))
             .min_by_key(|(_, count)| *count)?;
-        let mut waiters = lock(&port.waiters);
-        for other in waiters.iter().filter(|other| other.expected.client == waiter.expected.client) {
-            other.by_ticket.store(true, Ordering::Relaxed);
-            waiter.by_ticket.store(true, Ordering::Relaxed);
-        }
-        waiters.push(waiter.clone());
-        drop(waiters);
+        lock(&port.waiters).push(waiter.clone());
         Some(port.clone())
     }
 }
@@ -284,26 +259,22 @@ impl Port {
         let mut found = None;
         while let Some((stream, from)) = accept_one(&self.socket)? {
             if pool.proxies.iter().any(|network| network.contains(&from.ip())) {
-                pool.identify(stream, from, true, self.waiters.clone());
+                pool.await_header(stream, self.waiters.clone());
                 continue;
             }
+            let arrived = Arrived { stream, relayed_for: None };
             let waiters = lock(&self.waiters);
-            let arrived = |stream| Arrived { stream, relayed_for: None, begun_with: Vec::new() };
             match whose(&waiters, from.ip()) {
-                Owner::One(waiter) if Arc::ptr_eq(waiter, own) => {
+                Some(waiter) if Arc::ptr_eq(waiter, own) => {
                     // One connection is what was negotiated: the first.
-                    found = found.or_else(|| Some(arrived(stream)));
+                    found = found.or(Some(arrived));
                     // Others may have come with it, of whom the reactor has told us alone.
                     if waiters.len() == 1 {
                         break;
                     }
                 }
-                Owner::One(waiter) => waiter.deliver(arrived(stream)),
-                Owner::ByTicket => {
-                    drop(waiters);
-                    pool.identify(stream, from, false, self.waiters.clone());
-                }
-                Owner::Nobody => {
+                Some(waiter) => waiter.deliver(arrived),
+                None => {
                     drop(waiters);
                     on_stranger(Stranger { from });
                 }
@@ -321,122 +292,60 @@ impl Waiter {
 }
 
 impl PassivePool {
-    /// Waits, beside everything else, for what tells whose a connection is, a balancer's header or the client's ticket, and
-    /// hands it to that session.
-    fn identify(&self, stream: StdStream, from: SocketAddr, is_relayed: bool, waiters: Arc<Waiters>) {
-        let Ok(permit) = self.unknown.clone().try_acquire_owned() else { return };
+    /// Waits for a balancer's header beside everything else, and hands the connection to the session of its client.
+    fn await_header(&self, stream: StdStream, waiters: Arc<Waiters>) {
+        let Ok(permit) = self.headers.clone().try_acquire_owned() else { return };
         tokio::spawn(async move {
             let _permit = permit;
-            let stream = match TcpStream::from_std(stream) {
-                Ok(stream) => stream,
-                Err(_) => return, // gone already
+            let header = async {
+                let stream = TcpStream::from_std(stream)?;
+                let relayed = read_header(&stream).await?;
+                Ok::<_, ProxyError>((stream.into_std()?, relayed))
             };
-            let mut client = from;
-            if is_relayed {
-                match read_header(&stream).await {
-                    Ok(Some(relayed)) => client = relayed.client,
-                    // A health check; it says no more than that the port is open.
-                    Ok(None) => return,
-                    Err(error) => {
-                        tracing::warn!(%error, "a data connection from a balancer was refused");
-                        return;
+            let (stream, relayed) = match header.await {
+                Ok((stream, Some(relayed))) => (stream, relayed),
+                // A health check; it says no more than that the port is open.
+                Ok((_, None)) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "a data connection from a balancer was refused");
+                    return;
+                }
+            };
+            let waiters = lock(&waiters);
+            match whose(&waiters, relayed.client.ip()) {
+                Some(waiter) => waiter.deliver(Arrived { stream, relayed_for: Some(relayed.client) }),
+                None => {
+                    let mut is_first = !waiters.is_empty();
+                    for waiter in waiters.iter() {
+                        is_first &= waiter.relayed_strangers.fetch_add(1, Ordering::Relaxed) == 0;
+                    }
+                    // One line says it; a scanner must not fill the log.
+                    if is_first {
+                        tracing::warn!(
+                            from = %relayed.client, cause = Cause::StolenAccept.id(),
+                            "a stranger came to the data port through a balancer and was dropped"
+                        );
                     }
                 }
-            }
-            let by_ticket = {
-                let waiters = lock(&waiters);
-                match whose(&waiters, client.ip()) {
-                    Owner::One(_) => false,
-                    Owner::ByTicket => true,
-                    Owner::Nobody => return note_stranger(client, &waiters),
-                }
-            };
-            let (begun_with, tickets) = if by_ticket {
-                // One that says nothing, or goes away, is nobody's.
-                let Some(read) = read_tickets(&stream).await else { return };
-                read
-            } else {
-                (Vec::new(), Vec::new())
-            };
-            let Ok(stream) = stream.into_std() else { return };
-            let relayed_for = is_relayed.then_some(client);
-            let arrived = Arrived { stream, relayed_for, begun_with };
-            let waiters = lock(&waiters);
-            let owner = match whose(&waiters, client.ip()) {
-                Owner::One(waiter) => Some(waiter),
-                // The exact ticket: one that is merely as good must not choose among them.
-                Owner::ByTicket => waiters.iter().find(|waiter| {
-                    waiter.expected.client == client.ip()
-                        && waiter.expected.ticket.is_some_and(|ticket| tickets.contains(&ticket))
-                }),
-                Owner::Nobody => None,
-            };
-            match owner {
-                Some(waiter) => waiter.deliver(arrived),
-                None => note_stranger(client, &waiters),
             }
         });
     }
 }
 
-/// Reads a connection up to the end of its ClientHello: what was read, and whose tickets it brings.
-async fn read_tickets(stream: &TcpStream) -> Option<(Vec<u8>, Vec<TicketName>)> {
-    let read = async {
-        let mut bytes = Vec::new();
-        loop {
-            stream.readable().await.ok()?;
-            let mut piece = [0; 2048];
-            match stream.try_read(&mut piece) {
-                Ok(0) => return None,
-                Ok(count) => bytes.extend_from_slice(&piece[..count]),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-                Err(_) => return None,
-            }
-            match hello::read(&bytes) {
-                Hello::Unfinished if bytes.len() <= hello::LONGEST => {}
-                Hello::Tickets(tickets) => return Some((bytes, tickets)),
-                Hello::Unfinished | Hello::Other => return Some((bytes, Vec::new())),
-            }
-        }
-    };
-    tokio::time::timeout(limits::TLS_TICKET_TIME, read).await.ok().flatten()
-}
-
-/// Counts a connection that nobody expects for all who wait.
-fn note_stranger(from: SocketAddr, waiters: &[Arc<Waiter>]) {
-    let mut is_first = !waiters.is_empty();
-    for waiter in waiters {
-        is_first &= waiter.late_strangers.fetch_add(1, Ordering::Relaxed) == 0;
-    }
-    // One line says it; a scanner must not fill the log.
-    if is_first {
-        tracing::warn!(
-            %from, cause = Cause::StolenAccept.id(),
-            "a stranger came to the data port and was dropped"
-        );
-    }
-}
-
-/// Whether a connection tells by its address or its ticket which of the two it is for.
+/// Whether a connection tells by its address which of the two it is for.
 fn can_share(one: &ExpectedPeer, other: &ExpectedPeer) -> bool {
     let takes_anyone = |peer: &ExpectedPeer| matches!(peer.third_parties, ThirdParties::Anyone);
-    let told_apart = one.client != other.client || (one.ticket.is_some() && other.ticket.is_some());
-    told_apart && !takes_anyone(one) && !takes_anyone(other)
+    one.client != other.client && !takes_anyone(one) && !takes_anyone(other)
 }
 
 /// Who waits for a connection from `address`: its own client's session, else the only one that takes third parties from
 /// there.
-fn whose(waiters: &[Arc<Waiter>], address: IpAddr) -> Owner<'_> {
-    match waiters.iter().find(|waiter| waiter.expected.client == address) {
-        Some(waiter) if waiter.by_ticket.load(Ordering::Relaxed) => return Owner::ByTicket,
-        Some(waiter) => return Owner::One(waiter),
-        None => {}
+fn whose(waiters: &[Arc<Waiter>], address: IpAddr) -> Option<&Arc<Waiter>> {
+    if let Some(waiter) = waiters.iter().find(|waiter| waiter.expected.client == address) {
+        return Some(waiter);
     }
     let mut takers = waiters.iter().filter(|waiter| waiter.expected.third_parties.include(address));
-    match (takers.next(), takers.next()) {
-        (Some(taker), None) => Owner::One(taker),
-        _ => Owner::Nobody,
-    }
+    takers.next().filter(|_| takers.next().is_none())
 }
 
 impl PooledListener {
@@ -468,8 +377,8 @@ impl PooledListener {
             // where another session has delivered: the reactor may have told us alone what came for others.
             let taken = self.port.take(&self.pool, &self.waiter, &mut count)?;
             let accepted = lock(&self.waiter.delivered).take().or(taken);
-            if let Some(Arrived { stream, relayed_for, begun_with }) = accepted {
-                let stream = DataStream::new(stream, stall)?.begun_with(begun_with);
+            if let Some(Arrived { stream, relayed_for }) = accepted {
+                let stream = DataStream::new(stream, stall)?;
                 let stream = match relayed_for {
                     Some(client) => stream.relayed_for(client),
                     None => stream,
@@ -489,7 +398,7 @@ impl PooledListener {
                 Err(_) => break,
             }
         }
-        let strangers = strangers.saturating_add(self.waiter.late_strangers.load(Ordering::Relaxed));
+        let strangers = strangers.saturating_add(self.waiter.relayed_strangers.load(Ordering::Relaxed));
         Err(ConnectError::NothingConnected { listener: self.address(), waited: deadline, strangers })
     }
 }
