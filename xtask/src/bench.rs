@@ -24,14 +24,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         bail!("the bench is not there: {} is missing; it is no part of this repository", script.display());
     }
     run::succeed(run::cargo().args(["build", "--release", "--package", "wharf"]))?;
-    let Some(target) = target_directory() else { bail!("`cargo metadata` does not say where the binary is") };
+    let target = run::target_directory()?;
     let mut command = Command::new("bash");
     command.arg(script).args(&options.arguments).env("WHARF", target.join("release/wharf"));
     let status = run::status(&mut command)?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn target_directory() -> Option<std::path::PathBuf> {
-    let metadata = cargo_metadata::MetadataCommand::new().current_dir(run::root()).no_deps().exec().ok()?;
-    Some(metadata.target_directory.into())
 }

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask test | tidy | bench | fuzz | soak`.
+//! The project's own commands: `cargo xtask test | tidy | lab | bench | fuzz | soak`.
 //!
 //! Everything that CI does can be done by hand with these, on a clean machine too.
 
@@ -6,6 +6,7 @@
 
 mod bench;
 mod fuzz;
+mod lab;
 mod run;
 mod soak;
 mod test;
@@ -29,6 +30,8 @@ enum Task {
     Test(test::Options),
     /// Checks the invariants of ARCHITECTURE.md, licences and documents; needs no network
     Tidy,
+    /// Sets up a network with a firewall, a NAT or another fault in it, with servers, and leaves a shell there (root)
+    Lab(lab::Options),
     /// Compares the release binary with other servers, by ../shared/bench where that is there
     Bench(bench::Options),
     /// Fuzzes each target for a while (needs cargo-fuzz and a nightly toolchain)
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Test(options) => test::run(&options),
         Task::Tidy => tidy::run(),
+        Task::Lab(options) => lab::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Soak(options) => soak::run(&options),

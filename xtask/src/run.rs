@@ -24,6 +24,15 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
+/// The folder that cargo builds into.
+///
+/// # Errors
+/// When `cargo metadata` fails.
+pub(crate) fn target_directory() -> Result<PathBuf> {
+    let metadata = cargo_metadata::MetadataCommand::new().current_dir(root()).no_deps().exec();
+    Ok(metadata.context("`cargo metadata` does not say where cargo builds")?.target_directory.into())
+}
+
 /// Whether this process may install packages.
 pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()

@@ -65,6 +65,8 @@ pub enum Outcome {
     },
     /// Our connect got no answer.
     ConnectUnanswered,
+    /// The server took our connection, closed it at once, and did not answer.
+    ClosedAtOnce,
     /// We cannot listen.
     CannotListen {
         /// Why.
@@ -123,6 +125,9 @@ impl fmt::Display for Attempt {
             }
             Outcome::ConnectRefused { error } => write!(f, ": {error}"),
             Outcome::ConnectUnanswered => write!(f, ": no answer in {seconds:.1} s"),
+            Outcome::ClosedAtOnce => {
+                write!(f, ": the server closed it at once and did not answer in {seconds:.1} s")
+            }
             Outcome::CannotListen { error } => write!(f, ": {error}"),
             Outcome::NothingConnected { strangers: 0 } => {
                 write!(f, ": the server did not connect in {seconds:.1} s")

@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use wharf_net::dtp::{
     ConnectError, DataListener, DataStream, PeerVerified, Progress, Transfer, connect_passive,
 };
@@ -22,12 +22,15 @@ use crate::diagnosis;
 use crate::error::{ClientError, ControlFailure, NoDataConnection};
 use crate::session::{Session, accepted};
 use crate::strategy::{WorkingMode, passive_endpoints, rungs};
+use crate::transfer::Final;
 
 /// Longest wait for the answer to a negotiation while there is another rung: some filters swallow EPSV and EPRT.
-const NEGOTIATION_TIME: Duration = Duration::from_secs(10);
+/// What a slow server has needed for its other replies comes on top.
+const NEGOTIATION_TIME: Duration = Duration::from_secs(3);
 /// How long a data connection may still take after the server has confirmed the transfer already.
 const LATE_DATA_TIME: Duration = Duration::from_secs(1);
-
+/// How long the first byte of a passive data connection, or its end, is waited for before it counts as open.
+const FIRST_SIGN_TIME: Duration = Duration::from_secs(1);
 /// What is to be transferred.
 pub(crate) struct Request {
     /// RETR, STOR, MLSD, …
@@ -48,8 +51,8 @@ pub(crate) struct Running {
     pub(crate) attempt: Attempt,
     /// The first reply: 1yz, or 2yz from a server that skips it.
     pub(crate) first: Reply,
-    /// The final reply, if it has come already.
-    pub(crate) confirmed: Option<Reply>,
+    /// The final reply, or what came in its place, if it has come already.
+    pub(crate) said: Option<Final>,
 }
 
 /// What came of a rung.
@@ -62,7 +65,7 @@ enum Step {
 /// What the server answered to a transfer command.
 enum Verdict {
     /// 1yz, or 2yz at once.
-    Begun { first: Reply, confirmed: Option<Reply> },
+    Begun { first: Reply, said: Option<Final> },
     /// It is about the data connection.
     NoData(Reply),
 }
@@ -134,7 +137,7 @@ impl Session {
             let times = self.options.times;
             let budget = if is_last { times.last_rung } else { times.passive };
             let local = self.control.data_address(Side::Client);
-            let (stream, verified) = match connect_passive(local, *endpoint, budget, times.stall).await {
+            let (mut stream, verified) = match connect_passive(local, *endpoint, budget, times.stall).await {
                 Ok(opened) => opened,
                 Err(error) => {
                     let (event, outcome) = failed_connect(&error);
@@ -153,10 +156,17 @@ impl Session {
             );
             self.restart_at(request.offset).await?;
             self.send(&request.command);
-            return match self.transfer_verdict(&request.command).await? {
-                Verdict::Begun { first, confirmed } => {
+            let Some(mut verdict) = self.passive_verdict(&mut stream, &request.command).await? else {
+                self.note(attempts, attempt(Outcome::ClosedAtOnce));
+                return Ok(Step::Next);
+            };
+            if let Verdict::Begun { first, said: None } = verdict {
+                verdict = self.first_sign(&mut stream, &request.command, first).await;
+            }
+            return match verdict {
+                Verdict::Begun { first, said } => {
                     let attempt = self.note(attempts, attempt(Outcome::Open));
-                    self.running(attempt, stream, verified, first, confirmed)
+                    self.running(attempt, stream, verified, first, said)
                 }
                 Verdict::NoData(refusal) => {
                     self.note(attempts, attempt(Outcome::GivenUp { reply: refusal }));
@@ -209,9 +219,9 @@ impl Session {
             Attempt::new(command, outcome, started).with_reply(&reply).with_endpoint(endpoint, told)
         };
         match arrival {
-            Arrival::Open { stream, verified, first, confirmed } => {
+            Arrival::Open { stream, verified, first, said } => {
                 let attempt = self.note(attempts, attempt(Outcome::Open));
-                self.running(attempt, stream, verified, first, confirmed)
+                self.running(attempt, stream, verified, first, said)
             }
             Arrival::Refused(refusal) => {
                 self.note(attempts, attempt(Outcome::GivenUp { reply: refusal }));
@@ -246,7 +256,7 @@ impl Session {
             }
         };
         let limit = self.options.times.reply;
-        let limit = if is_last { limit } else { limit.min(NEGOTIATION_TIME) };
+        let limit = if is_last { limit } else { limit.min(NEGOTIATION_TIME + self.slowest_reply) };
         self.unreadable = None;
         match self.exchange_within(verb, limit).await {
             Ok(reply) if reply.code().is_positive() => Some(reply),
@@ -277,12 +287,59 @@ impl Session {
             let answer = self.answer_before(deadline, limit).await?;
             let is_preliminary = answer.attribution.is_preliminary && answer.attribution.command.is_some();
             if is_preliminary {
-                return Ok(Verdict::Begun { first: answer.reply, confirmed: None });
+                return Ok(Verdict::Begun { first: answer.reply, said: None });
             }
             if let Some(reply) = self.final_of(answer)? {
                 return judge(command, reply);
             }
         }
+    }
+
+    /// The answer to a transfer command whose data connection we opened. None from a server that closes one that does not
+    /// come from where it expects it, and goes on waiting without a word.
+    async fn passive_verdict(
+        &mut self,
+        stream: &mut DataStream,
+        command: &Command,
+    ) -> Result<Option<Verdict>, ClientError> {
+        tokio::select! {
+            biased;
+            verdict = self.transfer_verdict(command) => return verdict.map(Some),
+            () = closed(stream) => {}
+        }
+        // The end of an empty file may overtake the reply.
+        let limit = self.options.times.passive;
+        if let Ok(verdict) = timeout(limit, self.transfer_verdict(command)).await {
+            return verdict.map(Some);
+        }
+        self.abandon();
+        Ok(None)
+    }
+
+    /// A server may take our connection, close it as a stranger's and go on waiting for us: then the data end where they
+    /// begin, and the reply is 425. Of an upload nobody can tell before it is over.
+    async fn first_sign(&mut self, stream: &mut DataStream, command: &Command, first: Reply) -> Verdict {
+        if matches!(command, Command::Stor(_) | Command::Appe(_)) {
+            return Verdict::Begun { first, said: None };
+        }
+        let mut sign = pin!(timeout(FIRST_SIGN_TIME, stream.is_at_end()));
+        loop {
+            tokio::select! {
+                biased;
+                is_at_end = &mut sign => match is_at_end {
+                    Ok(Ok(true)) => break,
+                    // Data, or nothing in particular: what breaks or stalls shows when it is read.
+                    _ => return Verdict::Begun { first, said: None },
+                },
+                answer = self.next_answer() => match answer.and_then(|answer| self.final_of(answer)) {
+                    Ok(None) => {}
+                    Ok(Some(reply)) => return ended_at_once(first, Ok(reply)),
+                    Err(failure) => return ended_at_once(first, Err(failure)),
+                },
+            }
+        }
+        let said = self.final_reply(self.options.times.reply).await;
+        ended_at_once(first, said)
     }
 
     /// Waits for the server's connection and its first reply, in whichever order they come.
@@ -299,7 +356,7 @@ impl Session {
             *strangers = strangers.saturating_add(1);
             tracing::debug!(from = %stranger.from, "somebody else connected to the data listener");
         }));
-        let mut verdict = None;
+        let mut verdict: Option<(Reply, Option<Final>)> = None;
         let mut late = None;
         let (stream, verified) = loop {
             tokio::select! {
@@ -315,9 +372,9 @@ impl Session {
                     } else if let Some(reply) = self.final_of(answer)? {
                         match judge(command, reply)? {
                             Verdict::NoData(reply) => return Ok(Arrival::Refused(reply)),
-                            Verdict::Begun { first, confirmed } => {
+                                        Verdict::Begun { first, said } => {
                                 let first = verdict.take().map_or(first, |(first, _)| first);
-                                verdict = Some((first, confirmed));
+                                verdict = Some((first, said));
                                 // The connection may be in the queue; after this it will not come.
                                 late = Some(Instant::now() + LATE_DATA_TIME);
                             }
@@ -337,14 +394,14 @@ impl Session {
                 server: canonical_endpoint(stream.peer()),
             },
         );
-        let (first, confirmed) = match verdict {
+        let (first, said) = match verdict {
             Some(verdict) => verdict,
             None => match self.transfer_verdict(command).await? {
-                Verdict::Begun { first, confirmed } => (first, confirmed),
+                Verdict::Begun { first, said } => (first, said),
                 Verdict::NoData(reply) => return Ok(Arrival::Refused(reply)),
             },
         };
-        Ok(Arrival::Open { stream, verified, first, confirmed })
+        Ok(Arrival::Open { stream, verified, first, said })
     }
 
     fn running(
@@ -353,14 +410,14 @@ impl Session {
         stream: DataStream,
         verified: PeerVerified,
         first: Reply,
-        confirmed: Option<Reply>,
+        said: Option<Final>,
     ) -> Result<Step, ClientError> {
         let Some(authenticated) = self.pi.authenticated() else {
             return Err(ControlFailure::Broken("the server took the login back".to_owned()).into());
         };
         let progress = Arc::<Progress>::default();
         let transfer = Transfer::open(stream, authenticated, verified, progress.clone());
-        Ok(Step::Running(Box::new(Running { transfer, progress, attempt, first, confirmed })))
+        Ok(Step::Running(Box::new(Running { transfer, progress, attempt, first, said })))
     }
 
     fn note(&mut self, attempts: &mut Vec<Attempt>, attempt: Attempt) -> Attempt {
@@ -373,11 +430,26 @@ impl Session {
 /// What came to the listener.
 enum Arrival {
     /// The server, and its first reply.
-    Open { stream: DataStream, verified: PeerVerified, first: Reply, confirmed: Option<Reply> },
+    Open { stream: DataStream, verified: PeerVerified, first: Reply, said: Option<Final> },
     /// The server said that it cannot connect.
     Refused(Reply),
     /// Nobody, in time.
     Nobody,
+}
+
+/// Waits for the end of a connection on which no byte has come; for ever where one has.
+async fn closed(stream: &mut DataStream) {
+    if let Ok(false) = stream.is_at_end().await {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// What a final reply means before which no byte of data came.
+fn ended_at_once(first: Reply, said: Final) -> Verdict {
+    match said {
+        Ok(reply) if reply.code() == ReplyCode::CANNOT_OPEN_DATA_CONNECTION => Verdict::NoData(reply),
+        said => Verdict::Begun { first, said: Some(said) },
+    }
 }
 
 /// What a final reply to a transfer command means that no 1yz announced.
@@ -391,7 +463,7 @@ fn judge(command: &Command, reply: Reply) -> Result<Verdict, ClientError> {
         return Ok(Verdict::NoData(reply));
     }
     let reply = accepted(command, reply)?;
-    Ok(Verdict::Begun { first: reply.clone(), confirmed: Some(reply) })
+    Ok(Verdict::Begun { first: reply.clone(), said: Some(Ok(reply)) })
 }
 
 fn failed_connect(error: &ConnectError) -> (DataEvent, Outcome) {

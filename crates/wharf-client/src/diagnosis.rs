@@ -155,6 +155,12 @@ fn judge(attempt: &Attempt, control: Endpoints, found: &mut Findings) {
                 found.add(Cause::PassivePortFiltered, Confidence::Likely, vec![evidence]);
             }
         }
+        Outcome::ClosedAtOnce => {
+            if let Some(endpoint) = attempt.endpoint {
+                let evidence = Evidence::ClosedWithoutReply { endpoint, waited: attempt.took };
+                found.add(Cause::DataPeerMismatch, Confidence::Possible, vec![evidence]);
+            }
+        }
         Outcome::CannotListen { .. } => {}
         Outcome::NothingConnected { .. } => not_connected_to_us(attempt, control, None, found),
         Outcome::GivenUp { reply } => {
@@ -252,6 +258,8 @@ mod tests {
         );
         let connect = attempt(Epsv, Outcome::ConnectRefused { error: "no".into() });
         assert_eq!(causes(&[connect]), [(Cause::PassivePortRefused, Likely)]);
+        let closed = attempt(Epsv, Outcome::ClosedAtOnce);
+        assert_eq!(causes(&[closed]), [(Cause::DataPeerMismatch, Confidence::Possible)]);
         let private = Attempt { told: Some("10.0.0.5:4000".parse().unwrap()), ..silent };
         assert_eq!(
             causes(&[private]),

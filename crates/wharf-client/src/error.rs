@@ -43,7 +43,10 @@ pub enum ClientError {
     },
     /// Connected, but no greeting came that begins a session.
     #[error(
-        "{endpoint} took the connection, but is no FTP server that serves us: {failure}; it may want TLS from the first byte on (ftps://), or be another service"
+        "{endpoint} took the connection, but is no FTP server that serves us: {failure}; {}", match .failure {
+            ControlFailure::Dismissed(_) => "try again later",
+            _ => "it may want TLS from the first byte on (ftps://), or be another service",
+        }
     )]
     NotGreeted {
         /// The server.

@@ -91,7 +91,7 @@ impl Default for Times {
             reply: limits::REPLY_TIME,
             stall: limits::DATA_STALL_TIME,
             passive: Duration::from_secs(3),
-            active: Duration::from_secs(5),
+            active: Duration::from_secs(3),
             last_rung: Duration::from_secs(10),
         }
     }

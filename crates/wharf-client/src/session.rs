@@ -28,6 +28,9 @@ const QUIT_TIME: Duration = Duration::from_secs(2);
 /// How long a server that said 421 is given to really close.
 const GOODBYE_TIME: Duration = Duration::from_millis(300);
 
+/// With this a session of vsftpd is over, whatever else still comes over its control connection.
+const VSFTPD_DIES: &[u8] = b"OOPS: ";
+
 /// A session with a server, from the login to the end.
 ///
 /// A session that was lost, or in which the server went deaf, is set up anew by itself for the next operation; the
@@ -52,6 +55,8 @@ pub struct Session {
     /// Why the last 227 or 229 could not be read.
     pub(crate) unreadable: Option<String>,
     failure: Option<ControlFailure>,
+    /// The longest that this server took for a reply.
+    pub(crate) slowest_reply: Duration,
 }
 
 impl std::fmt::Debug for Session {
@@ -100,6 +105,7 @@ impl Session {
             working: None,
             unreadable: None,
             failure: None,
+            slowest_reply: Duration::ZERO,
         };
         session.greet_and_log_in().await?;
         session.learn_features().await?;
@@ -243,10 +249,11 @@ impl Session {
 
     /// The next final reply to a command. The time does not begin anew with what comes meanwhile (threat 28).
     pub(crate) async fn final_reply(&mut self, limit: Duration) -> Result<Reply, ControlFailure> {
-        let deadline = Instant::now() + limit;
+        let started = Instant::now();
         loop {
-            let answer = self.answer_before(deadline, limit).await?;
+            let answer = self.answer_before(started + limit, limit).await?;
             if let Some(reply) = self.final_of(answer)? {
+                self.slowest_reply = self.slowest_reply.max(started.elapsed());
                 return Ok(reply);
             }
         }
@@ -255,6 +262,9 @@ impl Session {
     /// The reply, if it is the final one to a command. A 421 that nobody asked for ends the session.
     pub(crate) fn final_of(&mut self, answer: Answer) -> Result<Option<Reply>, ControlFailure> {
         let Answer { reply, attribution } = answer;
+        if reply.text().starts_with(VSFTPD_DIES) {
+            self.usable = false;
+        }
         if attribution.command.is_some() {
             return Ok((!attribution.is_preliminary).then_some(reply));
         }

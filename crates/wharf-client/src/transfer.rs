@@ -29,14 +29,13 @@ pub(crate) enum DataEnd {
 }
 
 impl Session {
-    /// Runs `work`, which moves the data, and reads the control connection beside it. `confirmed` is what is known of
-    /// the final reply already. Returns how the data ended, and the final reply.
+    /// Runs `work`, which moves the data, and reads the control connection beside it. `said` is what is known of the
+    /// final reply already. Returns how the data ended, and the final reply.
     pub(crate) async fn attend(
         &mut self,
         work: impl Future<Output = Result<(), PumpError>>,
-        confirmed: Option<Reply>,
+        mut said: Option<Final>,
     ) -> (DataEnd, Final) {
-        let mut said: Option<Final> = confirmed.map(Ok);
         let end = self.watch(work, &mut said).await;
         let event = match &end {
             DataEnd::Complete => DataEvent::Closed,
@@ -63,7 +62,7 @@ impl Session {
         said: &mut Option<Final>,
     ) -> DataEnd {
         let mut work = pin!(work);
-        let mut grace = None;
+        let mut grace = given_up(said);
         loop {
             tokio::select! {
                 biased;
@@ -80,12 +79,7 @@ impl Session {
                         Ok(Some(reply)) => Some(Ok(reply)),
                         Err(failure) => Some(Err(failure)),
                     };
-                    let given_up = match said {
-                        Some(Ok(reply)) => reply.code().is_negative(),
-                        Some(Err(ControlFailure::Dismissed(_))) => true,
-                        _ => false,
-                    };
-                    grace = given_up.then(|| Instant::now() + GRACE);
+                    grace = given_up(said);
                 }
                 () = tokio::time::sleep_until(grace.unwrap_or_else(Instant::now)), if grace.is_some() => {
                     return DataEnd::Broken("the server gave the transfer up".to_owned());
@@ -93,6 +87,16 @@ impl Session {
             }
         }
     }
+}
+
+/// Until when data that is under way is still taken, if the server has given the transfer up.
+fn given_up(said: &Option<Final>) -> Option<Instant> {
+    let is_over = match said {
+        Some(Ok(reply)) => reply.code().is_negative(),
+        Some(Err(ControlFailure::Dismissed(_))) => true,
+        _ => false,
+    };
+    is_over.then(|| Instant::now() + GRACE)
 }
 
 /// Why a transfer is not complete, if `said` and the end of its data say so; else the final reply.

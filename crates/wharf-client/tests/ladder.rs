@@ -301,3 +301,52 @@ async fn epsv_that_gets_no_reply_is_left() {
     assert_eq!(works(&server, options(ModeChoice::Auto)).await, Pasv);
     server.finish_all();
 }
+
+#[tokio::test]
+async fn a_data_connection_that_the_server_drops_as_a_strangers_leads_to_the_next_rung() {
+    let server = ScriptedServer::start(|server| {
+        server.play(LOGIN).play(ASK).play("C: EPSV\nS: 229 ok (|||{port}|)\nC: RETR file");
+        server.accept_data().play("S: 150 here it comes").close_data();
+        server.play("S: 425 Security: Bad IP connecting.\nC: PASV\nS: 227 ok ({six})\nC: RETR file");
+        give_file(server);
+    });
+    assert_eq!(works(&server, options(ModeChoice::Auto)).await, Pasv);
+    server.finish();
+}
+
+#[tokio::test]
+async fn a_session_of_vsftpd_that_dies_at_a_full_range_is_replaced_by_a_new_one() {
+    let server = ScriptedServer::start_many("127.0.0.1:0".parse().unwrap(), 2, |number, server| {
+        if number == 0 {
+            // It goes on answering, but nothing of it can be relied on.
+            server
+                .play(LOGIN)
+                .play(ASK)
+                .play("C: EPSV\nS: 500 OOPS: vsf_sysutil_bind\nS: 500 OOPS: priv_sock_get_int");
+        } else {
+            server.play(LOGIN_AGAIN);
+            server.play("C: TYPE I\nS: 200 I\nC: PASV\nS: 227 ok ({six})\nC: RETR file");
+            give_file(server);
+        }
+    });
+    assert_eq!(works(&server, options(ModeChoice::Auto)).await, Pasv);
+    server.finish_all();
+}
+
+#[tokio::test]
+async fn a_data_connection_that_is_closed_without_a_word_leads_to_the_next_rung() {
+    let server = ScriptedServer::start_many("127.0.0.1:0".parse().unwrap(), 2, |number, server| {
+        if number == 0 {
+            server.play(LOGIN).play(ASK).play("C: EPSV\nS: 229 ok (|||{port}|)\nC: RETR file");
+            server.accept_data().close_data().expect_close();
+        } else {
+            server.play(LOGIN_AGAIN);
+            server.play("C: TYPE I\nS: 200 I\nC: PASV\nS: 227 ok ({six})\nC: RETR file");
+            give_file(server);
+        }
+    });
+    let mut options = options(ModeChoice::Auto);
+    options.times.passive = Duration::from_millis(200);
+    assert_eq!(works(&server, options).await, Pasv);
+    server.finish_all();
+}

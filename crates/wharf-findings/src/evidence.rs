@@ -256,6 +256,13 @@ evidence! {
         /// Where the data connection came from.
         data_peer: SocketAddr,
     },
+    /// The server took a data connection, closed it before the first byte, and did not answer.
+    ClosedWithoutReply {
+        /// Where the server listened.
+        endpoint: SocketAddr,
+        /// How long a reply was waited for afterwards.
+        waited: Duration,
+    },
     /// The same thing works at times and fails at others.
     FailsIntermittently {
         /// How many attempts failed.

@@ -140,6 +140,8 @@ pub const KNOWN_TEXTS: &[KnownText] = &[
     ),
     known("vsftpd", 530, Pattern::Start("Non-anonymous sessions must use encryption"), &[Cause::TlsRequired]),
     known("vsftpd", 530, Pattern::Start("Anonymous sessions must use encryption"), &[Cause::TlsRequired]),
+    // What PASV and EPSV get where every port of the range is taken; the session ends with it.
+    known("vsftpd", 500, Pattern::Start("OOPS: vsf_sysutil_bind"), &[Cause::RangeExhausted]),
     known("vsftpd", 500, Pattern::Start("OOPS:"), &[Cause::ServerMisconfigured]),
     known(
         "ProFTPD",

@@ -200,6 +200,7 @@ fn samples() -> Vec<Evidence> {
         E::NotNegotiated { verb: "RETR".into() },
         E::PeerDiffers { control_peer: client, data_peer: told },
         E::FailsIntermittently { failed: 5, tried: 10 },
+        E::ClosedWithoutReply { endpoint: told, waited },
         E::StrangerConnected { stranger: told, expected: client },
         E::EmptyTransfers { empty: 2, tried: 40 },
         E::AllPortsInUse { first: 40_000, last: 40_009 },

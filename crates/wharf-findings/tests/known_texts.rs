@@ -19,6 +19,7 @@ fn what_real_programs_say() {
         (426, "Failure reading network stream.", &[TransferCut, MissingCloseNotify]),
         (426, "Failure writing network stream.", &[TransferCut, MissingCloseNotify]),
         (530, "Non-anonymous sessions must use encryption.", &[TlsRequired]),
+        (500, "OOPS: vsf_sysutil_bind", &[RangeExhausted]),
         (500, "OOPS: vsftpd: refusing to run with writable root inside chroot()", &[ServerMisconfigured]),
         (522, "Network protocol not supported, use (1)", &[FamilyMismatch, Nat64]),
         (522, "SSL/TLS required on the data channel", &[ProtMismatch]),

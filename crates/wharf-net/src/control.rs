@@ -19,9 +19,11 @@ const READ_PIECE: usize = 4096;
 /// Longest piece that is encrypted at once, in bytes: one record.
 const WRITE_PIECE: usize = 16 * 1024;
 
-/// Silence after which the kernel asks whether the peer is still there: less than the two minutes after which the
-/// most forgetful NAT devices drop a connection.
-const KEEPALIVE: Duration = Duration::from_secs(60);
+/// Silence after which the kernel asks whether the peer is still there, which reminds every NAT on the way of the control
+/// connection while a long transfer leaves it silent (root cause control-cut-idle). A server has thousands of them.
+const KEEPALIVE_OF_SERVER: Duration = Duration::from_secs(60);
+/// The same of a client, which has one or a few: some NAT devices forget within half a minute.
+const KEEPALIVE_OF_CLIENT: Duration = Duration::from_secs(10);
 
 /// A control connection that is up.
 #[derive(Debug)]
@@ -57,8 +59,11 @@ impl ControlConnection {
         let socket = SockRef::from(&stream);
         // Telnet's urgent byte (RFC 959 §4.1.3, ABOR) stays in its place in the stream, where the decoder knows it.
         socket.set_out_of_band_inline(true)?;
-        // A NAT that forgets the idle control connection of a long transfer is woken (root cause control-cut-idle).
-        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE))?;
+        let keepalive = match we_are {
+            Side::Server => KEEPALIVE_OF_SERVER,
+            Side::Client => KEEPALIVE_OF_CLIENT,
+        };
+        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(keepalive).with_interval(keepalive))?;
         Ok(Self { stream, endpoints, relayed: None, tls: None })
     }
 

@@ -29,7 +29,7 @@ fn listen(pool: &Arc<PassivePool>, number: u8) -> Result<PooledListener, ListenE
 }
 
 fn expected(number: u8, third_parties: ThirdParties) -> ExpectedPeer {
-    ExpectedPeer { client: client(number), third_parties }
+    ExpectedPeer { client: client(number), third_parties, session: None }
 }
 
 fn connect(from: IpAddr, to: SocketAddr) -> TcpStream {

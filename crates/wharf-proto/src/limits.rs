@@ -39,8 +39,11 @@ pub const SESSIONS_OF_A_PASSIVE_PORT: usize = 64;
 pub const PROXY_HEADER: usize = 1024;
 /// Longest wait for a PROXY header.
 pub const PROXY_HEADER_TIME: Duration = Duration::from_secs(5);
-/// Data connections whose PROXY header is waited for at once; more are dropped.
-pub const PROXY_HEADERS_AT_ONCE: usize = 256;
+/// Longest ClientHello that is read to find out whose data connection it begins, in bytes.
+pub const CLIENT_HELLO: usize = 16 * 1024;
+/// Data connections at once of which it is not known yet whose they are, because their PROXY header or their ClientHello is
+/// waited for; more are dropped.
+pub const UNIDENTIFIED_DATA_CONNECTIONS: usize = 256;
 /// Longest wait for the login to be complete, from the greeting on, whatever the peer sends meanwhile.
 pub const LOGIN_TIME: Duration = Duration::from_secs(60);
 /// Longest silence of a control connection while nothing is being transferred.
@@ -51,6 +54,8 @@ pub const TLS_HANDSHAKE_TIME: Duration = Duration::from_secs(20);
 pub const TLS_END_TIME: Duration = Duration::from_secs(5);
 /// Longest wait for a data connection to come up, in either direction.
 pub const DATA_CONNECTION_TIME: Duration = Duration::from_secs(30);
+/// The same where somebody else has connected in the client's place.
+pub const DATA_CONNECTION_BEHIND_STRANGER_TIME: Duration = Duration::from_secs(10);
 /// Longest time without a byte of progress on a data connection.
 pub const DATA_STALL_TIME: Duration = Duration::from_secs(300);
 /// Longest wait of a client for a control connection.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wharf_findings::Cause;
-use wharf_net::dtp::DataStream;
+use wharf_net::dtp::{DataStream, ExpectedSession};
 use wharf_net::tls::{Acceptor, CertificateError, Certificates, HandshakeError, Secured, TlsSession};
 use wharf_proto::Reply;
 use wharf_proto::command::ProtectionLevel;
@@ -110,6 +110,17 @@ pub(crate) fn handshake_cause(error: &HandshakeError, on_data: bool) -> Option<C
         HandshakeError::Alert { is_about_certificate: true, .. } => Some(Cause::CertificateInvalid),
         _ => None,
     }
+}
+
+/// The TLS session that the next data connection of `session` has to resume; none where it need not.
+pub(crate) fn expected_session(session: &Session) -> Option<ExpectedSession> {
+    if session.pi.dialogue().state().protection != ProtectionLevel::Private {
+        return None;
+    }
+    let (tls, user) = (session.tls()?, session.user()?.as_bytes());
+    let policy = tls.settings.resumption.policy_for(user, session.client());
+    let mark = session.secured.as_ref()?.mark().filter(|_| policy == ResumptionPolicy::Require)?;
+    Some(ExpectedSession { mark, user: user.into() })
 }
 
 impl Protection {

@@ -5,10 +5,15 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// A temporary directory that is removed at the end of the test. Its permissions let other users pass through it,
+use crate::janitor::{self, Remains, Watched};
+
+/// A temporary directory that is removed at the end of the test, and when the test is killed. Its permissions let other users pass through it,
 /// because real servers change their user.
 #[derive(Debug)]
-pub struct TestDirectory(tempfile::TempDir);
+pub struct TestDirectory {
+    directory: tempfile::TempDir,
+    _watched: Watched,
+}
 
 impl TestDirectory {
     /// An empty one.
@@ -20,13 +25,14 @@ impl TestDirectory {
     pub fn new() -> Self {
         let directory = tempfile::Builder::new().prefix("wharf-test-").tempdir().unwrap();
         fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
-        Self(directory)
+        let watched = janitor::watch_over(Remains::Path(&directory.path().to_string_lossy()));
+        Self { directory, _watched: watched }
     }
 
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.0.path()
+        self.directory.path()
     }
 
     /// The path of `name` in it.

@@ -20,6 +20,8 @@
 
 pub mod clients;
 pub mod directory;
+mod janitor;
+pub mod lab;
 pub mod namespace;
 pub mod pair;
 pub mod peers;

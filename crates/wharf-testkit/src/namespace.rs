@@ -1,6 +1,7 @@
 //! A network of a test's own: every port free, 20 and 21 too, loopback with all of 127.0.0.0/8 and ::1.
 
 use std::fs::File;
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::Command;
@@ -9,15 +10,17 @@ use std::thread;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+use crate::janitor::{self, Remains, Watched};
 use crate::process;
 
-/// A network namespace with loopback up, removed at the end of the test.
+/// A network namespace with loopback up, removed at the end of the test, and when the test is killed.
 ///
 /// Programs run in it by [`command`](Self::command) or [`adopt`](Self::adopt), code of the test by
 /// [`enter`](Self::enter).
 #[derive(Debug)]
 pub struct NetworkNamespace {
     name: String,
+    _watched: Watched,
 }
 
 impl NetworkNamespace {
@@ -33,13 +36,13 @@ impl NetworkNamespace {
         if !crate::clients::is_installed("ip") {
             return Err("a network namespace needs iproute2".into());
         }
-        remove_stale();
         let name = format!("wharf-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let watched = janitor::watch_over(Remains::Namespace(&name));
         let made = process::run(Command::new("ip").args(["netns", "add", &name]));
         if made.code() != 0 {
             return Err(format!("no network namespace can be made here: {}", made.errors().trim()));
         }
-        let namespace = Self { name };
+        let namespace = Self { name, _watched: watched };
         process::run(namespace.command("ip").args(["link", "set", "lo", "up"])).assert_success();
         Ok(namespace)
     }
@@ -75,6 +78,15 @@ impl NetworkNamespace {
         adopted
     }
 
+    /// Has the programs that run in it look names up at `server`, port 53.
+    pub fn resolve_names_at(&self, server: IpAddr) {
+        // `ip netns exec` puts what lies here in the place of what lies in /etc.
+        let folder = Path::new("/etc/netns").join(&self.name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let text = format!("nameserver {server}\noptions timeout:1 attempts:1\n");
+        std::fs::write(folder.join("resolv.conf"), text).unwrap();
+    }
+
     /// Runs `work` on a thread in this namespace. Sockets made there stay there, wherever they are used, and threads
     /// (a tokio runtime's too) started there live there.
     pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
@@ -95,18 +107,7 @@ impl NetworkNamespace {
 impl Drop for NetworkNamespace {
     fn drop(&mut self) {
         let _ = Command::new("ip").args(["netns", "delete", &self.name]).status();
-    }
-}
-
-/// Removes what tests that were killed left behind.
-fn remove_stale() {
-    let Ok(names) = std::fs::read_dir("/run/netns") else { return };
-    for name in names.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()) {
-        let process = name.strip_prefix("wharf-").and_then(|rest| rest.split('-').next());
-        let Some(process) = process.and_then(|id| id.parse::<u32>().ok()) else { continue };
-        if !Path::new(&format!("/proc/{process}")).exists() {
-            let _ = Command::new("ip").args(["netns", "delete", &name]).status();
-        }
+        let _ = std::fs::remove_dir_all(Path::new("/etc/netns").join(&self.name));
     }
 }
 

@@ -30,6 +30,7 @@ use crate::TestDirectory;
 use crate::directory::sample;
 use crate::namespace::NetworkNamespace;
 use crate::process::{Background, run};
+use crate::tls::TestCertificate;
 use crate::{clients, ports, skipping};
 
 /// The directory in which the user may make, change and delete; in the rest of the root only some peers allow that.
@@ -154,6 +155,7 @@ pub struct PeerOptions<'a> {
     passive_ports: Option<RangeInclusive<u16>>,
     advertised: Option<Ipv4Addr>,
     from_port_20: bool,
+    certificate: Option<&'a TestCertificate>,
     namespace: Option<&'a NetworkNamespace>,
 }
 
@@ -174,6 +176,7 @@ impl<'a> PeerOptions<'a> {
             passive_ports: None,
             advertised: None,
             from_port_20: false,
+            certificate: None,
             namespace: None,
         }
     }
@@ -213,11 +216,19 @@ impl<'a> PeerOptions<'a> {
         self
     }
 
-    /// vsftpd opens active data connections from port 20, where it may. (ProFTPD and Pure-FTPd always try to: the
-    /// former from the control port − 1, the latter from port 20.)
+    /// vsftpd opens active data connections from port 20, ProFTPD from the control port less one, where they may.
+    /// (Pure-FTPd always tries port 20.)
     #[must_use]
     pub fn from_port_20(mut self) -> Self {
         self.from_port_20 = true;
+        self
+    }
+
+    /// Offers explicit FTPS with this certificate, beside clear sessions. vsftpd and ProFTPD want the data connection's TLS
+    /// session resumed. pyftpdlib has none.
+    #[must_use]
+    pub fn tls(mut self, certificate: &'a TestCertificate) -> Self {
+        self.certificate = Some(certificate);
         self
     }
 
@@ -389,9 +400,15 @@ impl Peer {
     }
 }
 
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}: {:?}", self.kind, self.address, self.process)
+    }
+}
+
 /// Makes the root and what is in it; all of it belongs to the account that sessions run as, but not the root itself:
 /// vsftpd refuses one that can be written to.
-fn fill(directory: &TestDirectory, account: &Account) -> PathBuf {
+pub(crate) fn fill(directory: &TestDirectory, account: &Account) -> PathBuf {
     let root = directory.make_directory("root");
     for (name, content) in CONTENT {
         directory.write(Path::new("root").join(name), content);
@@ -442,7 +459,7 @@ fn greeting(address: SocketAddr) -> std::io::Result<String> {
 }
 
 /// The account that is not root and that the peers' sessions run as.
-struct Account {
+pub(crate) struct Account {
     name: String,
     user: u32,
     group: u32,
@@ -451,7 +468,7 @@ struct Account {
 
 impl Account {
     /// One that every Linux has. vsftpd wants its home to be there, and that of nobody often is not.
-    fn of_system() -> Self {
+    pub(crate) fn of_system() -> Self {
         let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
         let users: Vec<Vec<&str>> = users.lines().map(|line| line.split(':').collect()).collect();
         let usable =

@@ -1,10 +1,10 @@
 //! Programs under a test's control: run to their end with a deadline, or kept in the background.
 //!
 //! Each gets a process group of its own, which is killed as a whole: at the deadline, when the guard goes, and even
-//! when the test itself is killed (a small watchdog waits for that).
+//! when the test itself is killed (see the janitor).
 
 use std::fmt;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -12,6 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+use crate::janitor::{self, Remains, Watched};
 
 /// What came of a program that was run to its end.
 #[derive(Debug)]
@@ -99,7 +101,7 @@ pub struct Background {
     child: Child,
     stdout: Capture,
     stderr: Capture,
-    watchdog: Option<Child>,
+    watched: Option<Watched>,
 }
 
 impl Background {
@@ -115,10 +117,10 @@ impl Background {
             .process_group(0)
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start `{shown}`: {error}"));
-        let watchdog = Some(watch_over(child.id()));
+        let watched = Some(janitor::watch_over(Remains::Group(child.id())));
         let stdout = Capture::of(child.stdout.take().unwrap());
         let stderr = Capture::of(child.stderr.take().unwrap());
-        Self { command: shown, child, stdout, stderr, watchdog }
+        Self { command: shown, child, stdout, stderr, watched }
     }
 
     /// Its process id.
@@ -158,6 +160,30 @@ impl Background {
         found.unwrap_or_else(|| panic!("no line `{start}…` from {self:?}"))
     }
 
+    /// Waits until `is_there` is content with what standard output holds.
+    ///
+    /// # Panics
+    /// When that does not come about within `limit`, or the program ends first.
+    #[track_caller]
+    pub fn wait_for_output(&self, limit: Duration, is_there: impl Fn(&str) -> bool) {
+        self.wait_for(&self.stdout, limit, is_there);
+    }
+
+    /// As [`wait_for_output`](Self::wait_for_output), of standard error.
+    ///
+    /// # Panics
+    /// As there.
+    #[track_caller]
+    pub fn wait_for_errors(&self, limit: Duration, is_there: impl Fn(&str) -> bool) {
+        self.wait_for(&self.stderr, limit, is_there);
+    }
+
+    #[track_caller]
+    fn wait_for(&self, stream: &Capture, limit: Duration, is_there: impl Fn(&str) -> bool) {
+        let found = stream.wait_until(limit, |text| is_there(text).then_some(()));
+        found.unwrap_or_else(|| panic!("what was waited for did not come from {self:?}"));
+    }
+
     /// Sends `signal` to the program itself, not to its group.
     pub fn signal(&self, signal: Signal) {
         kill_process(pid(self.id()), signal).unwrap();
@@ -191,10 +217,7 @@ impl Background {
         // after that a group of this number can only be what the child left behind.
         let _ = kill_process_group(pid(self.id()), Signal::KILL);
         let _ = self.child.wait();
-        if let Some(mut watchdog) = self.watchdog.take() {
-            let _ = watchdog.stdin.take().map(|mut line| line.write_all(b"done\n"));
-            let _ = watchdog.wait();
-        }
+        self.watched = None;
     }
 }
 
@@ -210,16 +233,7 @@ impl fmt::Debug for Background {
     }
 }
 
-/// A shell that kills the group when its standard input ends without a line: that is when this process died.
-fn watch_over(group: u32) -> Child {
-    let mut watchdog = Command::new("sh");
-    watchdog.args(["-c", "read -r line || kill -s KILL -- -$1", "watchdog", &group.to_string()]);
-    // In a group of its own, or what kills the test's group would kill the watchdog too.
-    watchdog.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-    watchdog.spawn().unwrap()
-}
-
-fn pid(id: u32) -> Pid {
+pub(crate) fn pid(id: u32) -> Pid {
     Pid::from_raw(i32::try_from(id).unwrap()).unwrap()
 }
 

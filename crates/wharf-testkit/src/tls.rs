@@ -1,8 +1,10 @@
 //! An FTPS client of the tests' own: rustls over blocking sockets, in every mode, with as much or as little of TLS as a
 //! test wants; and certificates.
 
+use std::fs::Permissions;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -80,7 +82,9 @@ fn write_certificate(directory: &TestDirectory, names: &[&str], last_year: i32) 
     parameters.not_after = rcgen::date_time_ymd(last_year, 12, 31);
     let certificate = parameters.self_signed(&key).unwrap();
     directory.write("certificate.pem", certificate.pem());
-    directory.write("key.pem", key.serialize_pem());
+    let file = directory.write("key.pem", key.serialize_pem());
+    // Servers refuse or complain of a key that others can read.
+    std::fs::set_permissions(file, Permissions::from_mode(0o600)).unwrap();
     certificate.der().clone()
 }
 

@@ -25,9 +25,9 @@ const TOOLS: &[Tool] = &[
     tool("python3", "python3", "the tests with Python's ftplib, and pyftpdlib as a peer"),
     tool("openssl", "openssl", "ProFTPD and Pure-FTPd as peers (their password files)"),
     tool("ip", "iproute2", "the tests in network namespaces (ports 20 and 21)"),
-    tool("nft", "nftables", "the tests behind firewalls"),
+    tool("nft", "nftables", "the network lab: the tests behind firewalls and NAT"),
+    tool("dnsmasq", "dnsmasq-base", "the tests with a name whose address changes"),
     tool("tcpdump", "tcpdump", "the tests that look at packets"),
-    tool("dnsmasq", "dnsmasq-base", "the tests that follow a name"),
     tool("haproxy", "haproxy", "the test with a real balancer"),
     tool("ps", "procps", "the tests that look at processes"),
 ];

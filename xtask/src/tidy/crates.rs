@@ -18,7 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("wharf-gateway", &["wharf-proto", "wharf-findings", "wharf-net"]),
     ("wharf-diagnose", &["wharf-proto", "wharf-findings", "wharf-net", "wharf-client"]),
     ("wharf-testkit", &["wharf-proto"]),
-    ("xtask", &[]),
+    ("xtask", &["wharf-testkit"]),
     (
         "wharf",
         &[

@@ -135,7 +135,7 @@ impl Session {
         let had = target.length();
         let mut differs = false;
         let work = take_all(running.transfer, file, &tail, options.ascii, &mut differs);
-        let (end, said) = self.attend(work, running.confirmed.take()).await;
+        let (end, said) = self.attend(work, running.said.take()).await;
         // Of a transfer that was given up, a thread may still write its last piece.
         let _ = tokio::time::timeout(LAST_PIECE, progress.at_rest()).await;
         let attempt = running.attempt;

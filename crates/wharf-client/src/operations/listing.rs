@@ -122,7 +122,7 @@ impl Session {
             problem: None,
         };
         let work = reading.read(running.transfer, take);
-        let (end, said) = self.attend(work, running.confirmed.take()).await;
+        let (end, said) = self.attend(work, running.said.take()).await;
         let bytes = running.progress.bytes();
         if let Some(problem) = reading.problem {
             return Err(ClientError::Listing { path: shown, problem });

@@ -119,7 +119,7 @@ impl Session {
             }
             transfer.finish().await
         };
-        let (end, said) = self.attend(work, running.confirmed.take()).await;
+        let (end, said) = self.attend(work, running.said.take()).await;
         let bytes = offset + progress.bytes();
         if let DataEnd::Local(source) = end {
             return Err(ClientError::Local { what: shown, source });
@@ -200,7 +200,7 @@ impl Session {
             let _ = transfer.finish().await;
             Ok(())
         };
-        let (_, said) = self.attend(work, running.confirmed.take()).await;
+        let (_, said) = self.attend(work, running.said.take()).await;
         Ok(same && said.is_ok_and(|reply| reply.code().is_positive()))
     }
 

@@ -15,7 +15,7 @@ pub(crate) static DATA_PEER_MISMATCH: Entry = Entry {
         )
         .middle("Let all connections of one client leave from one address (sticky egress)."),
     decided_by: &[Kind::PeerDiffers],
-    hinted_by: &[Kind::ReplyReceived],
+    hinted_by: &[Kind::ReplyReceived, Kind::ClosedWithoutReply],
 };
 
 pub(crate) static WRONG_BACKEND: Entry = Entry {

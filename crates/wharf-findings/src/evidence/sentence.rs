@@ -113,6 +113,10 @@ pub(super) fn english(evidence: &Evidence) -> String {
         E::PeerDiffers { control_peer, data_peer } => {
             format!("The data connection comes from {data_peer}, the control connection from {control_peer}.")
         }
+        E::ClosedWithoutReply { endpoint, waited } => format!(
+            "The server took the data connection at {endpoint}, closed it at once, and did not answer in {}.",
+            time(*waited)
+        ),
         E::FailsIntermittently { failed, tried } => {
             format!("{failed} of {tried} attempts of the same kind failed.")
         }

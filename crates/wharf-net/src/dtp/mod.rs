@@ -8,8 +8,8 @@ mod stream;
 mod transfer;
 
 pub use open::{
-    ActiveTarget, ConnectError, DataListener, ExpectedPeer, PassivePool, PeerVerified, PooledListener,
-    SourcePort, Stranger, ThirdParties, connect_active, connect_passive,
+    ActiveTarget, ConnectError, DataListener, ExpectedPeer, ExpectedSession, PassivePool, PeerVerified,
+    PooledListener, SourcePort, Stranger, ThirdParties, connect_active, connect_passive,
 };
 pub use progress::Progress;
 pub use pump::PumpError;

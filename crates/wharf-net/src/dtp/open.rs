@@ -17,7 +17,7 @@ use wharf_proto::dialogue::canonical_endpoint;
 use super::stream::DataStream;
 use crate::registration::watch;
 
-pub use pool::{ExpectedPeer, PassivePool, PooledListener, ThirdParties};
+pub use pool::{ExpectedPeer, ExpectedSession, PassivePool, PooledListener, ThirdParties};
 
 /// Longest time in which a source port that is still taken by an older connection to the same client is tried again.
 const SOURCE_PORT_RETRY: Duration = Duration::from_secs(2);

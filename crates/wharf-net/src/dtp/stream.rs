@@ -240,6 +240,18 @@ impl DataStream {
         self.attempt(Interest::READABLE, |socket| rustix::io::read(socket, &mut *buffer)).await
     }
 
+    /// Waits for the first byte, which stays where it is, or the end. Tells whether it is the end.
+    ///
+    /// # Errors
+    /// When the connection is broken, or stalls.
+    pub async fn is_at_end(&mut self) -> io::Result<bool> {
+        let mut byte = [0; 1];
+        let peek = rustix::net::RecvFlags::PEEK;
+        let received =
+            self.attempt(Interest::READABLE, |socket| rustix::net::recv(socket, &mut byte[..], peek));
+        received.await.map(|(count, _)| count == 0)
+    }
+
     /// Sends all of `bytes`.
     ///
     /// # Errors

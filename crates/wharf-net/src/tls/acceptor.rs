@@ -8,7 +8,7 @@ use rustls::{ServerConfig, SupportedProtocolVersion};
 
 use super::certificate::Certificates;
 use super::channel::Channel;
-use super::session::{Member, Registry};
+use super::session::{Member, Registry, SessionMark};
 use super::{TlsVersion, provider};
 
 /// The protocol that is spoken inside (ALPN, RFC 7301). A client that wants another one is refused, so that nobody can
@@ -101,6 +101,12 @@ impl TlsSession {
         if let Some(member) = &self.member {
             member.set_owner(owner);
         }
+    }
+
+    /// By what its data connections are known before their handshakes; none where nothing is resumed.
+    #[must_use]
+    pub fn mark(&self) -> Option<SessionMark> {
+        self.member.as_ref().map(Member::mark)
     }
 
     /// For the control connection itself.

@@ -8,11 +8,13 @@
 //! | `session.rs` | the tickets that bind data connections to their control connection |
 //! | `channel.rs` | a TLS connection without its socket |
 //! | `handshake.rs` | the handshake over a socket |
+//! | `hello.rs` | whose data connection it is, read off the client's first message |
 
 mod acceptor;
 mod certificate;
 mod channel;
 mod handshake;
+mod hello;
 mod session;
 
 pub use acceptor::{Acceptor, TlsSession};
@@ -20,6 +22,8 @@ pub use certificate::{CertificateError, CertificateSource, Certificates};
 pub(crate) use channel::Channel;
 pub use handshake::{HandshakeError, Secured};
 pub(crate) use handshake::{Socket, flush, shake_hands};
+pub(crate) use hello::await_client_hello;
+pub use session::SessionMark;
 
 use std::sync::Arc;
 

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use rustls::server::{ProducesTickets, StoresServerSessions};
 
+use super::hello::ClientHello;
+
 /// How long clients may keep a ticket, in seconds: the most that TLS 1.3 allows (RFC 8446 §4.6.1). It ends with its
 /// control connection anyway.
 const TICKET_LIFETIME: u32 = 7 * 24 * 60 * 60;
@@ -105,6 +107,11 @@ impl Member {
         *locked(&self.issuer.owner) = owner.map(|(user, client)| Owner { user: user.into(), client });
     }
 
+    /// By what its data connections are known.
+    pub(super) fn mark(&self) -> SessionMark {
+        SessionMark(self.issuer.clone())
+    }
+
     /// What gives tickets on one connection, and, on a data connection, takes them.
     pub(super) fn tickets(&self, taking: bool) -> Arc<Tickets> {
         Arc::new(Tickets { issuer: self.issuer.clone(), registry: self.registry.clone(), taking })
@@ -147,6 +154,19 @@ impl Issuer {
         let nonce = Nonce::assume_unique_for_key(*nonce);
         let plain = self.cipher()?.open_in_place(nonce, Aad::from(self.name), &mut sealed).ok()?;
         Some(plain.to_vec())
+    }
+}
+
+/// By what a data connection of one control connection is known before its handshake.
+#[derive(Clone, Debug)]
+pub struct SessionMark(Arc<Issuer>);
+
+impl SessionMark {
+    /// Whether `hello` resumes a session of this very control connection. It is no proof: that is the handshake, which
+    /// fails for whoever has only read the name.
+    pub(crate) fn is_named_in(&self, hello: &ClientHello) -> bool {
+        hello.ticket.starts_with(&self.0.name)
+            || locked(&self.0.by_id).iter().any(|(id, _)| !id.is_empty() && *id == hello.session_id)
     }
 }
 

@@ -14,6 +14,7 @@ use super::Carried;
 use crate::data::{Awaited, Negotiated};
 use crate::replies;
 use crate::session::Session;
+use crate::tls::expected_session;
 
 /// PASV: 227 with the advertised address and the real port.
 pub(crate) async fn pasv(session: &mut Session) -> Carried<Reply> {
@@ -60,7 +61,8 @@ fn listen(session: &mut Session, reached: IpAddr, names_address: bool) -> Carrie
     session.negotiated = Negotiated::Nothing;
     let client = session.client();
     let pool = &session.shared.passive_pool;
-    let expected = ExpectedPeer { client, third_parties: session.third_parties() };
+    let expected =
+        ExpectedPeer { client, third_parties: session.third_parties(), session: expected_session(session) };
     let listener = pool.listen(session.data_address(), expected).map_err(|error| {
         let cause = matches!(error, ListenError::AllInUse(_)).then(|| Cause::RangeExhausted.id());
         let reply = replies::cannot_listen(&error);

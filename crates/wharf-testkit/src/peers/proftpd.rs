@@ -64,6 +64,10 @@ AuthPAM off
         log = setup.directory.join("proftpd.log").display(),
         directory = setup.directory.path().display(),
     );
+    if options.from_port_20 {
+        // By itself it gives root's rights up at the login, and binds any port then.
+        text += "RootRevoke off\n";
+    }
     match options.modes {
         Modes::Both => {}
         Modes::ActiveOnly => text += "<Limit PASV EPSV>\nDenyAll\n</Limit>\n",
@@ -74,6 +78,15 @@ AuthPAM off
     }
     if let Some(address) = options.advertised {
         text += &format!("MasqueradeAddress {address}\n");
+    }
+    if let Some(certificate) = options.certificate {
+        text += &format!(
+            "LoadModule mod_tls.c\nTLSEngine on\nTLSRequired off\nTLSLog {log}\nTLSECCertificateFile {}\n\
+             TLSECCertificateKeyFile {}\n",
+            certificate.certificate().display(),
+            certificate.key().display(),
+            log = setup.directory.join("tls.log").display()
+        );
     }
     let file = setup.directory.write("proftpd.conf", text);
     let mut command = setup.program("usr/sbin/proftpd");

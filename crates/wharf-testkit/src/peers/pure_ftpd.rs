@@ -25,6 +25,11 @@ pub(super) fn command(setup: &Setup<'_>) -> Command {
         // "NAT mode" stands for it: no passive mode for clients.
         command.arg("-N");
     }
+    if let Some(certificate) = options.certificate {
+        let both =
+            [certificate.certificate(), certificate.key()].map(|file| std::fs::read(file).unwrap()).concat();
+        command.args(["-Y", "1", "-2"]).arg(setup.directory.write("certificate.pem", both));
+    }
     if let Some(ports) = &options.passive_ports {
         command.arg("-p").arg(format!("{}:{}", ports.start(), ports.end()));
     }

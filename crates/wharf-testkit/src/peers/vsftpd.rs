@@ -67,6 +67,14 @@ port_enable={active}
     if let Some(address) = options.advertised {
         text += &format!("pasv_address={address}\n");
     }
+    if let Some(certificate) = options.certificate {
+        text += &format!(
+            "ssl_enable=YES\nallow_anon_ssl=YES\nrequire_ssl_reuse=YES\nssl_ciphers=HIGH\nrsa_cert_file={}\n\
+             rsa_private_key_file={}\n",
+            certificate.certificate().display(),
+            certificate.key().display()
+        );
+    }
     let file = setup.directory.write("vsftpd.conf", text);
     let mut command = setup.program("usr/sbin/vsftpd");
     command.arg(file);

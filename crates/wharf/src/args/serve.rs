@@ -49,7 +49,7 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "FIRST-LAST")]
     pub(crate) passive_ports: Option<PassivePorts>,
 
-    /// Address told in the PASV reply: an IPv4 address, or a name whose address is looked up at each PASV
+    /// Address told in the PASV reply: an IPv4 address, or a name that is followed as its DNS TTL says
     #[arg(long, value_name = "ADDR|NAME")]
     pub(crate) advertise: Option<Advertised>,
 

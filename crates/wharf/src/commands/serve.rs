@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 use wharf_net::driver::Driver;
 use wharf_server::transfer_log::TransferLog;
 use wharf_server::{CertificateReload, Server};
@@ -41,6 +41,7 @@ fn serve(arguments: &ServeArguments) -> Result<()> {
     }
     start_log(&configuration);
     warn_of_what_changes_nothing(arguments, &configuration);
+    warn_of_readable_passwords(arguments, &configuration);
     let directory = configuration.root.clone().unwrap_or_default();
     let storage = LocalStorage::open(&directory)?;
     let is_default_listen = arguments.config.is_none() && arguments.listen.is_empty();
@@ -58,6 +59,7 @@ fn serve(arguments: &ServeArguments) -> Result<()> {
     driver.run(async move {
         let server = Server::bind(config, Arc::new(storage), transfer_log).map_err(explain_start)?;
         if arguments.check {
+            server.names_looked_up().await;
             // As with the ready lines: whoever does not listen has the exit code.
             let _ = std::io::stdout().write_all(b"wharf: the configuration is good\n");
             return Ok(());
@@ -115,6 +117,27 @@ fn warn_of_what_changes_nothing(arguments: &ServeArguments, configuration: &Conf
     }
 }
 
+/// Passwords in a file are for those who may read it.
+fn warn_of_readable_passwords(arguments: &ServeArguments, configuration: &Configuration) {
+    use std::os::unix::fs::PermissionsExt;
+
+    let in_wharf_toml = arguments.config.iter().filter(|_| {
+        arguments.user.is_empty()
+            && configuration.users.accounts.iter().any(|account| account.password.is_some())
+    });
+    let of_their_own =
+        configuration.users.accounts.iter().filter_map(|account| account.password_file.as_ref());
+    for file in in_wharf_toml.chain(of_their_own) {
+        let mode = std::fs::metadata(file).map_or(0, |metadata| metadata.permissions().mode());
+        if mode & 0o077 != 0 {
+            let file = file.display();
+            tracing::warn!(
+                "{file} holds a password, and others than its owner may read it: chmod 600 {file}"
+            );
+        }
+    }
+}
+
 fn start_log(configuration: &Configuration) {
     let level = match configuration.log.level {
         LogLevel::Error => LevelFilter::ERROR,
@@ -122,7 +145,12 @@ fn start_log(configuration: &Configuration) {
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
     };
-    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false);
+    // What the resolver comes to is ours to tell; its own steps say nothing to who runs an FTP server.
+    let filter = format!("{level},hickory_resolver=off,hickory_net=off,hickory_proto=off");
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .with_target(false);
     match configuration.log.form {
         LogForm::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
         LogForm::Json => log.json().flatten_event(true).init(),

@@ -66,7 +66,8 @@ section! {
         /// Active mode (PORT, EPRT): the client listens, the server connects.
         active: Active = Active::default(), "";
         /// Third-party transfers (FXP): the server exchanges files with another server, at a client's word. Nobody may,
-        /// unless named here. A port below 1024 is refused all the same (RFC 2577).
+        /// unless named here. A port below 1024 is refused all the same (RFC 2577). Under TLS it is for PROT C only: of two
+        /// servers each waits for the other to begin.
         fxp: Fxp = Fxp::default(), "";
         /// Who may log in.
         users: Users = Users::default(), "";
@@ -86,7 +87,8 @@ section! {
         /// that was just used rests until others had their turn. Open this range in every firewall before the server.
         ports: PassivePorts = PassivePorts::Any, r#""30000-30099""#, "--passive-ports";
         /// How many sessions are expected to transfer at once. It changes nothing but that a range with fewer ports is warned
-        /// about. Sessions of different clients share ports when the range is full; those of one address cannot.
+        /// about. Sessions of different clients share ports when the range is full; those of one address only if they are
+        /// different users' and their data connections have to resume their TLS sessions.
         expected_sessions: Option<u32> = None, "100";
         /// Which address the 227 reply tells, in rules that are tried in order by the client's address. The first that
         /// fits counts; where none does it is the address that the client reached. EPSV tells no address.
@@ -164,7 +166,7 @@ section! {
     Account {
         /// As the client sends it.
         name: String = String::new(), r#""media""# => required;
-        /// In clear: the file must be for its owner alone. Without it and `password_file` it comes from the variable
+        /// In clear: wharf.toml has to be readable by its owner alone then, or there is a warning. Without it and `password_file` it comes from the variable
         /// WHARF_PASSWORD, or is asked for.
         password: Option<String> = None, r#""correct horse""#;
         /// A file whose first line is the password. A relative path starts from the folder of wharf.toml.

@@ -2,7 +2,10 @@
 //!
 //! While the range has room each session gets a listener of its own, and accepts on it without a word to anybody: that is
 //! the way that is fast. When it is full, sessions of different clients share a port: whoever of them looks at the
-//! listener hands each connection to the one whose client it comes from.
+//! listener hands each connection to the one whose client it comes from. Sessions of one address share one only if they are
+//! different users' and their data connections have to resume their TLS sessions, which tells them apart.
+
+mod unidentified;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -16,18 +19,16 @@ use ipnet::IpNet;
 use rand::seq::SliceRandom;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, timeout_at};
-use wharf_findings::Cause;
 use wharf_proto::dialogue::canonical_endpoint;
 use wharf_proto::limits;
 
 use super::{ConnectError, PeerVerified, Stranger, accept_one};
 use crate::dtp::stream::DataStream;
 use crate::passive_ports::{ListenError, PassivePorts, listen_on};
-use crate::proxy_protocol::{ProxyError, read_header};
 use crate::registration::watch;
+use crate::tls::SessionMark;
 
 /// The passive ports of a server.
 #[derive(Debug)]
@@ -35,8 +36,8 @@ pub struct PassivePool {
     ports: PassivePorts,
     /// The balancers, who say by a PROXY header for whom they connect.
     proxies: Vec<IpNet>,
-    /// How many more of those headers may be waited for.
-    headers: Arc<Semaphore>,
+    /// How many more connections may be waited for to say whose they are.
+    unidentified: Arc<Semaphore>,
     /// The ports of each local address; with a range only.
     places: Mutex<HashMap<SocketAddr, Place>>,
 }
@@ -57,10 +58,16 @@ struct Port {
     socket: Arc<OwnedFd>,
     /// Made when the first session has to wait.
     registered: Mutex<Option<Arc<AsyncFd<Arc<OwnedFd>>>>>,
-    waiters: Arc<Waiters>,
+    waiting: Arc<Mutex<Waiting>>,
 }
 
-type Waiters = Mutex<Vec<Arc<Waiter>>>;
+/// The sessions that wait on a port.
+#[derive(Debug)]
+struct Waiting {
+    all: Vec<Arc<Waiter>>,
+    /// Two of them had the same address, at some time.
+    by_session: bool,
+}
 
 /// Whose connection a session waits for.
 #[derive(Clone, Debug)]
@@ -69,6 +76,17 @@ pub struct ExpectedPeer {
     pub client: IpAddr,
     /// Or that of a third host with which the client lets the server exchange files (FXP, S16).
     pub third_parties: ThirdParties,
+    /// The TLS session that the data connection has to resume, where it has to.
+    pub session: Option<ExpectedSession>,
+}
+
+/// The TLS session that a data connection has to resume.
+#[derive(Clone, Debug)]
+pub struct ExpectedSession {
+    /// By what it is known.
+    pub mark: SessionMark,
+    /// Who is logged in.
+    pub user: Arc<[u8]>,
 }
 
 /// The hosts beside the client that may be at the other end of a data connection.
@@ -101,8 +119,8 @@ struct Waiter {
     /// What another session accepted for it.
     delivered: Mutex<Option<Arrived>>,
     arrival: Notify,
-    /// Strangers that came through a balancer.
-    relayed_strangers: AtomicU32,
+    /// Strangers that came while this one waited.
+    strangers: AtomicU32,
 }
 
 /// A connection of the expected peer.
@@ -136,8 +154,8 @@ impl PassivePool {
     /// A pool of these ports. Connections from `proxies` begin with a PROXY header, which says whose they are.
     #[must_use]
     pub fn new(ports: PassivePorts, proxies: Vec<IpNet>) -> Arc<Self> {
-        let headers = Arc::new(Semaphore::new(limits::PROXY_HEADERS_AT_ONCE));
-        Arc::new(Self { ports, proxies, headers, places: Mutex::default() })
+        let unidentified = Arc::new(Semaphore::new(limits::UNIDENTIFIED_DATA_CONNECTIONS));
+        Arc::new(Self { ports, proxies, unidentified, places: Mutex::default() })
     }
 
     /// Listens on `local` (its port does not count) for a data connection from `expected`.
@@ -156,7 +174,7 @@ impl PassivePool {
             expected,
             delivered: Mutex::default(),
             arrival: Notify::new(),
-            relayed_strangers: AtomicU32::new(0),
+            strangers: AtomicU32::new(0),
         });
         let PassivePorts::Range(range) = &self.ports else {
             let port = self.ports.listen(local).and_then(|socket| {
@@ -213,20 +231,23 @@ impl Place {
         drawn
     }
 
-    /// A place on a port where nobody waits for the same client: the one with the fewest who wait.
+    /// A place on a port where nobody waits for the same client, or for one that its TLS session tells apart: the one with
+    /// the fewest who wait.
     fn share(&mut self, waiter: &Arc<Waiter>) -> Option<Arc<Port>> {
         let room = |port: &&Arc<Port>| {
-            let waiters = lock(&port.waiters);
-            let fits = waiters.len() < limits::SESSIONS_OF_A_PASSIVE_PORT
-                && waiters.iter().all(|other| can_share(&other.expected, &waiter.expected));
-            fits.then(|| waiters.len())
+            let waiting = lock(&port.waiting);
+            let fits = waiting.all.len() < limits::SESSIONS_OF_A_PASSIVE_PORT
+                && waiting.all.iter().all(|other| can_share(&other.expected, &waiter.expected));
+            fits.then_some(waiting.all.len())
         };
         let (port, _) = self
             .busy
             .values()
             .filter_map(|port| Some((port, room(&port)?)))
             .min_by_key(|(_, count)| *count)?;
-        lock(&port.waiters).push(waiter.clone());
+        let mut waiting = lock(&port.waiting);
+        waiting.by_session |= waiting.all.iter().any(|other| other.expected.client == waiter.expected.client);
+        waiting.all.push(waiter.clone());
         Some(port.clone())
     }
 }
@@ -237,7 +258,7 @@ impl Port {
             address: canonical_endpoint(socket.local_addr()?),
             socket: Arc::new(socket.into()),
             registered: Mutex::default(),
-            waiters: Arc::new(Mutex::new(vec![waiter.clone()])),
+            waiting: Arc::new(Mutex::new(Waiting { all: vec![waiter.clone()], by_session: false })),
         })
     }
 
@@ -252,30 +273,31 @@ impl Port {
     /// Accepts what is there: returns what is for `own`, hands on what is for others.
     fn take(
         &self,
-        pool: &PassivePool,
+        pool: &Arc<PassivePool>,
         own: &Arc<Waiter>,
         on_stranger: &mut impl FnMut(Stranger),
     ) -> io::Result<Option<Arrived>> {
         let mut found = None;
         while let Some((stream, from)) = accept_one(&self.socket)? {
             if pool.proxies.iter().any(|network| network.contains(&from.ip())) {
-                pool.await_header(stream, self.waiters.clone());
+                pool.await_header(stream, self.waiting.clone());
                 continue;
             }
             let arrived = Arrived { stream, relayed_for: None };
-            let waiters = lock(&self.waiters);
-            match whose(&waiters, from.ip()) {
-                Some(waiter) if Arc::ptr_eq(waiter, own) => {
+            let waiting = lock(&self.waiting);
+            match waiting.whose(from.ip()) {
+                Whose::Waiter(waiter) if Arc::ptr_eq(waiter, own) => {
                     // One connection is what was negotiated: the first.
                     found = found.or(Some(arrived));
                     // Others may have come with it, of whom the reactor has told us alone.
-                    if waiters.len() == 1 {
+                    if waiting.all.len() == 1 {
                         break;
                     }
                 }
-                Some(waiter) => waiter.deliver(arrived),
-                None => {
-                    drop(waiters);
+                Whose::Waiter(waiter) => waiter.deliver(arrived),
+                Whose::OneOfSeveral => pool.await_hello(arrived, from, self.waiting.clone()),
+                Whose::Nobody => {
+                    drop(waiting);
                     on_stranger(Stranger { from });
                 }
             }
@@ -291,61 +313,48 @@ impl Waiter {
     }
 }
 
-impl PassivePool {
-    /// Waits for a balancer's header beside everything else, and hands the connection to the session of its client.
-    fn await_header(&self, stream: StdStream, waiters: Arc<Waiters>) {
-        let Ok(permit) = self.headers.clone().try_acquire_owned() else { return };
-        tokio::spawn(async move {
-            let _permit = permit;
-            let header = async {
-                let stream = TcpStream::from_std(stream)?;
-                let relayed = read_header(&stream).await?;
-                Ok::<_, ProxyError>((stream.into_std()?, relayed))
-            };
-            let (stream, relayed) = match header.await {
-                Ok((stream, Some(relayed))) => (stream, relayed),
-                // A health check; it says no more than that the port is open.
-                Ok((_, None)) => return,
-                Err(error) => {
-                    tracing::warn!(%error, "a data connection from a balancer was refused");
-                    return;
-                }
-            };
-            let waiters = lock(&waiters);
-            match whose(&waiters, relayed.client.ip()) {
-                Some(waiter) => waiter.deliver(Arrived { stream, relayed_for: Some(relayed.client) }),
-                None => {
-                    let mut is_first = !waiters.is_empty();
-                    for waiter in waiters.iter() {
-                        is_first &= waiter.relayed_strangers.fetch_add(1, Ordering::Relaxed) == 0;
-                    }
-                    // One line says it; a scanner must not fill the log.
-                    if is_first {
-                        tracing::warn!(
-                            from = %relayed.client, cause = Cause::StolenAccept.id(),
-                            "a stranger came to the data port through a balancer and was dropped"
-                        );
-                    }
-                }
-            }
-        });
-    }
-}
-
-/// Whether a connection tells by its address which of the two it is for.
+/// Whether a connection tells which of the two it is for: by its address, or else by the TLS session that it resumes. Two
+/// sessions of one user at one address are likely one program's, which may share its tickets among them.
 fn can_share(one: &ExpectedPeer, other: &ExpectedPeer) -> bool {
     let takes_anyone = |peer: &ExpectedPeer| matches!(peer.third_parties, ThirdParties::Anyone);
-    one.client != other.client && !takes_anyone(one) && !takes_anyone(other)
+    let told_apart = match (&one.session, &other.session) {
+        _ if one.client != other.client => true,
+        (Some(one), Some(other)) => one.user != other.user,
+        _ => false,
+    };
+    told_apart && !takes_anyone(one) && !takes_anyone(other)
 }
 
-/// Who waits for a connection from `address`: its own client's session, else the only one that takes third parties from
-/// there.
-fn whose(waiters: &[Arc<Waiter>], address: IpAddr) -> Option<&Arc<Waiter>> {
-    if let Some(waiter) = waiters.iter().find(|waiter| waiter.expected.client == address) {
-        return Some(waiter);
+/// Whose a connection is.
+enum Whose<'a> {
+    /// This session's.
+    Waiter(&'a Arc<Waiter>),
+    /// That of a session at this address, and its ClientHello says which.
+    OneOfSeveral,
+    /// A stranger's.
+    Nobody,
+}
+
+impl Waiting {
+    /// Who waits for a connection from `address`: its own client's session, else the only one that takes third parties
+    /// from there.
+    fn whose(&self, address: IpAddr) -> Whose<'_> {
+        let mut own = self.all.iter().filter(|waiter| waiter.expected.client == address);
+        match (own.next(), own.next()) {
+            (Some(_), Some(_)) => return Whose::OneOfSeveral,
+            // One that left may have had this connection.
+            (Some(waiter), None) if self.by_session && waiter.expected.session.is_some() => {
+                return Whose::OneOfSeveral;
+            }
+            (Some(waiter), None) => return Whose::Waiter(waiter),
+            (None, _) => {}
+        }
+        let mut takers = self.all.iter().filter(|waiter| waiter.expected.third_parties.include(address));
+        match (takers.next(), takers.next()) {
+            (Some(waiter), None) => Whose::Waiter(waiter),
+            _ => Whose::Nobody,
+        }
     }
-    let mut takers = waiters.iter().filter(|waiter| waiter.expected.third_parties.include(address));
-    takers.next().filter(|_| takers.next().is_none())
 }
 
 impl PooledListener {
@@ -356,7 +365,8 @@ impl PooledListener {
     }
 
     /// Waits for the client's connection. Strangers are dropped and told to `on_stranger`, and the wait goes on (threat 4:
-    /// the rightful client still gets its data).
+    /// the rightful client still gets its data), but not for long: a client's own connection comes as soon as that of a
+    /// stranger, or never, since the stranger was the client under another address.
     ///
     /// # Errors
     /// When the client has not connected within `deadline`.
@@ -366,12 +376,13 @@ impl PooledListener {
         stall: Duration,
         mut on_stranger: impl FnMut(Stranger),
     ) -> Result<(DataStream, PeerVerified), ConnectError> {
-        let mut strangers = 0_u32;
+        let strangers = || self.waiter.strangers.load(Ordering::Relaxed);
         let mut count = |stranger| {
-            strangers = strangers.saturating_add(1);
+            self.waiter.strangers.fetch_add(1, Ordering::Relaxed);
             on_stranger(stranger);
         };
-        let mut until = None;
+        let mut started = None;
+        let mut deadline = deadline;
         loop {
             // Most clients have connected before they send the transfer command: no need to wait then. This comes first even
             // where another session has delivered: the reactor may have told us alone what came for others.
@@ -385,7 +396,10 @@ impl PooledListener {
                 };
                 return Ok((stream, PeerVerified(())));
             }
-            let until = *until.get_or_insert_with(|| Instant::now() + deadline);
+            let started = *started.get_or_insert_with(Instant::now);
+            if strangers() > 0 {
+                deadline = deadline.min(limits::DATA_CONNECTION_BEHIND_STRANGER_TIME);
+            }
             let registered = self.port.registered()?;
             let arrived = async {
                 tokio::select! {
@@ -393,13 +407,13 @@ impl PooledListener {
                     readable = registered.readable() => readable.map(|mut guard| guard.clear_ready()),
                 }
             };
-            match timeout_at(until, arrived).await {
+            match timeout_at(started + deadline, arrived).await {
                 Ok(woken) => woken?,
                 Err(_) => break,
             }
         }
-        let strangers = strangers.saturating_add(self.waiter.relayed_strangers.load(Ordering::Relaxed));
-        Err(ConnectError::NothingConnected { listener: self.address(), waited: deadline, strangers })
+        let (listener, strangers) = (self.address(), strangers());
+        Err(ConnectError::NothingConnected { listener, waited: deadline, strangers })
     }
 }
 
@@ -408,10 +422,10 @@ impl Drop for Seat {
         let mut places = lock(&self.pool.places);
         let Some(place) = places.get_mut(&self.local) else { return };
         let Some(port) = place.busy.get(&self.number) else { return };
-        let mut waiters = lock(&port.waiters);
-        waiters.retain(|waiter| !Arc::ptr_eq(waiter, &self.waiter));
-        let is_last = waiters.is_empty();
-        drop(waiters);
+        let mut waiting = lock(&port.waiting);
+        waiting.all.retain(|waiter| !Arc::ptr_eq(waiter, &self.waiter));
+        let is_last = waiting.all.is_empty();
+        drop(waiting);
         if is_last {
             // This closes the listener, before the port can be drawn again.
             place.busy.remove(&self.number);

@@ -1,0 +1,90 @@
+//! docs/lab.md: what came of each scenario, written by the tests.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::path::PathBuf;
+
+use rustix::fs::{FlockOperation, flock};
+use wharf_testkit::lab::scenario::Scenario;
+
+fn path() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/lab.md")
+}
+
+/// Compares what a test saw, as Markdown, with what the document tells of the scenario; or writes it there, where that is
+/// asked for.
+#[track_caller]
+pub(crate) fn compare(scenario: &Scenario, seen: &str) {
+    let section = section(scenario, seen);
+    if std::env::var_os("WHARF_LAB_WRITE").is_some_and(|value| value == "1") {
+        return write(scenario, section);
+    }
+    let document = Document::parse(&fs::read_to_string(path()).unwrap());
+    let told = document.sections.get(scenario.name).map_or("nothing", String::as_str);
+    assert!(
+        told == section,
+        "docs/lab.md tells something else; WHARF_LAB_WRITE=1 writes it anew\n--- it tells\n{told}\n--- seen\n{section}"
+    );
+}
+
+fn section(scenario: &Scenario, seen: &str) -> String {
+    let situation = scenario.situation.map(|id| format!(" ({id})")).unwrap_or_default();
+    let twin = scenario.healthy_twin.map(|twin| format!(" Without the fault: [{twin}](#{twin})."));
+    let except = scenario.except.iter().map(|(server, ways)| format!(" With {server}: {ways}."));
+    format!(
+        "## {}\n\n{}{situation}{}\n\nWhat can work: {}.{}\n\n{}",
+        scenario.name,
+        scenario.about,
+        twin.unwrap_or_default(),
+        scenario.works,
+        except.collect::<String>(),
+        seen.trim_end()
+    )
+}
+
+/// Puts a section in its place. The tests run side by side, so each has the file to itself while it does.
+fn write(scenario: &Scenario, section: String) {
+    let file = File::options().read(true).append(true).open(path()).unwrap();
+    flock(&file, FlockOperation::LockExclusive).unwrap();
+    let mut document = Document::parse(&fs::read_to_string(path()).unwrap());
+    document.sections.insert(scenario.name.to_owned(), section);
+    fs::write(path(), document.to_string()).unwrap();
+}
+
+/// An introduction, and a section for each scenario by its name.
+struct Document {
+    introduction: String,
+    sections: HashMap<String, String>,
+}
+
+impl Document {
+    fn parse(text: &str) -> Self {
+        let mut parts = text.split("\n## ");
+        let introduction = parts.next().unwrap_or_default().trim_end().to_owned();
+        let sections = parts.map(|part| {
+            let name = part.lines().next().unwrap_or_default().to_owned();
+            (name, format!("## {}", part.trim_end()))
+        });
+        Self { introduction, sections: sections.collect() }
+    }
+}
+
+/// In the order of the catalogue; what is not in that is left out.
+impl std::fmt::Display for Document {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "{}", self.introduction)?;
+        let catalogue = Scenario::catalogue();
+        let known = catalogue.iter().filter_map(|scenario| self.sections.get(scenario.name));
+        known.into_iter().try_for_each(|section| write!(f, "\n{section}\n"))
+    }
+}
+
+#[test]
+fn the_document_has_a_section_for_each_scenario_and_no_other() {
+    let text = fs::read_to_string(path()).unwrap();
+    let document = Document::parse(&text);
+    for scenario in Scenario::catalogue() {
+        assert!(document.sections.contains_key(scenario.name), "{} is missing", scenario.name);
+    }
+    assert_eq!(document.to_string(), text, "it has a section too many, or not in the order of the catalogue");
+}

@@ -1,0 +1,100 @@
+//! Situations from the field, in real kernels: what ordinary clients do in them, and what ours does.
+//!
+//! Each test sets up a scenario of `wharf_testkit::lab`, has every client fetch a file from every server, and compares what
+//! came of it with what the scenario says must work and with what docs/lab.md tells. `WHARF_LAB_WRITE=1` writes that
+//! document anew; read the difference before you commit it.
+
+#![allow(clippy::unwrap_used, reason = "tests fail loudly")]
+
+mod document;
+mod dynamic_name;
+mod exposed_ports;
+mod matrix;
+mod programs;
+mod ranges;
+
+use std::path::Path;
+
+use wharf_testkit::lab::scenario::{Scenario, Standing};
+
+/// Our program.
+fn wharf() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_wharf"))
+}
+
+/// The scenario, set up; or the calling test is noted as skipped.
+fn stand(scenario: &Scenario) -> Option<Standing> {
+    match scenario.set_up(wharf()) {
+        Ok(standing) => Some(standing),
+        Err(reason) => {
+            wharf_testkit::skip(&reason);
+            None
+        }
+    }
+}
+
+/// The scenario of the catalogue that has this name.
+#[track_caller]
+fn scenario(name: &str) -> Scenario {
+    Scenario::named(name).unwrap_or_else(|| panic!("the catalogue has no scenario {name}"))
+}
+
+/// A test for each scenario in which every client goes to every server.
+macro_rules! scenarios {
+    ($($test:ident)*) => {
+        $(#[test]
+        fn $test() {
+            matrix::run(&scenario(&stringify!($test).replace('_', "-")));
+        })*
+
+        /// Names of the scenarios that have such a test.
+        const IN_MATRIX: &[&str] = &[$(stringify!($test)),*];
+    };
+}
+
+scenarios! {
+    plain
+    ipv6
+    tls
+    client_nat_with_helper
+    server_firewall_for_both_modes
+    server_nat
+    small_mtu
+    client_firewall
+    client_nat
+    client_nat_exposed_host
+    client_nat_exposed_host_and_control_peer
+    client_nat_helper_on_another_port
+    client_nat_helper_blinded_by_tls
+    data_from_another_address
+    client_firewall_wants_port_20
+    client_firewall_wants_port_20_in_vain
+    client_nat_forgets
+    server_firewall_for_passive_mode
+    server_firewall_for_active_mode
+    passive_range_reset
+    passive_range_prohibited
+    server_egress_blocked
+    server_nat_control_port_only
+    server_nat_renumbers
+    server_nat_renumbers_and_port_map
+    server_nat_private_address
+    server_nat_wrong_address
+    server_connects_from_elsewhere
+    epsv_filtered
+    mtu_black_hole
+    nothing_works
+    active_only
+    passive_only
+}
+
+#[test]
+fn every_scenario_of_the_catalogue_is_tested() {
+    let tested = IN_MATRIX.iter().map(|name| name.replace('_', "-"));
+    let apart = [dynamic_name::SCENARIO, ranges::EIGHT, ranges::FIFTY].map(str::to_owned);
+    let mut tested: Vec<String> = tested.chain(apart).collect();
+    let mut catalogue: Vec<_> = Scenario::catalogue().iter().map(|it| it.name.to_owned()).collect();
+    tested.sort();
+    catalogue.sort();
+    assert_eq!(tested, catalogue);
+}
