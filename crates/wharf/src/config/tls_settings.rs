@@ -100,7 +100,7 @@ fn certificates(tls: &Tls, listen: &[SocketAddr]) -> Result<Vec<CertificateSourc
     }
     if certificates.len() != keys.len() {
         bail!(
-            "--tls-cert is given {} and --tls-key {}: each certificate needs its key",
+            "--tls-cert (tls.certificate) is given {} and --tls-key (tls.key) {}: each certificate needs its key",
             times(certificates.len()),
             times(keys.len())
         );
