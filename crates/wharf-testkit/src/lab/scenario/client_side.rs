@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::super::path::Path;
 use super::super::server::{ServerKind, ServerSetup};
-use super::healthy::helper;
-use super::{Ours, Scenario, Ways, only};
+use super::rules::{all_but, helper, only};
+use super::{Ours, Scenario, Ways};
 use crate::peers::PeerKind;
 
 /// From inside all, from outside nothing.
@@ -183,13 +183,13 @@ fn from_port_20() -> String {
 
 /// What belongs to no connection that is known goes nowhere.
 fn drop_unknown() -> String {
-    super::all_but("ct state invalid drop")
+    all_but("ct state invalid drop")
 }
 
 /// The big file takes some 20 s: what goes faster over a data connection is dropped.
 fn slow_data() -> String {
     let connection = "ip saddr . tcp sport . ip daddr . tcp dport";
-    super::all_but(&format!(
+    all_but(&format!(
         "iifname \"server-lan\" tcp sport {{ 20, 50000-50099 }} \\\nmeter slow {{ {connection} limit rate over \
          150 kbytes/second burst 64 kbytes }} drop"
     ))

@@ -4,8 +4,8 @@ use std::net::Ipv4Addr;
 
 use super::super::path::Path;
 use super::super::server::{Advertise, ServerKind, ServerSetup};
-use super::healthy::{ACTIVE, CONTROL, PASSIVE, publish};
-use super::{Ours, Scenario, Ways, all_but, only};
+use super::rules::{ACTIVE, CONTROL, PASSIVE, all_but, only, publish};
+use super::{Ours, Scenario, Ways};
 
 /// A public address that nobody has.
 const NOBODY: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 99);
