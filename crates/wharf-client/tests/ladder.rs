@@ -350,3 +350,17 @@ async fn a_data_connection_that_is_closed_without_a_word_leads_to_the_next_rung(
     assert_eq!(works(&server, options).await, Pasv);
     server.finish_all();
 }
+
+#[tokio::test]
+async fn an_empty_file_is_confirmed_by_servers_that_wait_for_our_end_too() {
+    let server = ScriptedServer::start(|server| {
+        server.play(LOGIN).play(ASK).play("C: EPSV\nS: 229 ok (|||{port}|)\nC: RETR file");
+        server.accept_data().play("S: 150 here it comes").half_close_data().expect_data_end();
+        server.play("S: 226 that was all");
+    });
+    let directory = TestDirectory::new();
+    // The size that SIZE told is not what comes: the file is incomplete, and that is known as soon as it is confirmed.
+    let error = fetch(server.address(), options(ModeChoice::Auto), &directory, false).await.unwrap_err();
+    assert_eq!(error.exit_code(), 8, "{error}");
+    server.finish();
+}
