@@ -6,6 +6,7 @@ pub(crate) mod hosts;
 pub(crate) mod paths;
 pub(crate) mod put;
 pub(crate) mod serve;
+pub(crate) mod shell_help;
 
 use clap::{Parser, Subcommand};
 
@@ -47,4 +48,6 @@ pub(crate) enum Command {
     Mv(paths::MvArguments),
     Stat(paths::StatArguments),
     Hosts(hosts::HostsArguments),
+    Completions(shell_help::CompletionsArguments),
+    Man(shell_help::ManArguments),
 }

@@ -8,6 +8,7 @@ mod ls;
 mod paths;
 mod put;
 pub(crate) mod serve;
+mod shell_help;
 
 use std::process::ExitCode;
 
@@ -27,5 +28,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Mv(arguments) => paths::rename(arguments),
         Command::Stat(arguments) => paths::status(arguments),
         Command::Hosts(arguments) => hosts::run(arguments),
+        Command::Completions(arguments) => shell_help::completions(arguments),
+        Command::Man(arguments) => shell_help::manual(arguments),
     }
 }
