@@ -336,22 +336,27 @@ impl Session {
         if matches!(command, Command::Stor(_) | Command::Appe(_)) {
             return Verdict::Begun { first, said: None };
         }
-        let mut sign = pin!(timeout(FIRST_SIGN_TIME, stream.is_at_end()));
-        loop {
-            tokio::select! {
-                biased;
-                is_at_end = &mut sign => match is_at_end {
-                    Ok(Ok(true)) => break,
-                    // Data, or nothing in particular: what breaks or stalls shows when it is read.
-                    _ => return Verdict::Begun { first, said: None },
-                },
-                answer = self.next_answer() => match answer.and_then(|answer| self.final_of(answer)) {
-                    Ok(None) => {}
-                    Ok(Some(reply)) => return ended_at_once(first, Ok(reply)),
-                    Err(failure) => return ended_at_once(first, Err(failure)),
-                },
+        {
+            let mut sign = pin!(timeout(FIRST_SIGN_TIME, stream.is_at_end()));
+            loop {
+                tokio::select! {
+                    biased;
+                    is_at_end = &mut sign => match is_at_end {
+                        Ok(Ok(true)) => break,
+                        // Data, or nothing in particular: what breaks or stalls shows when it is read.
+                        _ => return Verdict::Begun { first, said: None },
+                    },
+                    answer = self.next_answer() => match answer.and_then(|answer| self.final_of(answer)) {
+                        Ok(None) => {}
+                        Ok(Some(reply)) => return ended_at_once(first, Ok(reply)),
+                        Err(failure) => return ended_at_once(first, Err(failure)),
+                    },
+                }
             }
         }
+        // ProFTPD confirms an empty file only when we have ended too, or after ten seconds. If this end is of no use any more,
+        // that shows when it is read.
+        let _ = stream.finish().await;
         let said = self.final_reply(self.options.times.reply).await;
         ended_at_once(first, said)
     }

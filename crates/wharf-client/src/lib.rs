@@ -46,6 +46,7 @@ pub mod error;
 pub mod features;
 mod local_target;
 pub mod login;
+pub mod memory;
 pub mod netrc;
 pub mod observer;
 pub mod operations;

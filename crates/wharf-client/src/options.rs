@@ -8,6 +8,8 @@ use wharf_net::tls::ConnectorOptions;
 use wharf_proto::dialogue::NegotiationCommand;
 use wharf_proto::limits;
 
+use crate::memory::Remembered;
+
 /// How a session connects and transfers. `Default` is `--mode auto` over any address family.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -21,6 +23,8 @@ pub struct Options {
     pub tls: TlsOptions,
     /// How long things may take.
     pub times: Times,
+    /// What worked with this server before, from any network: it is tried first in its own.
+    pub remembered: Vec<Remembered>,
 }
 
 /// Whether and how TLS is spoken. `Default` is `--tls auto`.
@@ -110,6 +114,7 @@ impl Default for Options {
             family: Family::default(),
             tls: TlsOptions::default(),
             times: Times::default(),
+            remembered: Vec::new(),
         }
     }
 }

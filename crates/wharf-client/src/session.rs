@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use wharf_net::Clock;
@@ -17,6 +18,7 @@ use wharf_proto::{Command, Reply, ReplyCode, UserPi};
 use crate::error::{ClientError, ControlFailure};
 use crate::features::Features;
 use crate::login::{Login, ServerAddress};
+use crate::memory::{network_of, recall};
 use crate::observer::Observer;
 use crate::options::{Family, Options};
 use crate::security::Security;
@@ -87,6 +89,7 @@ impl Session {
         let clock = Clock::start();
         let control = open_control(&server, &options, &mut *observer).await?;
         let pi = UserPi::new(clock.now(), control.endpoints(), Deadlines::default());
+        let working = recall(&options.remembered, control.endpoints().client.ip());
         let mut session = Self {
             server,
             login,
@@ -101,7 +104,7 @@ impl Session {
             representation_sent: false,
             features: Features::default(),
             system: None,
-            working: None,
+            working,
             unreadable: None,
             failure: None,
             slowest_reply: Duration::ZERO,
@@ -130,7 +133,13 @@ impl Session {
         &self.features
     }
 
-    /// The way to a data connection that worked first.
+    /// The network of this machine's address on the control connection.
+    #[must_use]
+    pub fn network(&self) -> IpNet {
+        network_of(self.control.endpoints().client.ip())
+    }
+
+    /// The way to a data connection that worked last, in this session or, as was remembered, before.
     #[must_use]
     pub fn working_mode(&self) -> Option<WorkingMode> {
         self.working

@@ -17,7 +17,7 @@ use wharf_net::passive_ports::PassivePorts;
 use wharf_proto::dialogue::NegotiationCommand::{self, Eprt, Pasv, Port};
 use wharf_testkit::namespace::NetworkNamespace;
 use wharf_testkit::process::run;
-use wharf_testkit::scripted::ScriptedServer;
+use wharf_testkit::scripted::{Conversation, ScriptedServer};
 use wharf_testkit::{TestDirectory, free_port, skip};
 
 /// Fetches `file` and tells by which command; it must be right.
@@ -27,6 +27,12 @@ async fn works(server: &ScriptedServer, options: Options) -> NegotiationCommand 
     assert_eq!(directory.read("file"), b"hello");
     assert_eq!(directory.names(), ["file"]);
     done.attempt.unwrap().command
+}
+
+/// What follows on a control connection that was given up.
+fn give_file_by_pasv_in_a_new_session(server: &mut Conversation) {
+    server.play(LOGIN_AGAIN).play("C: TYPE I\nS: 200 I\nC: PASV\nS: 227 ok ({six})\nC: RETR file");
+    give_file(server);
 }
 
 async fn fails(server: &ScriptedServer, options: Options) -> (Vec<Outcome>, Vec<Cause>, String) {
@@ -82,9 +88,7 @@ async fn a_421_that_closes_leads_to_a_new_control_connection() {
         if number == 0 {
             server.play(LOGIN).play(ASK).play("C: EPSV\nS: 421 bye").close();
         } else {
-            server.play(LOGIN_AGAIN);
-            server.play("C: TYPE I\nS: 200 I\nC: PASV\nS: 227 ok ({six})\nC: RETR file");
-            give_file(server);
+            give_file_by_pasv_in_a_new_session(server);
         }
     });
     assert_eq!(works(&server, options(ModeChoice::Auto)).await, Pasv);
@@ -324,9 +328,7 @@ async fn a_session_of_vsftpd_that_dies_at_a_full_range_is_replaced_by_a_new_one(
                 .play(ASK)
                 .play("C: EPSV\nS: 500 OOPS: vsf_sysutil_bind\nS: 500 OOPS: priv_sock_get_int");
         } else {
-            server.play(LOGIN_AGAIN);
-            server.play("C: TYPE I\nS: 200 I\nC: PASV\nS: 227 ok ({six})\nC: RETR file");
-            give_file(server);
+            give_file_by_pasv_in_a_new_session(server);
         }
     });
     assert_eq!(works(&server, options(ModeChoice::Auto)).await, Pasv);
@@ -340,13 +342,25 @@ async fn a_data_connection_that_is_closed_without_a_word_leads_to_the_next_rung(
             server.play(LOGIN).play(ASK).play("C: EPSV\nS: 229 ok (|||{port}|)\nC: RETR file");
             server.accept_data().close_data().expect_close();
         } else {
-            server.play(LOGIN_AGAIN);
-            server.play("C: TYPE I\nS: 200 I\nC: PASV\nS: 227 ok ({six})\nC: RETR file");
-            give_file(server);
+            give_file_by_pasv_in_a_new_session(server);
         }
     });
     let mut options = options(ModeChoice::Auto);
     options.times.passive = Duration::from_millis(200);
     assert_eq!(works(&server, options).await, Pasv);
     server.finish_all();
+}
+
+#[tokio::test]
+async fn an_empty_file_is_confirmed_by_servers_that_wait_for_our_end_too() {
+    let server = ScriptedServer::start(|server| {
+        server.play(LOGIN).play(ASK).play("C: EPSV\nS: 229 ok (|||{port}|)\nC: RETR file");
+        server.accept_data().play("S: 150 here it comes").half_close_data().expect_data_end();
+        server.play("S: 226 that was all");
+    });
+    let directory = TestDirectory::new();
+    // The size that SIZE told is not what comes: the file is incomplete, and that is known as soon as it is confirmed.
+    let error = fetch(server.address(), options(ModeChoice::Auto), &directory, false).await.unwrap_err();
+    assert_eq!(error.exit_code(), 8, "{error}");
+    server.finish();
 }

@@ -26,6 +26,13 @@ impl Advertiser {
         Self { names: names.collect(), policy }
     }
 
+    /// Waits until each name has an address, or has none, which is then said.
+    pub(crate) async fn settled(&self) {
+        for name in self.names.values() {
+            name.settled().await;
+        }
+    }
+
     /// The address for `client`: what the first rule for its network says. `local` is this end of its control connection,
     /// `proxied` what a balancer says that it reached. A name without an address counts as no rule. None where only an IPv6
     /// address is left, which a 227 cannot tell.

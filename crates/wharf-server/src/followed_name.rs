@@ -64,6 +64,14 @@ impl FollowedName {
     }
 }
 
+impl FollowedName {
+    /// Waits until the resolver has answered for the first time, or failed.
+    pub(crate) async fn settled(&self) {
+        let mut known = self.known.clone();
+        let _ = known.wait_for(|known| known.address.is_some() || known.until.is_none()).await;
+    }
+}
+
 impl Drop for FollowedName {
     fn drop(&mut self) {
         self.task.abort();

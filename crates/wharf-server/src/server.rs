@@ -185,6 +185,11 @@ impl Server {
         &self.addresses
     }
 
+    /// Waits until it is known, and said, whether the advertised names have addresses. Serving does not wait for that.
+    pub async fn names_looked_up(&self) {
+        self.shared.advertiser.settled().await;
+    }
+
     /// What stops it.
     #[must_use]
     pub fn shutdown_handle(&self) -> ShutdownHandle {

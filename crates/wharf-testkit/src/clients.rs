@@ -17,10 +17,10 @@ fn find(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).chain(more).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
-/// A command without the user's configuration: an empty home, and no proxy.
+/// A command without the user's configuration, and without a proxy. Its home can hold nothing, not even root's.
 fn clean(program: &str) -> Command {
     let mut command = Command::new(find(program).unwrap_or_else(|| PathBuf::from(program)));
-    command.env("HOME", "/nonexistent").env("LC_ALL", "C.UTF-8");
+    command.env("HOME", "/dev/null").env("LC_ALL", "C.UTF-8");
     for proxy in ["ftp_proxy", "FTP_PROXY", "all_proxy", "ALL_PROXY", "http_proxy", "HTTP_PROXY"] {
         command.env_remove(proxy);
     }

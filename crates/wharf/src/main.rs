@@ -4,9 +4,11 @@ mod args;
 mod closed_output;
 mod commands;
 mod config;
+mod hosts;
 mod output;
 mod prompt;
 mod settings;
+mod state;
 
 use std::process::ExitCode;
 

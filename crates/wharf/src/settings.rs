@@ -74,6 +74,7 @@ impl ClientSettings {
             },
             tls: tls(arguments),
             times: arguments.timeout.map_or_else(Times::default, Times::with_timeout),
+            remembered: Vec::new(),
         };
         let talk = match (arguments.quiet, arguments.verbose) {
             (true, _) => Talk::Quiet,

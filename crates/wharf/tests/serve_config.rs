@@ -5,10 +5,11 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use wharf_testkit::TestDirectory;
+use wharf_testkit::namespace::NetworkNamespace;
 use wharf_testkit::process::{Run, run};
 use wharf_testkit::scripted::ScriptedClient;
 use wharf_testkit::served::Served;
+use wharf_testkit::{TestDirectory, skip};
 
 const WHARF: &str = env!("CARGO_BIN_EXE_wharf");
 
@@ -57,6 +58,24 @@ fn a_file_is_served_from_and_flags_override_it() {
         Served::from_command(&mut folder.serve(&["--modes", "passive", "--user", "you:secret", "--quiet"]));
     ScriptedClient::log_in(served.address(), "you", "secret").play("C: PASV\nS: 227\nC: PORT {six}\nS: 502");
     ScriptedClient::connect(served.address()).play("S: 220\nC: USER me\nS: 331\nC: PASS from a file\nS: 530");
+    assert_eq!(served.stop(), "");
+}
+
+#[test]
+fn a_server_with_a_file_listens_on_port_21_of_every_address() {
+    let namespace = match NetworkNamespace::new() {
+        Ok(namespace) => namespace,
+        Err(reason) => skip!("{reason}"),
+    };
+    let folder = Folder::with("root = 'files'");
+    let served = Served::from_command(&mut namespace.adopt(&folder.serve(&[])));
+    let addresses: Vec<String> = served.addresses().iter().map(ToString::to_string).collect();
+    assert_eq!(addresses, ["[::]:21", "0.0.0.0:21"]);
+    namespace.enter(|| {
+        for address in ["127.0.0.1:21", "[::1]:21"] {
+            ScriptedClient::log_in(address.parse().unwrap(), "anonymous", "x").play("C: EPSV\nS: 229");
+        }
+    });
     assert_eq!(served.stop(), "");
 }
 

@@ -54,8 +54,14 @@ fn what_is_wrong_with_a_certificate_is_said_with_its_file() {
     refused(&pair(&certificate, &empty), &[&empty, "holds no private key in PEM"]);
     refused(&pair(&broken, &key), &[&broken, "cannot be used"]);
     refused(&pair(&certificate, &locked), &[&locked, "encrypted with a passphrase", "openssl pkey"]);
-    refused(&["--tls-cert", &certificate], &["--tls-cert is given once and --tls-key never"]);
-    refused(&["--tls-key", &key], &["--tls-cert is given never and --tls-key once"]);
+    refused(
+        &["--tls-cert", &certificate],
+        &["--tls-cert (tls.certificate) is given once and --tls-key (tls.key) never"],
+    );
+    refused(
+        &["--tls-key", &key],
+        &["--tls-cert (tls.certificate) is given never and --tls-key (tls.key) once"],
+    );
     refused(&["--tls", "require"], &["--tls needs a certificate", "--tls-self-signed"]);
     refused(&["--implicit-tls", "127.0.0.1:0"], &["--implicit-tls needs a certificate"]);
 }

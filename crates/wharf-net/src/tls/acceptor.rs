@@ -15,8 +15,9 @@ use super::{TlsVersion, provider};
 /// pass our certificate off for a web server's (threat 9). Most FTP clients name none.
 const PROTOCOL: &[u8] = b"ftp";
 /// Tickets that a control connection gives. Clients that use each ticket once need one for a data connection, and each
-/// of those gives new ones.
-const CONTROL_TICKETS: usize = 4;
+/// of those gives new ones. A client that throws those away, or whose transfers are cut, lives on these; more than 8 are
+/// kept by few clients.
+const CONTROL_TICKETS: usize = 8;
 /// Tickets that a data connection gives.
 const DATA_TICKETS: usize = 2;
 /// Most tickets that a client may ask for (RFC 9149).

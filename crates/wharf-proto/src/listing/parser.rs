@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::entry::{EntryKind, ListingEntry};
 use super::name::{UnsafeName, check_name};
-use super::{dos, mlsx, unix};
+use super::{dos, eplf, mlsx, mvs, netware, os400, unix, vms};
 use crate::decoder::{LineDecoder, LineError};
 use crate::limits;
 use crate::pathname::escaped;
@@ -33,6 +33,16 @@ pub enum Dialect {
     Dos,
     /// A name a line.
     Names,
+    /// EPLF, as of publicfile.
+    Eplf,
+    /// NetWare.
+    NetWare,
+    /// OpenVMS.
+    Vms,
+    /// IBM i.
+    Os400,
+    /// z/OS, in the table that its header began.
+    Mvs(mvs::Table),
 }
 
 /// Why a line gave no entry that can be used.
@@ -84,9 +94,15 @@ pub struct ListingParser {
     now: Timestamp,
     lines: LineDecoder,
     dialect: Option<Dialect>,
+    /// A name that stood alone on its line, as VMS has it where it is too long for its column.
+    name_alone: Option<Vec<u8>>,
+    /// A line that was looked at and is still to be read.
+    held: Option<Vec<u8>>,
     /// Lines that are still allowed.
     left: usize,
     finished: bool,
+    /// Nothing more will be pushed.
+    ended: bool,
 }
 
 impl ListingParser {
@@ -98,8 +114,11 @@ impl ListingParser {
             now,
             lines: LineDecoder::without_telnet(limits::LISTING_LINE),
             dialect: None,
+            name_alone: None,
+            held: None,
             left: limits::LISTING_ENTRIES,
             finished: false,
+            ended: false,
         }
     }
 
@@ -112,6 +131,7 @@ impl ListingParser {
 
     /// The data has ended: a last line without an end is a line all the same.
     pub fn end(&mut self) {
+        self.ended = true;
         if !self.lines.unfinished().is_empty() || self.lines.is_discarding() {
             self.lines.push(b"\n");
         }
@@ -124,11 +144,21 @@ impl ListingParser {
             return None;
         }
         loop {
-            let line = match self.lines.next_line_ref()? {
-                Ok(line) => line.bytes,
-                Err(LineError::TooLong { limit, length }) => {
-                    return Some(Err(ListingError::LineTooLong { limit, length }));
-                }
+            let held = self.held.take();
+            let is_held = held.is_some();
+            let line = match &held {
+                Some(line) => line,
+                None => match self.lines.next_line_ref() {
+                    Some(Ok(line)) => line.bytes,
+                    Some(Err(LineError::TooLong { limit, length })) => {
+                        return Some(Err(ListingError::LineTooLong { limit, length }));
+                    }
+                    None if self.ended => {
+                        let line = self.name_alone.take()?;
+                        return Some(Err(ListingError::Unrecognised { line }));
+                    }
+                    None => return None,
+                },
             };
             if line.is_empty() {
                 continue;
@@ -138,6 +168,29 @@ impl ListingParser {
                 self.lines.clear();
                 return Some(Err(ListingError::TooManyEntries { limit: limits::LISTING_ENTRIES }));
             }
+            let may_be_vms =
+                self.kind == ListingKind::Lines && matches!(self.dialect, None | Some(Dialect::Vms));
+            if may_be_vms && !is_held && vms::is_name_alone(line) {
+                let before = self.name_alone.replace(line.to_vec());
+                if let Some(line) = before {
+                    self.left -= 1;
+                    return Some(Err(ListingError::Unrecognised { line }));
+                }
+                continue;
+            }
+            let joined;
+            let line = match self.name_alone.take() {
+                Some(name) if line[0].is_ascii_whitespace() => {
+                    joined = [&name, line].concat();
+                    &joined
+                }
+                Some(name) => {
+                    self.held = Some(line.to_vec());
+                    self.left -= 1;
+                    return Some(Err(ListingError::Unrecognised { line: name }));
+                }
+                None => line,
+            };
             self.left -= 1;
             let (dialect, parsed) = parse_as(self.kind, self.dialect, line, self.now);
             match parsed {
@@ -145,6 +198,8 @@ impl ListingParser {
                     self.dialect = Some(dialect);
                     return Some(checked(entry, dialect));
                 }
+                // Only its header tells a table of z/OS.
+                Ok(None) if matches!(dialect, Dialect::Mvs(_)) => self.dialect = Some(dialect),
                 Ok(None) => {}
                 Err(error) => return Some(Err(error)),
             }
@@ -170,15 +225,35 @@ fn parse_as(kind: ListingKind, last: Option<Dialect>, line: &[u8], now: Timestam
     match (kind, last) {
         (ListingKind::Facts, _) => (Dialect::Facts, mlsx::parse_line(line).map(Some)),
         (ListingKind::Names, _) => (Dialect::Names, Ok(Some(ListingEntry::new(line, EntryKind::Other)))),
-        (ListingKind::Lines, Some(Dialect::Dos)) => match dos::parse_line(line) {
-            Ok(entry) => (Dialect::Dos, Ok(Some(entry))),
-            Err(_) => (Dialect::Unix, unix::parse_line(line, now)),
-        },
-        (ListingKind::Lines, _) => match unix::parse_line(line, now) {
-            Err(error) => (Dialect::Dos, dos::parse_line(line).map(Some).map_err(|_| error)),
-            parsed => (Dialect::Unix, parsed),
-        },
+        (ListingKind::Lines, last) => parse_in_any_dialect(last, line, now),
     }
+}
+
+/// In the dialect of the last line first: a listing is hardly ever mixed. The others follow in the order of how many
+/// servers speak them.
+fn parse_in_any_dialect(last: Option<Dialect>, line: &[u8], now: Timestamp) -> (Dialect, Parsed) {
+    const COMMON: [Dialect; 6] =
+        [Dialect::Unix, Dialect::Dos, Dialect::Eplf, Dialect::NetWare, Dialect::Vms, Dialect::Os400];
+    if let Some(table) = mvs::header(line) {
+        return (Dialect::Mvs(table), Ok(None));
+    }
+    let others = COMMON.into_iter().filter(|dialect| Some(*dialect) != last);
+    for dialect in last.into_iter().chain(others) {
+        let parsed = match dialect {
+            Dialect::Unix => unix::parse_line(line, now),
+            Dialect::Dos => dos::parse_line(line).map(Some),
+            Dialect::Eplf => eplf::parse_line(line).map(Some),
+            Dialect::NetWare => netware::parse_line(line, now).map(Some),
+            Dialect::Vms => vms::parse_line(line),
+            Dialect::Os400 => os400::parse_line(line).map(Some),
+            Dialect::Mvs(table) => mvs::parse_line(line, table).map(Some),
+            Dialect::Facts | Dialect::Names => continue,
+        };
+        if parsed.is_ok() {
+            return (dialect, parsed);
+        }
+    }
+    (Dialect::Unix, Err(ListingError::Unrecognised { line: line.to_vec() }))
 }
 
 fn checked(mut entry: ListingEntry, dialect: Dialect) -> Result<ListingEntry, ListingError> {
@@ -248,6 +323,61 @@ mod tests {
 
         let (entries, dialect) = parse(ListingKind::Names, b" x \r\nb\n");
         assert_eq!((names(&entries), dialect), (vec![&b" x "[..], b"b"], Some(Dialect::Names)));
+    }
+
+    #[test]
+    fn rarer_dialects_are_found_out_too() {
+        for (lines, expected, dialect) in [
+            ("+i1,m825718503,r,s280,\tdjb.html\r\n+/,\tpub\r\n", vec!["djb.html", "pub"], Dialect::Eplf),
+            (
+                "total 0\r\nd [R----F--] supervisor            512       Jan 16 18:53    login\r\n",
+                vec!["login"],
+                Dialect::NetWare,
+            ),
+            (
+                "\r\nDirectory DISK$PCSA:[ANONYMOUS]\r\n\r\nA.TXT;1  2  30-DEC-1996 17:44 [SYSTEM] (RWED,RWED,RE,RE)\r\n\
+                 A_VERY_LONG_NAME.TXT;3\r\n            213/216  29-JAN-1996 03:33:12  [A,B]  (RWED,RWED,,)\r\n\
+                 CORE.DIR;1  1  8-SEP-1996 16:09 [SYSTEM] (RWE,RWE,RE,RE)\r\n\r\nTotal of 3 files, 5 blocks.\r\n",
+                vec!["A.TXT", "A_VERY_LONG_NAME.TXT", "CORE"],
+                Dialect::Vms,
+            ),
+            ("QPGMR 135168 04/03/18 13:18:19 *DIR name/\r\n", vec!["name"], Dialect::Os400),
+            (
+                "Volume Unit    Referred Ext Used Recfm Lrecl BlkSz Dsorg Dsname\r\n\
+                 WYOSPT 3420   2003/05/21  1  200  FB      80  8053  PS  48-MVS.FILE\r\n",
+                vec!["48-MVS.FILE"],
+                Dialect::Mvs(mvs::Table::DataSets),
+            ),
+            (
+                " Name     VV.MM   Created       Changed      Size  Init   Mod   Id\r\n MEMBER\r\n",
+                vec!["MEMBER"],
+                Dialect::Mvs(mvs::Table::Members),
+            ),
+        ] {
+            let (entries, found) = parse(ListingKind::Lines, lines.as_bytes());
+            let expected: Vec<&[u8]> = expected.into_iter().map(str::as_bytes).collect();
+            assert_eq!((names(&entries), found), (expected, Some(dialect)), "{lines}");
+        }
+    }
+
+    #[test]
+    fn a_name_alone_is_read_with_what_follows_or_is_an_error() {
+        let good = "-rw-r--r--   1 ftp ftp 3 Nov 20 10:00 x";
+        for (lines, lost) in [
+            (format!("A.TXT;1\r\n{good}\r\n"), "A.TXT;1"),
+            (format!("{good}\r\nA.TXT;1\r\n"), "A.TXT;1"),
+            (format!("A.TXT;1\r\nB.TXT;1\r\n 1 8-SEP-1996 16:09\r\n{good}\r\n"), "A.TXT;1"),
+            ("A.TXT;1".to_owned(), "A.TXT;1"),
+        ] {
+            let (entries, _) = parse(ListingKind::Lines, lines.as_bytes());
+            let errors: Vec<_> = entries.iter().filter_map(|entry| entry.as_ref().err()).collect();
+            assert_eq!(errors, [&ListingError::Unrecognised { line: lost.into() }], "{lines}");
+            let right = entries.iter().filter(|entry| entry.is_ok()).count();
+            assert_eq!(
+                right,
+                lines.lines().count().saturating_sub(1).min(if lines.contains("B.TXT") { 2 } else { 1 })
+            );
+        }
     }
 
     #[test]
@@ -330,6 +460,7 @@ mod tests {
             lines in prop::collection::vec(prop::sample::select(vec![
                 "total 8\r\n", "-rw-r--r-- 1 ftp ftp 1 Nov 20 10:00 x\r\n", "\r\n", "junk\n", "../x\r\n",
                 "11-20-26  10:00AM  1 x\r\n", "type=file;size=1; x\r\n", "lrwxrwxrwx 1 a b 1 Nov 20 10:00 x -> y",
+                "LONG.TXT;1\r\n", "   1  8-SEP-1996 16:09 [S]\r\n", " Name VV.MM\r\n", "+r,s1,\tx\n", "MEMBER\r\n",
             ]), 0..12),
             piece in 1_usize..40,
             kind in prop::sample::select(vec![ListingKind::Facts, ListingKind::Lines, ListingKind::Names]),

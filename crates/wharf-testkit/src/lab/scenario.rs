@@ -6,6 +6,7 @@
 mod client_side;
 mod healthy;
 mod ports;
+mod rules;
 mod server_side;
 
 use std::fmt;
@@ -204,30 +205,6 @@ pub struct Standing {
     pub missing: Vec<String>,
     /// The network.
     pub lab: Lab,
-}
-
-/// A firewall on a router: only answers and what `rules` accept are passed on.
-fn only(rules: &str) -> String {
-    forward_chain("drop", &format!("ct state established,related accept\n{rules}"))
-}
-
-/// A firewall on a router: all is passed on but what `rules` drop or reject.
-fn all_but(rules: &str) -> String {
-    forward_chain("accept", rules)
-}
-
-fn forward_chain(policy: &str, rules: &str) -> String {
-    let rules = rules.trim().replace('\n', "\n        ");
-    format!(
-        "\
-table inet firewall {{
-    chain forward {{
-        type filter hook forward priority filter; policy {policy};
-        {rules}
-    }}
-}}
-"
-    )
 }
 
 #[cfg(test)]

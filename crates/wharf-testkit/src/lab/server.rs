@@ -75,6 +75,8 @@ pub struct ServerSetup {
     pub from_port_20: bool,
     /// Explicit FTPS is offered beside clear sessions.
     pub tls: bool,
+    /// What else `wharf serve` is told, as its configuration file.
+    pub wharf_toml: &'static str,
 }
 
 /// What the 227 tells.
@@ -100,6 +102,7 @@ impl Default for ServerSetup {
             advertise: Advertise::Own,
             from_port_20: true,
             tls: false,
+            wharf_toml: "",
         }
     }
 }
@@ -161,6 +164,7 @@ impl LabServer {
         let root = peers::fill(&directory, &Account::of_system());
         let mut command = Command::new(program);
         command.arg("serve").arg(root).args(["--write", "--user", "test:secret"]);
+        command.arg("--config").arg(directory.write("wharf.toml", setup.wharf_toml));
         command.arg("--listen").arg(SocketAddr::new(inside, setup.port).to_string());
         let (first, last) = (setup.passive_ports.start(), setup.passive_ports.end());
         command.arg("--passive-ports").arg(format!("{first}-{last}"));

@@ -2,9 +2,11 @@
 
 pub(crate) mod connection;
 pub(crate) mod get;
+pub(crate) mod hosts;
 pub(crate) mod paths;
 pub(crate) mod put;
 pub(crate) mod serve;
+pub(crate) mod shell_help;
 
 use clap::{Parser, Subcommand};
 
@@ -45,4 +47,7 @@ pub(crate) enum Command {
     Rmdir(paths::RmdirArguments),
     Mv(paths::MvArguments),
     Stat(paths::StatArguments),
+    Hosts(hosts::HostsArguments),
+    Completions(shell_help::CompletionsArguments),
+    Man(shell_help::ManArguments),
 }

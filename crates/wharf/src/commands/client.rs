@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use wharf_client::attempt::Attempt;
 use wharf_client::error::{STANDARD_OUTPUT, WayOn};
+use wharf_client::memory::Remembered;
 use wharf_client::netrc::Netrc;
 use wharf_client::{ClientError, FtpUrl, Login, ServerAddress, Session};
 use wharf_net::tls::Secured;
@@ -17,6 +19,7 @@ use wharf_proto::dialogue::DataMode;
 use wharf_proto::pathname::Pathname;
 
 use crate::args::connection::ConnectionArguments;
+use crate::hosts::{self, Hosts};
 use crate::output;
 use crate::output::dialogue::{Shown, UnderWay};
 use crate::prompt;
@@ -125,8 +128,34 @@ impl Client {
                     }
                     tokio::time::sleep(pause).await;
                 }
-                other => return other,
+                other => {
+                    self.remember(url);
+                    return other;
+                }
             }
+        }
+    }
+
+    /// Keeps the mode that works for the next time, unless that is known, or there is no network in between.
+    fn remember(&self, url: &FtpUrl) {
+        let Some((_, session)) = &self.session else { return };
+        let Some(mode) = session.working_mode() else { return };
+        let (server, network) = (ServerAddress::from(url), session.network());
+        let known = Hosts::load().remembered(&server.host, server.port);
+        if network.addr().is_loopback() || known.contains(&Remembered { network, mode }) {
+            return;
+        }
+        let learnt = hosts::learn(hosts::Entry {
+            name: server.host,
+            port: server.port,
+            network,
+            mode: mode.command.to_string(),
+            advertised: mode.advertised,
+            features: session.features().lines().to_vec(),
+            learnt: Timestamp::now(),
+        });
+        if let Err(error) = learnt {
+            tracing::debug!(%error, "what was learnt about the server cannot be kept");
         }
     }
 
@@ -147,8 +176,10 @@ impl Client {
                     login.password = ask_password(&login, url)?;
                 }
                 let shown = Box::new(Shown::new(&self.settings, self.under_way.clone()));
-                Session::connect(ServerAddress::from(url), login, self.settings.options.clone(), shown)
-                    .await?
+                let server = ServerAddress::from(url);
+                let mut options = self.settings.options.clone();
+                options.remembered = Hosts::load().remembered(&server.host, server.port);
+                Session::connect(server, login, options, shown).await?
             }
         };
         let (_, session) = self.session.insert((url.clone(), session));

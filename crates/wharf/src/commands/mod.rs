@@ -3,10 +3,12 @@
 mod cat;
 mod client;
 mod get;
+mod hosts;
 mod ls;
 mod paths;
 mod put;
 pub(crate) mod serve;
+mod shell_help;
 
 use std::process::ExitCode;
 
@@ -25,5 +27,8 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Rmdir(arguments) => paths::remove_directory(arguments),
         Command::Mv(arguments) => paths::rename(arguments),
         Command::Stat(arguments) => paths::status(arguments),
+        Command::Hosts(arguments) => hosts::run(arguments),
+        Command::Completions(arguments) => shell_help::completions(arguments),
+        Command::Man(arguments) => shell_help::manual(arguments),
     }
 }

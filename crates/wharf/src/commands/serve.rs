@@ -59,6 +59,7 @@ fn serve(arguments: &ServeArguments) -> Result<()> {
     driver.run(async move {
         let server = Server::bind(config, Arc::new(storage), transfer_log).map_err(explain_start)?;
         if arguments.check {
+            server.names_looked_up().await;
             // As with the ready lines: whoever does not listen has the exit code.
             let _ = std::io::stdout().write_all(b"wharf: the configuration is good\n");
             return Ok(());

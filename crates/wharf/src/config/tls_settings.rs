@@ -1,7 +1,6 @@
 //! From `[tls]` and its flags to what the server library wants.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use wharf_net::tls::{CertificateSource, TlsVersion as MinimumVersion};
@@ -12,6 +11,7 @@ use wharf_server::config::{
 
 use super::keys::Tls;
 use super::values::{CloseNotify, Resumption, TlsUse, TlsVersion};
+use crate::state;
 
 /// The file in which a certificate of one's own is kept.
 const SELF_SIGNED_FILE: &str = "self-signed.pem";
@@ -90,7 +90,9 @@ fn certificates(tls: &Tls, listen: &[SocketAddr]) -> Result<Vec<CertificateSourc
         if !certificates.is_empty() || !keys.is_empty() {
             bail!("tls.self_signed and tls.certificate contradict each other; leave one out");
         }
-        let file = state_directory()?.join(SELF_SIGNED_FILE);
+        let directory = state::directory()
+            .context("--tls-self-signed has no place to keep the certificate: set STATE_DIRECTORY or HOME")?;
+        let file = directory.join(SELF_SIGNED_FILE);
         return Ok(vec![CertificateSource::SelfSigned {
             file,
             names: own_names(listen, &tls.implicit_listen),
@@ -98,7 +100,7 @@ fn certificates(tls: &Tls, listen: &[SocketAddr]) -> Result<Vec<CertificateSourc
     }
     if certificates.len() != keys.len() {
         bail!(
-            "--tls-cert is given {} and --tls-key {}: each certificate needs its key",
+            "--tls-cert (tls.certificate) is given {} and --tls-key (tls.key) {}: each certificate needs its key",
             times(certificates.len()),
             times(keys.len())
         );
@@ -118,16 +120,6 @@ fn times(count: usize) -> String {
         1 => "once".to_owned(),
         count => format!("{count} times"),
     }
-}
-
-/// Where programs keep what they made: systemd's StateDirectory, or the user's own.
-fn state_directory() -> Result<PathBuf> {
-    let given =
-        |variable: &str| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
-    given("STATE_DIRECTORY")
-        .or_else(|| given("XDG_STATE_HOME").map(|state| state.join("wharf")))
-        .or_else(|| given("HOME").map(|home| home.join(".local/state/wharf")))
-        .context("--tls-self-signed has no place to keep the certificate: set STATE_DIRECTORY or HOME")
 }
 
 /// The names and addresses by which clients may know this machine.

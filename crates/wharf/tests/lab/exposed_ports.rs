@@ -1,14 +1,12 @@
 //! A client behind a NAT whose owner has forwarded some ports to it: active mode works, if the client says so.
 
-use std::process::Command;
-
 use wharf_testkit::TestDirectory;
 use wharf_testkit::lab::path::{CLIENT, CLIENT_OUTSIDE, CLIENT_ROUTER};
 use wharf_testkit::lab::server::ServerKind;
 use wharf_testkit::peers::PeerKind;
 use wharf_testkit::process::run;
 
-use crate::{scenario, stand, wharf};
+use crate::{client, scenario, stand};
 
 /// The NAT of `client-nat` with ten ports forwarded.
 const FORWARDED: &str = "
@@ -35,7 +33,7 @@ fn active_mode_from_behind_a_nat_with_forwarded_ports() {
             (server.kind == ServerKind::Peer(PeerKind::Proftpd)).then(|| "--active=:60000-60009".to_owned());
         for active in std::iter::once(outside).chain(replaced) {
             let directory = TestDirectory::new();
-            let mut get = Command::new(wharf());
+            let mut get = client();
             get.args(["get", &active, "-o"]).arg(directory.join("fetched")).arg(server.url("hello.txt"));
             let run = run(&mut standing.lab.host(CLIENT).adopt(&get));
             assert!(run.code() == 0, "{} {active}: {run}\n{}", server.kind, server.log());

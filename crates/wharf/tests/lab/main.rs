@@ -10,16 +10,25 @@ mod document;
 mod dynamic_name;
 mod exposed_ports;
 mod matrix;
+mod memory;
 mod programs;
 mod ranges;
 
 use std::path::Path;
+use std::process::Command;
 
 use wharf_testkit::lab::scenario::{Scenario, Standing};
 
 /// Our program.
 fn wharf() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_wharf"))
+}
+
+/// Our client, which remembers nothing of what other tests learnt.
+fn client() -> Command {
+    let mut command = Command::new(wharf());
+    command.env("XDG_STATE_HOME", "/dev/null");
+    command
 }
 
 /// The scenario, set up; or the calling test is noted as skipped.
@@ -63,6 +72,7 @@ scenarios! {
     client_firewall
     client_nat
     client_nat_exposed_host
+    client_nat_exposed_host_and_control_peer
     client_nat_helper_on_another_port
     client_nat_helper_blinded_by_tls
     data_from_another_address
@@ -76,6 +86,7 @@ scenarios! {
     server_egress_blocked
     server_nat_control_port_only
     server_nat_renumbers
+    server_nat_renumbers_and_port_map
     server_nat_private_address
     server_nat_wrong_address
     server_connects_from_elsewhere

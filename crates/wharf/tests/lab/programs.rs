@@ -10,7 +10,7 @@ use wharf_testkit::lab::scenario::{Ours, Scenario, Ways};
 use wharf_testkit::lab::server::{Advertise, LabServer};
 use wharf_testkit::process::Run;
 
-use crate::wharf;
+use crate::client;
 
 /// The longest that plain `wharf get` may take where any mode can work.
 const OURS_LIMIT: Duration = Duration::from_secs(15);
@@ -93,7 +93,7 @@ impl Program {
         let patience = scenario.patience.as_secs().to_string();
         // Two silent tries, and a moment.
         let in_all = (2 * scenario.patience + Duration::from_secs(2)).as_secs().to_string();
-        let mut command = match self {
+        match self {
             Self::Curl | Self::CurlActive => {
                 let mut command = clients::curl();
                 command.args(["--connect-timeout", &patience, "--max-time", &in_all]);
@@ -128,7 +128,7 @@ impl Program {
                 clients::lftp(mode, &script)
             }
             Self::Wharf => {
-                let mut command = Command::new(wharf());
+                let mut command = client();
                 command.args(["get", "--json"]);
                 if let Ours::Fails { flags, .. } = scenario.ours {
                     command.args(flags);
@@ -136,9 +136,7 @@ impl Program {
                 command.arg("-o").arg(file).arg(url);
                 command
             }
-        };
-        command.env("XDG_STATE_HOME", "/nonexistent");
-        command
+        }
     }
 
     /// How long it may take before the test ends it.

@@ -1,6 +1,5 @@
 //! S11: a narrow passive range, many clients at once, and a firewall that lets nothing else in.
 
-use std::process::Command;
 use std::thread;
 
 use wharf_testkit::TestDirectory;
@@ -9,7 +8,7 @@ use wharf_testkit::lab::scenario::Standing;
 use wharf_testkit::lab::server::ServerKind;
 use wharf_testkit::process::{Run, run};
 
-use crate::{document, scenario, stand, wharf};
+use crate::{client, document, scenario, stand};
 
 pub(crate) const EIGHT: &str = "range-of-8";
 pub(crate) const FIFTY: &str = "range-of-50";
@@ -68,7 +67,7 @@ fn fetch_at_once(standing: &Standing, url: &str) {
     let runs: Vec<Run> = thread::scope(|scope| {
         let client = || {
             let directory = TestDirectory::new();
-            let mut get = Command::new(wharf());
+            let mut get = client();
             get.args(["get", "-v", "-o"]).arg(directory.path()).args([url; FILES]);
             run(&mut standing.lab.host(CLIENT).adopt(&get))
         };

@@ -3,6 +3,7 @@
 mod parse;
 mod write;
 
+pub(super) use parse::parse_date;
 pub use parse::parse_line;
 pub use write::{Attributes, write_line};
 

@@ -127,13 +127,13 @@ fn parse_owners(line: &[u8], words: &[Word]) -> (Option<Vec<u8>>, Option<Vec<u8>
 }
 
 /// A date and where its last word ends.
-struct FoundDate {
-    time: Option<ListedTime>,
-    end: usize,
+pub(in super::super) struct FoundDate {
+    pub(in super::super) time: Option<ListedTime>,
+    pub(in super::super) end: usize,
 }
 
 /// The date that `words` begin with.
-fn parse_date(line: &[u8], words: &[Word], now: Timestamp) -> Option<FoundDate> {
+pub(in super::super) fn parse_date(line: &[u8], words: &[Word], now: Timestamp) -> Option<FoundDate> {
     let word = |index: usize| words.get(index).map(|word| word.of(line));
     let (first, second) = (word(0)?, word(1)?);
     let month_and_day = match (parse_month(first), parse_day(second)) {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::super::path::Path;
 use super::super::server::{ServerKind, ServerSetup};
-use super::healthy::helper;
-use super::{Ours, Scenario, Ways, only};
+use super::rules::{all_but, helper, only};
+use super::{Ours, Scenario, Ways};
 use crate::peers::PeerKind;
 
 /// From inside all, from outside nothing.
@@ -48,6 +48,23 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 "client-nat-exposed-host",
                 "As before, but the NAT sends everything that it does not know to this client (\"exposed host\", \"DMZ\"): \
                  a server that connects to the control peer instead of the private address gets through.",
+            )
+        },
+        Scenario {
+            situation: Some("S10"),
+            path: Path {
+                client_is_private: true,
+                client_router_rules: forward_all_to_client(),
+                ..Path::default()
+            },
+            servers: vec![ServerKind::Wharf],
+            setup: ServerSetup {
+                wharf_toml: "[active]\nprivate_address = \"use-control-peer\"\n",
+                ..ServerSetup::default()
+            },
+            ..Scenario::new(
+                "client-nat-exposed-host-and-control-peer",
+                "The same, with `private_address = \"use-control-peer\"` in the server's wharf.toml.",
             )
         },
         Scenario {
@@ -166,13 +183,13 @@ fn from_port_20() -> String {
 
 /// What belongs to no connection that is known goes nowhere.
 fn drop_unknown() -> String {
-    super::all_but("ct state invalid drop")
+    all_but("ct state invalid drop")
 }
 
 /// The big file takes some 20 s: what goes faster over a data connection is dropped.
 fn slow_data() -> String {
     let connection = "ip saddr . tcp sport . ip daddr . tcp dport";
-    super::all_but(&format!(
+    all_but(&format!(
         "iifname \"server-lan\" tcp sport {{ 20, 50000-50099 }} \\\nmeter slow {{ {connection} limit rate over \
          150 kbytes/second burst 64 kbytes }} drop"
     ))

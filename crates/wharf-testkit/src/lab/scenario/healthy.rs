@@ -2,7 +2,8 @@
 
 use super::super::path::Path;
 use super::super::server::{Advertise, ServerSetup};
-use super::{Scenario, Ways, only};
+use super::rules::{ACTIVE, CONTROL, PASSIVE, helper, only, publish};
+use super::{Scenario, Ways};
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     vec![
@@ -65,54 +66,4 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             )
         },
     ]
-}
-
-/// The control connection of a firewall before a server.
-pub(super) const CONTROL: &str = "iifname \"internet\" tcp dport 21 accept\n";
-/// Passive mode's range of a firewall before a server.
-pub(super) const PASSIVE: &str = "iifname \"internet\" tcp dport 50000-50099 accept\n";
-/// Active mode of a firewall before a server.
-pub(super) const ACTIVE: &str = "iifname \"server-lan\" tcp sport 20 accept\n";
-
-/// The kernel's FTP helper on a NAT, for control connections to `port`.
-pub(super) fn helper(port: u16) -> String {
-    format!(
-        "\
-table ip helper {{
-    ct helper ftp {{
-        type \"ftp\" protocol tcp
-    }}
-    chain prerouting {{
-        type filter hook prerouting priority -150
-        iifname \"client-lan\" tcp dport {port} ct helper set \"ftp\"
-    }}
-}}
-"
-    )
-}
-
-/// A NAT that publishes the four servers: the control port and `passive` ports lead in, each server's connections go
-/// out under its own outside address. `more` are statements before the others' in the chain that leads in.
-pub(super) fn publish(passive: &str, more: &str) -> String {
-    let mut inwards = more.to_owned();
-    let mut outwards = String::new();
-    for number in 21..=24 {
-        for ports in ["21", passive].iter().filter(|ports| !ports.is_empty()) {
-            inwards +=
-                &format!("        ip daddr 198.51.100.{number} tcp dport {ports} dnat to 10.2.0.{number}\n");
-        }
-        outwards += &format!("        ip saddr 10.2.0.{number} snat to 198.51.100.{number}\n");
-    }
-    format!(
-        "\
-table ip server_nat {{
-    chain prerouting {{
-        type nat hook prerouting priority dstnat
-{inwards}    }}
-    chain postrouting {{
-        type nat hook postrouting priority srcnat
-{outwards}    }}
-}}
-"
-    )
 }

@@ -2,8 +2,8 @@
 
 use super::super::path::Path;
 use super::super::server::{ServerKind, ServerSetup};
-use super::healthy::ACTIVE;
-use super::{Scenario, Ways, only};
+use super::rules::{ACTIVE, only};
+use super::{Scenario, Ways};
 use crate::peers::{Modes, PeerKind};
 
 pub(super) fn scenarios() -> Vec<Scenario> {

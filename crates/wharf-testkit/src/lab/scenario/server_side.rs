@@ -4,9 +4,11 @@ use std::net::Ipv4Addr;
 
 use super::super::path::Path;
 use super::super::server::{Advertise, ServerKind, ServerSetup};
-use super::healthy::{ACTIVE, CONTROL, PASSIVE, publish};
-use super::{Ours, Scenario, Ways, all_but, only};
+use super::rules::{ACTIVE, CONTROL, PASSIVE, all_but, only, publish};
+use super::{Ours, Scenario, Ways};
 
+/// A public address that nobody has.
+const NOBODY: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 99);
 /// The passive range from outside.
 const RANGE: &str = "iifname \"internet\" tcp dport 50000-50099";
 
@@ -81,7 +83,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             )
         },
         Scenario {
-            healthy_twin: Some("server-nat"),
+            healthy_twin: Some("server-nat-renumbers-and-port-map"),
             path: behind_nat(publish("", &renumbered())),
             setup: advertising(Advertise::Outside),
             works: Ways::ACTIVE,
@@ -89,6 +91,18 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 "server-nat-renumbers",
                 "The server's NAT forwards the outside ports 60000-60099 to the passive range 50000-50099, which the server \
                  does not know.",
+            )
+        },
+        Scenario {
+            path: behind_nat(publish("", &renumbered())),
+            servers: vec![ServerKind::Wharf],
+            setup: ServerSetup {
+                wharf_toml: "[passive]\nport_map = [{ outside = \"60000-60099\", inside = \"50000-50099\" }]\n",
+                ..advertising(Advertise::Outside)
+            },
+            ..Scenario::new(
+                "server-nat-renumbers-and-port-map",
+                "The same, with the NAT's numbers as `port_map` in the server's wharf.toml.",
             )
         },
         Scenario {
@@ -104,8 +118,12 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         Scenario {
             situation: Some("S13"),
             healthy_twin: Some("server-nat"),
-            path: behind_nat(publish("50000-50099", "")),
-            setup: advertising(Advertise::Other(Ipv4Addr::new(198, 51, 100, 99))),
+            path: Path {
+                // Left alone, the router would look for the host for three seconds, and then say by ICMP that there is none.
+                client_router_rules: all_but(&format!("ip daddr {NOBODY} drop")),
+                ..behind_nat(publish("50000-50099", ""))
+            },
+            setup: advertising(Advertise::Other(NOBODY)),
             works: Ways { pasv: false, ..Ways::ALL },
             ..Scenario::new(
                 "server-nat-wrong-address",
@@ -182,11 +200,15 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     ]
 }
 
+/// Outside 60000 is 50000 inside, and so on: a range alone would let the kernel choose.
 fn renumbered() -> String {
+    let ports: Vec<String> = (0..100).map(|port| format!("{} : {}", 60_000 + port, 50_000 + port)).collect();
+    let ports = ports.join(", ");
     (21..=24).fold(String::new(), |rules, number| {
         rules
             + &format!(
-                "        ip daddr 198.51.100.{number} tcp dport 60000-60099 dnat to 10.2.0.{number}:50000-50099\n"
+                "        ip daddr 198.51.100.{number} tcp dport 60000-60099 dnat to 10.2.0.{number} : tcp dport map {{ \
+                 {ports} }}\n"
             )
     })
 }
