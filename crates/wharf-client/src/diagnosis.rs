@@ -265,6 +265,11 @@ fn known_text_but(verb: &str, reply: &Reply, ruled_out: Option<Cause>, found: &m
     }
 }
 
+/// Whether a refused login says that TLS has to come first.
+pub(crate) fn wants_tls(reply: &Reply) -> bool {
+    texts_of(reply).contains(&Cause::TlsRequired)
+}
+
 /// The causes for which the reply's words are known to stand.
 fn texts_of(reply: &Reply) -> Vec<Cause> {
     let text = reply.lines().map(|line| escaped(line).to_string()).collect::<Vec<_>>().join("\n");

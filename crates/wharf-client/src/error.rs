@@ -12,6 +12,7 @@ use wharf_proto::Reply;
 use wharf_proto::decoder::ReplyError;
 
 use crate::attempt::Attempt;
+use crate::diagnosis;
 use crate::tls_failure::TlsFailure;
 use crate::url::UrlError;
 
@@ -76,10 +77,10 @@ pub enum ClientError {
         finding: Box<Finding>,
     },
     /// The server does not let this user in.
-    #[error("the login as {user} was refused: \"{reply}\"; {}", if *.password_given {
-        "check the user and the password"
-    } else {
-        "no password was given: neither the URL nor ~/.netrc has one"
+    #[error("the login as {user} was refused: \"{reply}\"; {}", match .password_given {
+        _ if diagnosis::wants_tls(.reply) => "the server wants TLS: leave --tls off out",
+        true => "check the user and the password",
+        false => "no password was given: neither the URL nor ~/.netrc has one",
     })]
     LoginRefused {
         /// The user.

@@ -71,6 +71,7 @@ impl fmt::Display for TlsFailure {
             TlsProblem::Handshake(HandshakeError::CertificateRejected { .. }) => {
                 f.write_str("; --insecure goes on without knowing who the server is")?;
             }
+            TlsProblem::Handshake(_) => f.write_str("; an ftp:// URL with --tls off goes on in clear")?,
             _ => {}
         }
         self.findings.iter().try_for_each(|finding| write!(f, "\n{finding}"))

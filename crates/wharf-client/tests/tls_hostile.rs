@@ -256,6 +256,34 @@ async fn who_has_said_close_notify_once_says_it_always() {
     server.finish();
 }
 
+/// Nobody knows the size of a listing.
+#[tokio::test]
+async fn a_listing_without_close_notify_is_believed_only_of_a_server_that_never_says_it() {
+    const LIST: &str = "C: EPSV
+        S: 229 (|||{port}|)
+        C: LIST
+        S: 150 here it comes";
+    let (mut session, seen, server) = session(tls(TlsMode::Auto), |server| {
+        server.play("C: SYST\nS: 215 UNIX Type: L8\nC: TYPE A\nS: 200 A");
+        for close in [close_plainly, close_in_order, close_plainly] {
+            server.play(LIST);
+            let mut data = server.secured_data();
+            data.write_all(b"-rw-r--r--   1 ftp ftp 3 Nov 20 10:00 file\r\n").unwrap();
+            close(data);
+            server.play("S: 226 done");
+        }
+    })
+    .await;
+    assert_eq!(session.list(None, |_| {}).await.unwrap().entries, 1);
+    assert!(seen.lock().unwrap().notes.iter().any(|note| note.contains("close_notify")));
+    session.list(None, |_| {}).await.unwrap();
+    let error = session.list(None, |_| {}).await.unwrap_err();
+    assert_eq!(error.exit_code(), 8, "{error}");
+    assert_eq!(error.findings()[0].cause(), Cause::MissingCloseNotify, "{error}");
+    drop(session);
+    server.finish();
+}
+
 #[tokio::test]
 async fn an_upload_ends_with_close_notify() {
     let (mut session, _, server) = session(tls(TlsMode::Auto), |server| {

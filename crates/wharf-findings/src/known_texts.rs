@@ -281,6 +281,7 @@ pub const KNOWN_TEXTS: &[KnownText] = &[
     ),
     known("Wharf", 425, Pattern::Pieces(&["cannot be reached from this server"]), &[Cause::PortUnroutable]),
     known("Wharf", 425, Pattern::Start("Cannot connect from port"), &[Cause::SourcePortFiltered]),
+    known("Wharf", 530, Pattern::Pieces(&["wants TLS: send AUTH TLS before USER"]), &[Cause::TlsRequired]),
     known("Wharf", 522, Pattern::Pieces(&["cannot tell an IPv6 address"]), &[Cause::FamilyMismatch]),
     known("Wharf", 522, Pattern::Start("This control connection is IPv"), &[Cause::FamilyMismatch]),
     known("several", 421, Pattern::Pieces(&["too many"]), &[Cause::SessionLimit]),

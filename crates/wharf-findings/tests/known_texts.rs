@@ -19,6 +19,8 @@ fn what_real_programs_say() {
         (426, "Failure reading network stream.", &[TransferCut, MissingCloseNotify]),
         (426, "Failure writing network stream.", &[TransferCut, MissingCloseNotify]),
         (530, "Non-anonymous sessions must use encryption.", &[TlsRequired]),
+        (530, "This server wants TLS: send AUTH TLS before USER.", &[TlsRequired]),
+        (530, "This login wants TLS: send AUTH TLS before USER.", &[TlsRequired]),
         (500, "OOPS: vsf_sysutil_bind", &[RangeExhausted]),
         (500, "OOPS: vsftpd: refusing to run with writable root inside chroot()", &[ServerMisconfigured]),
         (522, "Network protocol not supported, use (1)", &[FamilyMismatch, Nat64]),

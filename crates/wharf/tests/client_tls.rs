@@ -185,6 +185,15 @@ fn a_server_without_tls_is_spoken_to_in_clear_unless_that_is_forbidden() {
 }
 
 #[test]
+fn a_server_that_wants_tls_is_told_as_such_to_who_forbids_it() {
+    let (served_from, directory) = (TestDirectory::new(), TestDirectory::new());
+    let certificate = TestCertificate::new(&["127.0.0.1"]);
+    let served = serve(&served_from, &certificate, &["--tls", "require"]);
+    let refused = get(&directory, &format!("ftp://test:secret@{}/file", served.address()), &["--tls", "off"]);
+    assert!(refused.assert_code(5).errors().contains("leave --tls off out"), "{refused}");
+}
+
+#[test]
 fn the_control_connection_goes_on_in_clear_where_the_server_lets_it() {
     let (served_from, directory) = (TestDirectory::new(), TestDirectory::new());
     served_from.write("file", "hello");
