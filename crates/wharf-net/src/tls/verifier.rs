@@ -157,6 +157,11 @@ pub(super) fn reason(invalid: &Invalid) -> String {
             format!("it is for {}{more}, and not for {}", names.join(", "), expected.to_str())
         }
         Invalid::Revoked => "it was revoked".to_owned(),
+        Invalid::Other(OtherError(error)) => match error.to_string().as_str() {
+            // As openssl makes them: an authority's, which signs itself.
+            "CaUsedAsEndEntity" => "it signs itself, and is not known on this machine".to_owned(),
+            other => other.to_owned(),
+        },
         other => other.to_string(),
     }
 }
