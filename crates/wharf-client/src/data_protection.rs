@@ -7,7 +7,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use wharf_findings::{Cause, Confidence, Evidence, Finding, Side};
 use wharf_net::dtp::{DataStream, PeerVerified, PumpError, Transfer};
 use wharf_net::tls::{ClientTls, HandshakeError, Secured};
@@ -21,6 +21,8 @@ use crate::error::{ClientError, ControlFailure, NoDataConnection};
 use crate::session::{Session, accepted};
 use crate::transfer::Final;
 
+/// How long the end of a handshake is waited for when the server has given its data connection up.
+const REASON_TIME: Duration = Duration::from_millis(200);
 /// How long the server's words are waited for when TLS has failed.
 const WORDS_TIME: Duration = Duration::from_secs(2);
 
@@ -84,8 +86,16 @@ impl Session {
                             Err(failure) => Err(failure),
                         };
                         match (verdict.take(), said) {
-                            (_, Ok(reply)) if is_about_data(&reply) => {
+                            (_, Ok(reply)) if is_about_data(&reply) && secured.is_some() => {
                                 return Ok(Protected::NoData { reply, secured });
+                            }
+                            (_, Ok(reply)) if is_about_data(&reply) => {
+                                // The reply may have overtaken the alert that tells the reason.
+                                return Ok(match timeout(REASON_TIME, shaking).await {
+                                    Ok(Err(error)) => Protected::Failed { error, reply: Some(reply) },
+                                    Ok(Ok(secured)) => Protected::NoData { reply, secured: Some(secured) },
+                                    Err(_) => Protected::NoData { reply, secured },
+                                });
                             }
                             // What it means is judged when the data have ended.
                             (Some((first, _)), said) => verdict = Some((first, Some(said))),

@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use common::{Seen, Watching, address, options, path};
 use wharf_client::login::ServerAddress;
@@ -290,7 +290,7 @@ async fn an_upload_ends_with_close_notify() {
         server.play("C: TYPE I\nS: 200 I\nC: EPSV\nS: 229 (|||{port}|)\nC: STOR file\nS: 150 give it");
         let mut data = server.secured_data();
         let mut content = Vec::new();
-        std::io::Read::read_to_end(&mut data, &mut content).unwrap(); // an error without close_notify
+        data.read_to_end(&mut content).unwrap(); // an error without close_notify
         assert_eq!(content, b"hello");
         close_in_order(data);
         server.play("S: 226 done\nC: SIZE file\nS: 213 5");
@@ -308,6 +308,7 @@ async fn a_data_connection_in_clear_is_not_read() {
     let (mut session, _, server) = session(tls(TlsMode::Auto), |server| {
         server.play(GET);
         let mut data = server.data();
+        assert!(data.read(&mut [0; 4096]).unwrap() > 0); // unread, the hello would make a reset of the end
         data.write_all(b"hello").unwrap();
         drop(data);
         server.play("S: 226 done");
@@ -348,6 +349,8 @@ async fn a_failed_data_handshake_leads_on_only_where_another_way_may_help() {
         session(Options { mode: ModeChoice::Auto, ..tls(TlsMode::Auto) }, |server| {
             server.play(GET);
             let mut data = server.data();
+            // Unread, the hello would make a reset of the end, which destroys the alert.
+            assert!(data.read(&mut [0; 4096]).unwrap() > 0);
             data.write_all(b"\x15\x03\x03\x00\x02\x02\x28").unwrap(); // handshake_failure
             server.play("S: 425 no TLS");
         })
