@@ -45,6 +45,8 @@ pub struct Path {
     pub client_is_private: bool,
     /// The server's network has private addresses; its router's rules have to lead in.
     pub server_is_private: bool,
+    /// The client's network, with private addresses, is at the server's router: both are in one house.
+    pub client_is_inside: bool,
     /// The rules of each box, in nft's language.
     pub client_rules: String,
     /// See above.
@@ -63,7 +65,11 @@ impl Path {
     /// The client's own address.
     #[must_use]
     pub fn client_address(&self) -> Ipv4Addr {
-        if self.client_is_private { Ipv4Addr::new(10, 1, 0, 2) } else { Ipv4Addr::new(192, 0, 2, 2) }
+        if self.client_is_private || self.client_is_inside {
+            Ipv4Addr::new(10, 1, 0, 2)
+        } else {
+            Ipv4Addr::new(192, 0, 2, 2)
+        }
     }
 
     /// The address that the server with this number has itself.
@@ -76,10 +82,11 @@ impl Path {
         }
     }
 
-    /// The address by which the world reaches the server with this number.
+    /// The address by which the client reaches the server with this number.
     #[must_use]
     pub fn server_outside(&self, number: u8) -> Ipv4Addr {
-        if self.server_is_private { Ipv4Addr::new(198, 51, 100, number) } else { self.server_address(number) }
+        let from_outside = self.server_is_private && !self.client_is_inside;
+        if from_outside { published(number) } else { self.server_address(number) }
     }
 
     /// The IPv6 address of the server with this number, inside and outside.
@@ -103,8 +110,9 @@ impl Path {
         inside.extend(each(&|number| Self::server_address_v6(number).into()));
         let mut outside = vec![with_length(SERVER_ROUTER_OUTSIDE.into()), v6(0xffff, 2)];
         if self.server_is_private {
-            outside.extend(each(&|number| self.server_outside(number).into()));
+            outside.extend(each(&|number| published(number).into()));
         }
+        let client_at = if self.client_is_inside { SERVER_ROUTER } else { CLIENT_ROUTER };
         let client_outside =
             [with_length(CLIENT_OUTSIDE.into()), with_length(CLIENT_OUTSIDE_OTHER.into()), v6(0xffff, 1)];
         let mut client_router = Host::new(CLIENT_ROUTER)
@@ -140,7 +148,7 @@ impl Path {
                 CLIENT_LAN,
                 [
                     (CLIENT, &[with_length(client.into()), v6(1, 2)]),
-                    (CLIENT_ROUTER, &[with_length(client_gateway.into()), v6(1, 1)]),
+                    (client_at, &[with_length(client_gateway.into()), v6(1, 1)]),
                 ],
             )
             .link(
@@ -166,6 +174,12 @@ table ip client_nat {
         let nat = if self.client_is_private { masquerade } else { "" };
         format!("{nat}{}", self.client_router_rules)
     }
+}
+
+/// The address at which the server's router publishes the server with this number.
+#[must_use]
+pub fn published(number: u8) -> Ipv4Addr {
+    Ipv4Addr::new(198, 51, 100, number)
 }
 
 /// The first address of the network is its router's.

@@ -44,7 +44,7 @@ pub struct Scenario {
     pub works: Ways,
     /// Where a server differs from that.
     pub except: Vec<(ServerKind, Ways)>,
-    /// Other clients, by their names in docs/lab.md, that find a way of their own where none of these works.
+    /// Other clients, by their names in docs/lab.md, that get through by means of their own where these do not work.
     pub resourceful: &'static [&'static str],
     /// What is expected of our client.
     pub ours: Ours,

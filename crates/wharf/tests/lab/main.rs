@@ -89,6 +89,8 @@ scenarios! {
     server_nat_renumbers_and_port_map
     server_nat_private_address
     server_nat_wrong_address
+    client_beside_server
+    client_beside_server_and_address_by_network
     server_connects_from_elsewhere
     epsv_filtered
     mtu_black_hole

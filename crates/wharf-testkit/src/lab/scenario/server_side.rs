@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::super::path::Path;
+use super::super::path::{Path, published};
 use super::super::server::{Advertise, ServerKind, ServerSetup};
 use super::rules::{ACTIVE, CONTROL, PASSIVE, all_but, only, publish};
 use super::{Ours, Scenario, Ways};
@@ -145,6 +145,35 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             )
         },
         Scenario {
+            situation: Some("S13"),
+            healthy_twin: Some("client-beside-server-and-address-by-network"),
+            path: beside_server(),
+            servers: vec![ServerKind::Wharf],
+            setup: advertising(Advertise::Other(published(ServerKind::Wharf.number()))),
+            works: Ways { pasv: false, ..Ways::ALL },
+            // It trusts no address that is public where the control peer's is private, nor the other way round.
+            resourceful: &["lftp"],
+            ..Scenario::new(
+                "client-beside-server",
+                "The client is in the house of a server behind a NAT, and is told the outside address as everybody is: from \
+                 inside the NAT forwards nothing (\"hairpin\").",
+            )
+        },
+        Scenario {
+            situation: Some("S13"),
+            path: beside_server(),
+            servers: vec![ServerKind::Wharf],
+            setup: ServerSetup {
+                wharf_toml: "[passive]\nadvertise = [{ clients = \"10.0.0.0/8\", address = \"local\" }, \
+                             { address = \"198.51.100.21\" }]\n",
+                ..ServerSetup::default()
+            },
+            ..Scenario::new(
+                "client-beside-server-and-address-by-network",
+                "The same, with another address for the house's own networks (`advertise`) in the server's wharf.toml.",
+            )
+        },
+        Scenario {
             healthy_twin: Some("server-nat"),
             path: Path {
                 server_router_rules: publish("50000-50099", "") + &answers_from_elsewhere(),
@@ -198,6 +227,16 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             )
         },
     ]
+}
+
+/// A NAT that forwards what comes from outside, and nothing else.
+fn beside_server() -> Path {
+    Path {
+        client_is_inside: true,
+        server_is_private: true,
+        server_router_rules: publish("50000-50099", "        iifname != \"internet\" return\n"),
+        ..Path::default()
+    }
 }
 
 /// Outside 60000 is 50000 inside, and so on: a range alone would let the kernel choose.
