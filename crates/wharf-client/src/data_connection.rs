@@ -77,13 +77,12 @@ impl Session {
     /// [`ClientError::Refused`] when the server says no to the transfer itself, [`ClientError::NoDataConnection`]
     /// when no way works, or what happened to the control connection.
     pub(crate) async fn begin(&mut self, request: &Request) -> Result<Running, ClientError> {
-        self.revive().await?;
+        self.make_ready(request.representation).await?;
         let rungs = rungs(self.options.mode, self.peer().is_ipv6(), self.working);
         let mut attempts = Vec::new();
         for (index, command) in rungs.iter().enumerate() {
             // A rung may have been left deaf or closing.
-            self.revive().await?;
-            self.set_representation(request.representation).await?;
+            self.make_ready(request.representation).await?;
             let is_last = index + 1 == rungs.len();
             let step = match command.mode() {
                 DataMode::Passive => self.try_passive(*command, is_last, request, &mut attempts).await?,
@@ -156,6 +155,7 @@ impl Session {
             );
             self.restart_at(request.offset).await?;
             self.send(&request.command);
+            self.send_behind(command, &verb);
             let Some(mut verdict) = self.passive_verdict(&mut stream, &request.command).await? else {
                 self.note(attempts, attempt(Outcome::ClosedAtOnce));
                 return Ok(Step::Next);
@@ -257,8 +257,13 @@ impl Session {
         };
         let limit = self.options.times.reply;
         let limit = if is_last { limit } else { limit.min(NEGOTIATION_TIME + self.slowest_reply) };
-        self.unreadable = None;
-        match self.exchange_within(verb, limit).await {
+        let answer = if self.was_negotiated_ahead(command) {
+            self.final_reply(limit).await
+        } else {
+            self.unreadable = None;
+            self.exchange_within(verb, limit).await
+        };
+        match answer {
             Ok(reply) if reply.code().is_positive() => Some(reply),
             Ok(reply) => {
                 self.note(attempts, failed(Outcome::NegotiationRefused).with_reply(&reply));

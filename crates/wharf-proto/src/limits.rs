@@ -64,3 +64,7 @@ pub const CONNECT_TIME: Duration = Duration::from_secs(15);
 pub const REPLY_TIME: Duration = Duration::from_secs(60);
 /// Longest wait of a PASV for the address of the name that is advertised.
 pub const ADVERTISED_NAME_TIME: Duration = Duration::from_secs(1);
+/// Most entries of a whole tree that a mirror looks at.
+pub const MIRROR_ENTRIES: u64 = 20_000_000;
+/// Most directories between the root of a mirror and what it looks at.
+pub const MIRROR_DEPTH: usize = 100;

@@ -14,6 +14,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::namespace::NetworkNamespace;
 use crate::process;
@@ -60,7 +61,8 @@ impl DelayedLink {
                 process::run(namespace.command("ip").args(words)).assert_success();
             }
         }
-        let (stopped, stop) = rustix::pipe::pipe().map_err(|error| error.to_string())?;
+        // A program that the test starts must not hold it open.
+        let (stopped, stop) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| error.to_string())?;
         let stopped = Arc::new(stopped);
         let mut threads = Vec::new();
         for (from, to) in [(0, 1), (1, 0)] {

@@ -141,10 +141,7 @@ impl Client {
         let session = match kept {
             Some(session) => session,
             None => {
-                let mut login = Login::for_url(url, &self.netrc);
-                if login.password.is_none() {
-                    login.password = ask_password(&login, url)?;
-                }
+                let login = self.login(url)?;
                 let shown = Box::new(Shown::new(&self.settings, self.under_way.clone()));
                 Session::connect(ServerAddress::from(url), login, self.settings.options.clone(), shown)
                     .await?
@@ -152,6 +149,23 @@ impl Client {
         };
         let (_, session) = self.session.insert((url.clone(), session));
         Ok(session)
+    }
+
+    /// Who logs in for `url`; somebody who is there to answer is asked for a password that is missing.
+    ///
+    /// # Errors
+    /// When what was typed is no password.
+    pub(crate) fn login(&self, url: &FtpUrl) -> Result<Login, ClientError> {
+        let mut login = Login::for_url(url, &self.netrc);
+        if login.password.is_none() {
+            login.password = ask_password(&login, url)?;
+        }
+        Ok(login)
+    }
+
+    /// Notes the exit code of a failure that was told already.
+    pub(crate) fn note_failure(&mut self, exit_code: u8) {
+        self.failure.get_or_insert(exit_code);
     }
 
     /// Notes a failure and tells it: the exit code is that of the first.

@@ -2,8 +2,10 @@
 
 mod cat;
 mod client;
+pub(crate) use client::describe;
 mod get;
 mod ls;
+mod mirror;
 mod paths;
 mod put;
 pub(crate) mod serve;
@@ -18,6 +20,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Get(arguments) => get::run(arguments),
         Command::Put(arguments) => put::run(arguments),
+        Command::Mirror(arguments) => mirror::run(arguments),
         Command::Ls(arguments) => ls::run(arguments),
         Command::Cat(arguments) => cat::run(arguments),
         Command::Rm(arguments) => paths::remove(arguments),
