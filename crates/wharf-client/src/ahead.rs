@@ -1,17 +1,26 @@
 //! Commands sent before their turn, which saves a far server's round trips: behind a transfer that is under way, what is to
 //! be asked after it, and the negotiation of the next data connection.
 //!
-//! A server carries them out when the transfer is over, in order (RFC 959 §5.4); one that refuses or drops what comes during
-//! a transfer is found out by whoever allows it, and served without from then on.
+//! Most servers carry them out when the transfer is over, in order (RFC 959 §5.4). Some obey at once, and a negotiation then
+//! ends the transfer that is under way: [`keeps_order`](Session::keeps_order) tells them apart. Some refuse what comes during a
+//! transfer; that shows in an answer that does not fit, and whoever allows all this serves them without from then on.
 
 use std::collections::VecDeque;
 
-use wharf_proto::command::Representation;
-use wharf_proto::dialogue::NegotiationCommand;
-use wharf_proto::{Command, Reply};
+use tokio::time::Instant;
+use wharf_net::dtp::connect_passive;
+use wharf_proto::command::{EpsvArgument, ListArgument, Representation};
+use wharf_proto::dialogue::{DataEvent, NegotiationCommand, Side, canonical_endpoint};
+use wharf_proto::pathname::Pathname;
+use wharf_proto::{Command, Reply, ReplyCode};
 
-use crate::error::ClientError;
+use crate::error::{ClientError, ControlFailure};
 use crate::session::Session;
+use crate::strategy::passive_endpoints;
+use crate::transfer::Final;
+
+/// Most bytes of the listing by which a server is tried.
+const TRIAL: u64 = 4 * 1024 * 1024;
 
 /// What was, or may be, sent before its turn.
 #[derive(Debug, Default)]
@@ -22,8 +31,8 @@ pub(crate) struct Ahead {
     pub(crate) more_to_come: bool,
     /// What is to be asked after the transfer that is to begin.
     followers: VecDeque<Command>,
-    /// Followers that were sent and whose answer is still to be read.
-    sent: usize,
+    /// What was sent so, and whose answer is still to be read.
+    sent: VecDeque<Command>,
     /// The negotiation whose answer is still to be read, behind those.
     negotiation: Option<NegotiationCommand>,
 }
@@ -42,7 +51,7 @@ impl Session {
         }
         while let Some(follower) = self.ahead.followers.pop_front() {
             self.send(&follower);
-            self.ahead.sent += 1;
+            self.ahead.sent.push_back(follower);
         }
         if self.ahead.more_to_come {
             self.send(verb);
@@ -53,10 +62,12 @@ impl Session {
     /// The answers to what was to be asked after the transfer that has just ended.
     pub(crate) async fn follow_up(&mut self) -> Result<Vec<Reply>, ClientError> {
         let mut replies = Vec::new();
-        while self.ahead.sent > 0 {
-            self.ahead.sent -= 1;
-            let limit = self.options.times.reply;
-            replies.push(self.final_reply(limit).await?);
+        while let Some(follower) = self.ahead.sent.pop_front() {
+            let reply = self.final_reply(self.options.times.reply).await?;
+            if !fits(&follower, &reply) {
+                return Err(self.out_of_order(&reply).into());
+            }
+            replies.push(reply);
         }
         for follower in std::mem::take(&mut self.ahead.followers) {
             replies.push(self.execute(&follower).await?);
@@ -64,9 +75,25 @@ impl Session {
         Ok(replies)
     }
 
+    /// What a positive end of a transfer is worth: where anything was sent behind it, only one that no other command has.
+    pub(crate) fn judge_order(&mut self, said: Final) -> Final {
+        let is_ahead = self.ahead.negotiation.is_some() || !self.ahead.sent.is_empty();
+        match said {
+            Ok(reply) if is_ahead && reply.code().is_positive() && !ends_transfer(&reply) => {
+                Err(self.out_of_order(&reply))
+            }
+            said => said,
+        }
+    }
+
+    fn out_of_order(&mut self, reply: &Reply) -> ControlFailure {
+        self.abandon();
+        ControlFailure::Broken(format!("the server's answers come out of order: \"{reply}\""))
+    }
+
     /// Makes sure that a data connection can be negotiated, or is negotiated already.
     pub(crate) async fn make_ready(&mut self, representation: Representation) -> Result<(), ClientError> {
-        let is_ahead = self.ahead.negotiation.is_some() && self.ahead.sent == 0;
+        let is_ahead = self.ahead.negotiation.is_some() && self.ahead.sent.is_empty();
         if is_ahead && self.is_usable() && self.pi.dialogue().state().representation == representation {
             return Ok(());
         }
@@ -81,15 +108,105 @@ impl Session {
 
     /// Takes the answers to all that was sent ahead: they are of no use any more.
     pub(crate) async fn settle(&mut self) {
-        let unread =
-            std::mem::take(&mut self.ahead.sent) + usize::from(self.ahead.negotiation.take().is_some());
+        let negotiation = usize::from(self.ahead.negotiation.take().is_some());
+        let unread = std::mem::take(&mut self.ahead.sent).len() + negotiation;
         for _ in 0..unread {
-            let limit = self.options.times.reply;
-            if !self.is_usable() || self.final_reply(limit).await.is_err() {
+            if !self.is_usable() || self.final_reply(self.options.times.reply).await.is_err() {
                 // Whatever comes later would be taken for the answer to something else.
                 self.abandon();
                 return;
             }
         }
     }
+
+    /// Tries whether the server leaves what comes behind a transfer for afterwards: a NOOP behind the listing of
+    /// `directory`, both sent before the data connection is opened, so that no listing can be over before the NOOP is read.
+    ///
+    /// # Errors
+    /// When there is no session. All else is a no.
+    pub(crate) async fn keeps_order(&mut self, directory: Option<&Pathname>) -> Result<bool, ClientError> {
+        let (listing, representation) = if self.features().machine_listings() {
+            (Command::Mlsd(directory.cloned()), Representation::Image)
+        } else {
+            let argument = ListArgument { options: Box::default(), path: directory.cloned() };
+            (Command::List(argument), Representation::Ascii)
+        };
+        self.make_ready(representation).await?;
+        let Some(working) = self.working else { return Ok(false) };
+        let negotiation = match working.command {
+            NegotiationCommand::Epsv => Command::Epsv(EpsvArgument::Same),
+            NegotiationCommand::Pasv => Command::Pasv,
+            NegotiationCommand::Eprt | NegotiationCommand::Port => return Ok(false),
+        };
+        let keeps = self.try_order(&negotiation, &listing, working.advertised).await.unwrap_or(false);
+        if !keeps {
+            self.abandon();
+        }
+        Ok(keeps)
+    }
+
+    async fn try_order(
+        &mut self,
+        negotiation: &Command,
+        listing: &Command,
+        advertised: bool,
+    ) -> Result<bool, ControlFailure> {
+        self.exchange(negotiation).await?;
+        let Some(plan) = self.pi.dialogue().plan().copied() else { return Ok(false) };
+        let endpoints = passive_endpoints(plan.endpoint, self.peer(), advertised);
+        let Some(endpoint) = endpoints.first() else { return Ok(false) };
+        self.send(listing);
+        self.send(&Command::Noop);
+        self.flush().await?;
+        let times = self.options.times;
+        let local = self.control.data_address(Side::Client);
+        let Ok((mut stream, _)) = connect_passive(local, *endpoint, times.passive, times.stall).await else {
+            return Ok(false);
+        };
+        let (client, server) = (canonical_endpoint(stream.local()), canonical_endpoint(stream.peer()));
+        self.pi.handle_data(self.clock.now(), DataEvent::Opened { by: Side::Client, client, server });
+        let mut buffer = vec![0; 64 * 1024];
+        let mut left = TRIAL;
+        loop {
+            match stream.read(&mut buffer).await {
+                Ok(0) => break,
+                Ok(count) if (count as u64) < left => left -= count as u64,
+                _ => return Ok(false),
+            }
+        }
+        // Some servers confirm nothing before our end of it is closed.
+        let _ = stream.finish().await;
+        drop(stream);
+        self.pi.handle_data(self.clock.now(), DataEvent::Closed);
+        let mut finals = Vec::new();
+        let deadline = Instant::now() + times.reply;
+        while finals.len() < 2 {
+            let reply = self.answer_before(deadline, times.reply).await?.reply;
+            if reply.code().get() >= 200 {
+                finals.push(reply);
+            }
+        }
+        Ok(ends_transfer(&finals[0]) && finals[1].code() == ReplyCode::COMMAND_OKAY)
+    }
+
+    /// Sends all that is to be sent.
+    async fn flush(&mut self) -> Result<(), ControlFailure> {
+        while !self.pi.output().is_empty() {
+            let sent = self.control.send(self.pi.output()).await;
+            let count = sent.map_err(|error| ControlFailure::Broken(error.to_string()))?;
+            self.pi.output_written(count);
+        }
+        Ok(())
+    }
+}
+
+/// 226 or 250 (RFC 959 §5.4).
+fn ends_transfer(reply: &Reply) -> bool {
+    matches!(reply.code(), ReplyCode::TRANSFER_COMPLETE | ReplyCode::FILE_ACTION_OKAY)
+}
+
+/// Whether `reply` can be the answer to `command`; a refusal can be of anything.
+fn fits(command: &Command, reply: &Reply) -> bool {
+    let code = reply.code();
+    !code.is_positive() || command.verb().is_none_or(|verb| verb.may_be_answered_with(code.get()))
 }

@@ -128,6 +128,9 @@ impl Mirror {
         let root = Directory { path: Vec::new(), at_destination, lineage: Vec::new() };
         // Here, and not by a worker: without the first directory there is nothing to do.
         shared.visit(&mut first, &root).await?;
+        if !shared.options.dry_run {
+            shared.try_pipelining(&mut first).await?;
+        }
         shared.begin(sessions);
         let mut workers = JoinSet::new();
         workers.spawn(work(shared.clone(), Some(first)));

@@ -96,6 +96,12 @@ impl Queue {
         !self.lock().files.is_empty()
     }
 
+    /// Whether anything waits.
+    pub(super) fn has_work(&self) -> bool {
+        let state = self.lock();
+        !state.files.is_empty() || !state.directories.is_empty()
+    }
+
     /// A job is done, or given up.
     pub(super) fn done(&self) {
         self.lock().busy -= 1;

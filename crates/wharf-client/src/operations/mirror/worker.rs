@@ -20,6 +20,8 @@ use crate::login::{Login, ServerAddress};
 use crate::options::Options;
 use crate::session::Session;
 
+/// Most entries of a listing by which a server is tried.
+const LONGEST_TRIAL: u64 = 5_000;
 /// Longest pause before another try.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -41,7 +43,8 @@ pub(super) struct Shared {
     pub(super) extras: Mutex<Vec<(TreePath, Kind)>>,
     /// Entries of all listings so far.
     pub(super) seen: AtomicU64,
-    /// Whether commands may be sent before their turn: until something looks as if the server did not take it.
+    /// Whether commands may be sent before their turn: from when the server was seen to keep their order, until something
+    /// looks as if it did not take them.
     pipelines: AtomicBool,
     /// Sessions that have not given up.
     living: AtomicUsize,
@@ -87,7 +90,7 @@ impl Shared {
             totals: Mutex::default(),
             extras: Mutex::default(),
             seen: AtomicU64::new(0),
-            pipelines: AtomicBool::new(true),
+            pipelines: AtomicBool::new(false),
             living: AtomicUsize::new(0),
             logged_in: AtomicUsize::new(0),
             fatal: Mutex::new(None),
@@ -302,6 +305,15 @@ impl Shared {
             Direction::Download => fetch(session, remote, &directory, job, &shown, resume).await,
             Direction::Upload => send(session, remote, &directory, job, &shown, resume).await,
         }
+    }
+
+    /// Tries whether the server keeps the order of commands behind a transfer.
+    pub(super) async fn try_pipelining(&self, session: &mut Session) -> Result<(), ClientError> {
+        // The listing by which it is tried goes over once more: not a long one.
+        let is_short = self.seen.load(Ordering::Relaxed) <= LONGEST_TRIAL;
+        let keeps = is_short && self.queue.has_work() && session.keeps_order(self.remote.as_ref()).await?;
+        self.pipelines.store(keeps, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Before each try.
