@@ -66,6 +66,7 @@ impl Told {
                     "skipped": totals.skipped,
                     "failed": totals.failed,
                     "sessions": totals.sessions,
+                "pipelined": totals.pipelined,
                     "exit": totals.first_failure.unwrap_or(0),
                 }),
             ));

@@ -98,4 +98,6 @@ pub struct Totals {
     pub first_failure: Option<u8>,
     /// Most sessions that were logged in at once.
     pub sessions: usize,
+    /// Whether commands were sent before their turn, to the end.
+    pub pipelined: bool,
 }

@@ -155,7 +155,7 @@ impl Mirror {
             leaving.spawn(session.quit());
         }
         leaving.join_all().await;
-        let totals = *lock(&shared.totals);
+        let totals = Totals { pipelined: shared.is_pipelining(), ..*lock(&shared.totals) };
         Ok(totals)
     }
 

@@ -316,9 +316,13 @@ impl Shared {
         Ok(())
     }
 
+    pub(super) fn is_pipelining(&self) -> bool {
+        self.pipelines.load(Ordering::Relaxed)
+    }
+
     /// Before each try.
     pub(super) fn prepare(&self, session: &mut Session) {
-        session.ahead.is_allowed = self.pipelines.load(Ordering::Relaxed);
+        session.ahead.is_allowed = self.is_pipelining();
     }
 }
 
