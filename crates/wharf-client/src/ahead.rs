@@ -6,14 +6,17 @@
 //! transfer; that shows in an answer that does not fit, and whoever allows all this serves them without from then on.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use tokio::time::Instant;
-use wharf_net::dtp::connect_passive;
+use wharf_net::dtp::{DataStream, connect_passive};
 use wharf_proto::command::{EpsvArgument, ListArgument, Representation};
-use wharf_proto::dialogue::{DataEvent, NegotiationCommand, Side, canonical_endpoint};
+use wharf_proto::dialogue::{DataEvent, DataMode, NegotiationCommand, Side, canonical_endpoint};
 use wharf_proto::pathname::Pathname;
+use wharf_proto::reply::ReplyClass;
 use wharf_proto::{Command, Reply, ReplyCode};
 
+use crate::data_connection::{Listening, Request};
 use crate::error::{ClientError, ControlFailure};
 use crate::session::Session;
 use crate::strategy::passive_endpoints;
@@ -21,6 +24,8 @@ use crate::transfer::Final;
 
 /// Most bytes of the listing by which a server is tried.
 const TRIAL: u64 = 4 * 1024 * 1024;
+/// Longest wait for the server to come to us while that is tried.
+const ACTIVE_TRIAL: Duration = Duration::from_secs(2);
 
 /// What was, or may be, sent before its turn.
 #[derive(Debug, Default)]
@@ -35,6 +40,28 @@ pub(crate) struct Ahead {
     sent: VecDeque<Command>,
     /// The negotiation whose answer is still to be read, behind those.
     negotiation: Option<NegotiationCommand>,
+    /// The transfer that will follow, which in active mode can be sent as well: the server finds us listening for it.
+    pub(crate) upcoming: Option<Upcoming>,
+    /// What was sent so.
+    dialled: Option<Dialled>,
+    /// What a command and its answer took when it was tried last.
+    pub(crate) round_trip: Duration,
+}
+
+/// A transfer that will follow, from the beginning of its file.
+#[derive(Debug)]
+pub(crate) struct Upcoming {
+    pub(crate) transfer: Command,
+    /// What is to be asked after it.
+    pub(crate) followers: Vec<Command>,
+}
+
+/// An active data connection that was negotiated, and the transfer over it that was asked for, before their turn.
+#[derive(Debug)]
+struct Dialled {
+    command: NegotiationCommand,
+    listening: Listening,
+    upcoming: Upcoming,
 }
 
 impl Session {
@@ -53,10 +80,37 @@ impl Session {
             self.send(&follower);
             self.ahead.sent.push_back(follower);
         }
-        if self.ahead.more_to_come {
-            self.send(verb);
-            self.ahead.negotiation = Some(command);
+        match command.mode() {
+            DataMode::Active => self.dial_upcoming(command),
+            DataMode::Passive if self.ahead.more_to_come => {
+                self.send(verb);
+                self.ahead.negotiation = Some(command);
+            }
+            DataMode::Passive => {}
         }
+    }
+
+    /// Sends the transfer that will follow, with its negotiation, if one is known.
+    pub(crate) fn dial_upcoming(&mut self, command: NegotiationCommand) {
+        let Some(upcoming) = self.ahead.upcoming.take() else { return };
+        // Where no port is free, it comes in its turn.
+        let Ok(listening) = self.listen(command) else { return };
+        self.send(&listening.verb);
+        self.send(&upcoming.transfer);
+        for follower in &upcoming.followers {
+            self.send(follower);
+        }
+        self.ahead.dialled = Some(Dialled { command, listening, upcoming });
+    }
+
+    /// What was dialled ahead for the transfer that begins now: its answers are all that has to be waited for.
+    /// [`make_ready`](Self::make_ready) has seen to it that it is the same.
+    pub(crate) fn take_dialled(&mut self, command: NegotiationCommand) -> Option<Listening> {
+        let dialled = self.ahead.dialled.take()?;
+        self.ahead.negotiation = Some(dialled.command);
+        self.ahead.sent = dialled.upcoming.followers.into();
+        self.ahead.followers.clear();
+        (dialled.command == command).then_some(dialled.listening)
     }
 
     /// The answers to what was to be asked after the transfer that has just ended.
@@ -77,7 +131,8 @@ impl Session {
 
     /// What a positive end of a transfer is worth: where anything was sent behind it, only one that no other command has.
     pub(crate) fn judge_order(&mut self, said: Final) -> Final {
-        let is_ahead = self.ahead.negotiation.is_some() || !self.ahead.sent.is_empty();
+        let is_ahead =
+            self.ahead.negotiation.is_some() || !self.ahead.sent.is_empty() || self.ahead.dialled.is_some();
         match said {
             Ok(reply) if is_ahead && reply.code().is_positive() && !ends_transfer(&reply) => {
                 Err(self.out_of_order(&reply))
@@ -92,8 +147,16 @@ impl Session {
     }
 
     /// Makes sure that a data connection can be negotiated, or is negotiated already.
-    pub(crate) async fn make_ready(&mut self, representation: Representation) -> Result<(), ClientError> {
-        let is_ahead = self.ahead.negotiation.is_some() && self.ahead.sent.is_empty();
+    pub(crate) async fn make_ready(&mut self, request: &Request) -> Result<(), ClientError> {
+        let working = self.working.map(|working| working.command);
+        let is_negotiated = self.ahead.negotiation.is_some() && self.ahead.negotiation == working;
+        let is_dialled = self.ahead.dialled.as_ref().is_some_and(|dialled| {
+            Some(dialled.command) == working
+                && dialled.upcoming.transfer == request.command
+                && request.offset == 0
+        });
+        let is_ahead = (is_negotiated || is_dialled) && self.ahead.sent.is_empty();
+        let representation = request.representation;
         if is_ahead && self.is_usable() && self.pi.dialogue().state().representation == representation {
             return Ok(());
         }
@@ -108,6 +171,12 @@ impl Session {
 
     /// Takes the answers to all that was sent ahead: they are of no use any more.
     pub(crate) async fn settle(&mut self) {
+        if self.ahead.dialled.take().is_some() {
+            // The server may be dialling a port that nobody listens at any more.
+            (self.ahead.negotiation, self.ahead.sent) = (None, VecDeque::new());
+            self.abandon();
+            return;
+        }
         let negotiation = usize::from(self.ahead.negotiation.take().is_some());
         let unread = std::mem::take(&mut self.ahead.sent).len() + negotiation;
         for _ in 0..unread {
@@ -119,39 +188,51 @@ impl Session {
         }
     }
 
-    /// Tries whether the server leaves what comes behind a transfer for afterwards: a NOOP behind the listing of
-    /// `directory`, both sent before the data connection is opened, so that no listing can be over before the NOOP is read.
+    /// Tries whether the server leaves what comes behind a transfer for afterwards, in `mode`, or else in the mode that worked
+    /// last: a NOOP behind the listing of `directory`, both sent before the data connection is open, so that no listing can be
+    /// over before the NOOP is read.
     ///
     /// # Errors
     /// When there is no session. All else is a no.
-    pub(crate) async fn keeps_order(&mut self, directory: Option<&Pathname>) -> Result<bool, ClientError> {
+    pub(crate) async fn keeps_order(
+        &mut self,
+        directory: Option<&Pathname>,
+        mode: Option<NegotiationCommand>,
+    ) -> Result<bool, ClientError> {
         let (listing, representation) = if self.features().machine_listings() {
             (Command::Mlsd(directory.cloned()), Representation::Image)
         } else {
             let argument = ListArgument { options: Box::default(), path: directory.cloned() };
             (Command::List(argument), Representation::Ascii)
         };
-        self.make_ready(representation).await?;
-        let Some(working) = self.working else { return Ok(false) };
-        let negotiation = match working.command {
-            NegotiationCommand::Epsv => Command::Epsv(EpsvArgument::Same),
-            NegotiationCommand::Pasv => Command::Pasv,
-            NegotiationCommand::Eprt | NegotiationCommand::Port => return Ok(false),
+        self.revive().await?;
+        self.set_representation(representation).await?;
+        let advertised = self.working.is_some_and(|working| working.advertised);
+        let Some(command) = mode.or(self.working.map(|working| working.command)) else { return Ok(false) };
+        let tried = match command.mode() {
+            DataMode::Passive => self.try_order_passively(command, &listing, advertised).await,
+            DataMode::Active => self.try_order_actively(command, &listing).await,
         };
-        let keeps = self.try_order(&negotiation, &listing, working.advertised).await.unwrap_or(false);
+        let keeps = tried.unwrap_or(false);
         if !keeps {
             self.abandon();
         }
         Ok(keeps)
     }
 
-    async fn try_order(
+    async fn try_order_passively(
         &mut self,
-        negotiation: &Command,
+        command: NegotiationCommand,
         listing: &Command,
         advertised: bool,
     ) -> Result<bool, ControlFailure> {
-        self.exchange(negotiation).await?;
+        let negotiation = match command {
+            NegotiationCommand::Pasv => Command::Pasv,
+            _ => Command::Epsv(EpsvArgument::Same),
+        };
+        let started = Instant::now();
+        self.exchange(&negotiation).await?;
+        self.ahead.round_trip = started.elapsed();
         let Some(plan) = self.pi.dialogue().plan().copied() else { return Ok(false) };
         let endpoints = passive_endpoints(plan.endpoint, self.peer(), advertised);
         let Some(endpoint) = endpoints.first() else { return Ok(false) };
@@ -160,11 +241,37 @@ impl Session {
         self.flush().await?;
         let times = self.options.times;
         let local = self.control.data_address(Side::Client);
-        let Ok((mut stream, _)) = connect_passive(local, *endpoint, times.passive, times.stall).await else {
-            return Ok(false);
-        };
-        let (client, server) = (canonical_endpoint(stream.local()), canonical_endpoint(stream.peer()));
-        self.pi.handle_data(self.clock.now(), DataEvent::Opened { by: Side::Client, client, server });
+        match connect_passive(local, *endpoint, times.passive, times.stall).await {
+            Ok((stream, _)) => self.answers_keep_order(stream, Side::Client).await,
+            Err(_) => Ok(false),
+        }
+    }
+
+    async fn try_order_actively(
+        &mut self,
+        command: NegotiationCommand,
+        listing: &Command,
+    ) -> Result<bool, ControlFailure> {
+        let Ok(listening) = self.listen(command) else { return Ok(false) };
+        self.send(&listening.verb);
+        self.send(listing);
+        self.send(&Command::Noop);
+        self.flush().await?;
+        let (peer, times) = (self.peer().ip(), self.options.times);
+        let budget = times.active.min(ACTIVE_TRIAL);
+        match listening.listener.accept(peer, budget, times.stall, |_| {}).await {
+            Ok((stream, _)) => {
+                let negotiated = self.answer_before(Instant::now() + times.reply, times.reply).await?.reply;
+                Ok(negotiated.code().is_positive() && self.answers_keep_order(stream, Side::Server).await?)
+            }
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// Reads the listing and the answers to it and to the NOOP behind it.
+    async fn answers_keep_order(&mut self, mut stream: DataStream, by: Side) -> Result<bool, ControlFailure> {
+        let (local, peer) = (canonical_endpoint(stream.local()), canonical_endpoint(stream.peer()));
+        self.pi.handle_data(self.clock.now(), DataEvent::Opened { by, client: local, server: peer });
         let mut buffer = vec![0; 64 * 1024];
         let mut left = TRIAL;
         loop {
@@ -178,11 +285,12 @@ impl Session {
         let _ = stream.finish().await;
         drop(stream);
         self.pi.handle_data(self.clock.now(), DataEvent::Closed);
+        let limit = self.options.times.reply;
+        let deadline = Instant::now() + limit;
         let mut finals = Vec::new();
-        let deadline = Instant::now() + times.reply;
         while finals.len() < 2 {
-            let reply = self.answer_before(deadline, times.reply).await?.reply;
-            if reply.code().get() >= 200 {
+            let reply = self.answer_before(deadline, limit).await?.reply;
+            if reply.code().class() != ReplyClass::Preliminary {
                 finals.push(reply);
             }
         }

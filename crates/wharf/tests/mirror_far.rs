@@ -50,12 +50,11 @@ impl Far {
         let took = started.elapsed().as_secs_f64();
         run.assert_success();
         assert!(target.tree() == self.files.tree(), "{name} made another tree\n{run}");
-        println!("{name}: {took:.2} s");
         took
     }
 
-    fn wharf(&self, name: &str, flags: &[&str]) -> f64 {
-        self.time(name, |target| {
+    fn wharf(&self, flags: &[&str]) -> f64 {
+        self.time("wharf", |target| {
             let mut wharf = Command::new(WHARF);
             wharf.args(["mirror", "ftp://test:secret@10.77.0.2/"]).arg(target.path()).args(flags);
             wharf.env("HOME", "/nonexistent");
@@ -63,13 +62,10 @@ impl Far {
         })
     }
 
-    fn lftp(&self, sync: &str) -> f64 {
-        self.time(&format!("lftp {sync}"), |target| {
-            let script = format!(
-                "set ftp:sync-mode {sync}; open -u test,secret ftp://{}; mirror -P 4 / {}",
-                self.served.address(),
-                target.path().display()
-            );
+    fn lftp(&self, settings: &str) -> f64 {
+        self.time("lftp", |target| {
+            let open = format!("open -u test,secret ftp://{}", self.served.address());
+            let script = format!("{settings}{open}; mirror -P 4 / {}", target.path().display());
             clients::lftp(LftpMode::Passive, &script)
         })
     }
@@ -77,7 +73,7 @@ impl Far {
     fn rclone(&self) -> f64 {
         self.time("rclone", |target| {
             let mut rclone = Command::new("rclone");
-            let password = clients_obscured();
+            let password = obscured_password();
             rclone.args(["copy", ":ftp:/", "--transfers", "4", "--checkers", "4", "--ftp-host", "10.77.0.2"]);
             rclone.args(["--ftp-port", "21", "--ftp-user", "test", "--ftp-pass", &password]);
             rclone.arg(target.path()).env("HOME", "/nonexistent");
@@ -96,12 +92,13 @@ impl Far {
 }
 
 /// The password in the form that rclone's flag wants.
-fn clients_obscured() -> String {
+fn obscured_password() -> String {
     let run =
         run_within(PATIENCE, Command::new("rclone").args(["obscure", "secret"]).env("HOME", "/nonexistent"));
     run.assert_success().output().trim().to_owned()
 }
 
+/// Prints the table of docs/performance.md; its long form is `cargo xtask soak --filter mirror`.
 #[test]
 fn soak_mirror_far() {
     let files = soak_rounds(40);
@@ -114,12 +111,17 @@ fn soak_mirror_far() {
         Ok(far) => far,
         Err(reason) => skip!("{reason}"),
     };
-    far.wharf("wharf", &[]);
-    if std::env::var_os("ONLY_WHARF").is_some() {
-        return;
+    let mut rows =
+        vec![("wharf mirror", far.wharf(&[])), ("wharf mirror --passive", far.wharf(&["--passive"]))];
+    // The short form only shows that they all make the same tree.
+    rows.push(("lftp mirror -P 4", far.lftp("")));
+    rows.push(("lftp mirror -P 4, sync-mode off", far.lftp("set ftp:sync-mode off; ")));
+    rows.push(("rclone copy --transfers 4", far.rclone()));
+    rows.push(("wget -r", far.wget()));
+    let fastest = rows[2..].iter().map(|(_, took)| *took).fold(f64::INFINITY, f64::min);
+    println!("\n{files} files of {FILE} bytes, {} ms each way\n", DELAY.as_millis());
+    println!("| | s | files/s | the fastest other one's time, divided by this |\n|---|---|---|---|");
+    for (name, took) in rows {
+        println!("| {name} | {took:.1} | {:.1} | {:.2} |", files as f64 / took, fastest / took);
     }
-    let lftp = far.lftp("yes").min(far.lftp("no"));
-    let rclone = far.rclone();
-    let wget = far.wget();
-    println!("{lftp} {rclone} {wget}");
 }

@@ -50,7 +50,7 @@ pub(super) async fn fetch(
         offset: have - tail.len() as u64,
     };
     let exact = job.source.exact_time();
-    session.ask_afterwards(exact.is_none().then(|| Command::Mdtm(remote.clone())));
+    session.ask_afterwards(afterwards(job, remote));
     let begun = match session.begin(&request).await {
         // A server without REST sends the file from its beginning.
         Err(ClientError::Refused { command, .. }) if command.starts_with("REST") => {
@@ -99,6 +99,12 @@ pub(super) async fn fetch(
     }
     directory.publish(&job.part, name).map_err(local)?;
     Ok(Done { bytes, attempt: running.attempt, took: started.elapsed() })
+}
+
+/// What is to be asked after the transfer: the time, where the listing does not tell it.
+pub(super) fn afterwards(job: &FileJob, remote: &Pathname) -> Vec<Command> {
+    let is_known = job.source.exact_time().is_some();
+    if is_known { Vec::new() } else { vec![Command::Mdtm(remote.clone())] }
 }
 
 /// The end of the `have` bytes that are there, to be compared with the server's (threat 30).

@@ -112,12 +112,12 @@ impl LocalDirectory {
         Ok(Some(Entry { kind, size: u64::try_from(stat.st_size).ok(), modified, target, unique: None }))
     }
 
-    /// Opens a regular file for reading, with its length and time.
-    pub(super) fn open_file(&self, name: &[u8]) -> io::Result<(File, u64, Option<Timestamp>)> {
+    /// Opens a regular file for reading, with its length.
+    pub(super) fn open_file(&self, name: &[u8]) -> io::Result<(File, u64)> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = self.regular(name, flags)?;
         let stat = fstat(&file)?;
-        Ok((file, u64::try_from(stat.st_size).unwrap_or(0), modified(&stat)))
+        Ok((file, u64::try_from(stat.st_size).unwrap_or(0)))
     }
 
     /// Opens `name`, which is a part of a file, for reading and writing.
@@ -232,7 +232,7 @@ mod tests {
         for time in ["1969-12-31T23:59:58.25Z", "2026-11-20T10:00:05Z"] {
             let time: Timestamp = time.parse().unwrap();
             set_modified(&root.open_part(b"x").unwrap(), time).unwrap();
-            assert_eq!(root.open_file(b"x").unwrap().2, Some(time));
+            assert_eq!(root.entry(b"x").unwrap().unwrap().exact_time(), Some(time));
         }
     }
 }

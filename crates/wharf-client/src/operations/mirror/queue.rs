@@ -96,6 +96,19 @@ impl Queue {
         !self.lock().files.is_empty()
     }
 
+    /// The next file if one waits, as [`next`](Self::next): to be done after the one that is being done.
+    pub(super) fn reserve_file(&self) -> Option<FileJob> {
+        let mut state = self.lock();
+        let file = state.files.pop_front()?;
+        state.busy += 1;
+        Some(file)
+    }
+
+    /// How many files wait.
+    pub(super) fn files(&self) -> usize {
+        self.lock().files.len()
+    }
+
     /// Whether anything waits.
     pub(super) fn has_work(&self) -> bool {
         let state = self.lock();

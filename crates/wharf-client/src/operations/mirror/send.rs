@@ -32,7 +32,7 @@ pub(super) async fn send(
 ) -> Result<Done, ClientError> {
     let started = Instant::now();
     let (_, name) = split(&job.path);
-    let (file, length, modified) = directory.open_file(name).map_err(ClientError::local(shown))?;
+    let (file, length) = directory.open_file(name).map_err(ClientError::local(shown))?;
     let mut offset = 0;
     if resume {
         let there = session.size(remote).await?.filter(|there| (1..=length).contains(there));
@@ -42,13 +42,7 @@ pub(super) async fn send(
             offset = there;
         }
     }
-    let time = modified.filter(|_| keeps_times(session));
-    // MFMT last: what comes after the data must not change the time again.
-    let mut afterwards = vec![Command::Size(remote.clone())];
-    afterwards.extend(
-        time.map(|time| Command::Mfmt(TimeAndPath { time: whole_seconds(time), path: remote.clone() })),
-    );
-    session.ask_afterwards(afterwards);
+    session.ask_afterwards(afterwards(session, job, remote));
     let (bytes, attempt) = session.send_whole(file, shown, remote, offset, Some(length), false).await?;
     let mut replies = session.follow_up().await?.into_iter();
     if let Some(size) = replies.next().map(size_of).transpose()?.flatten() {
@@ -60,6 +54,16 @@ pub(super) async fn send(
         session.observer.note(&format!("the server did not take the time of {remote}: \"{reply}\""));
     }
     Ok(Done { bytes, attempt, took: started.elapsed() })
+}
+
+/// What is to be asked after the transfer: how long the file is there, and that it takes its time.
+pub(super) fn afterwards(session: &Session, job: &FileJob, remote: &Pathname) -> Vec<Command> {
+    let mut commands = vec![Command::Size(remote.clone())];
+    // Last: what comes after the data must not change the time again.
+    if let Some(time) = job.source.exact_time().filter(|_| keeps_times(session)) {
+        commands.push(Command::Mfmt(TimeAndPath { time: whole_seconds(time), path: remote.clone() }));
+    }
+    commands
 }
 
 /// Some servers refuse fractions, and none needs them.

@@ -58,6 +58,7 @@ impl Shared {
             let mut retry = Retry::default();
             loop {
                 self.prepare(session);
+                session.ahead.more_to_come = self.queue.has_work();
                 match self.read_remote(session, path).await {
                     Ok(read) => break read,
                     Err(error) => retry.after(self, session, error).await?,

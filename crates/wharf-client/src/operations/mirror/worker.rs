@@ -5,23 +5,31 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use wharf_proto::Command;
+use wharf_proto::dialogue::{DataMode, NegotiationCommand, is_private};
 use wharf_proto::pathname::Pathname;
 
 use super::event::{MirrorEvent, MirrorObserver, Totals};
-use super::fetch::fetch;
+use super::fetch::{self, fetch};
 use super::local_tree::LocalTree;
 use super::options::{Direction, MirrorOptions};
 use super::queue::{FileJob, Job, Queue};
-use super::send::send;
+use super::send::{self, send};
 use super::tree::{Kind, TreePath, split};
+use crate::ahead::Upcoming;
 use crate::attempt::Attempt;
 use crate::error::{ClientError, ControlFailure};
 use crate::login::{Login, ServerAddress};
-use crate::options::Options;
+use crate::options::{ModeChoice, Options};
 use crate::session::Session;
+use crate::strategy::WorkingMode;
 
 /// Most entries of a listing by which a server is tried.
 const LONGEST_TRIAL: u64 = 5_000;
+/// A round trip from which on a server is far.
+const FAR: Duration = Duration::from_millis(10);
+/// So many waiting files are worth a try of active mode.
+const MANY: usize = 16;
 /// Longest pause before another try.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -46,6 +54,11 @@ pub(super) struct Shared {
     /// Whether commands may be sent before their turn: from when the server was seen to keep their order, until something
     /// looks as if it did not take them.
     pipelines: AtomicBool,
+    /// Whether the server was tried in active mode.
+    has_tried_active: AtomicBool,
+    /// The active mode that is better than the passive one: far away it takes one round trip for a file, where the passive
+    /// one takes two.
+    prefers_active: AtomicBool,
     /// Sessions that have not given up.
     living: AtomicUsize,
     /// Sessions that are logged in.
@@ -91,6 +104,8 @@ impl Shared {
             extras: Mutex::default(),
             seen: AtomicU64::new(0),
             pipelines: AtomicBool::new(false),
+            has_tried_active: AtomicBool::new(false),
+            prefers_active: AtomicBool::new(false),
             living: AtomicUsize::new(0),
             logged_in: AtomicUsize::new(0),
             fatal: Mutex::new(None),
@@ -220,7 +235,15 @@ impl Shared {
 
 /// Works until nothing is left to do, and returns the session for what comes after.
 pub(super) async fn work(shared: Arc<Shared>, mut session: Option<Session>) -> Option<Session> {
-    while let Some(job) = shared.queue.next().await {
+    let mut reserved = None;
+    loop {
+        let job = match reserved.take() {
+            Some(file) => Job::Transfer(file),
+            None => match shared.queue.next().await {
+                Some(job) => job,
+                None => return session,
+            },
+        };
         let mut ready = match session.take() {
             Some(session) => session,
             None => match shared.connect().await {
@@ -233,12 +256,18 @@ pub(super) async fn work(shared: Arc<Shared>, mut session: Option<Session>) -> O
         };
         let outcome = match &job {
             Job::Visit(directory) => shared.visit(&mut ready, directory).await,
-            Job::Transfer(file) => shared.transfer(&mut ready, file).await,
+            Job::Transfer(file) => {
+                reserved = shared.look_ahead(&mut ready).await;
+                shared.transfer(&mut ready, file).await
+            }
         };
         match outcome {
             Err(error) if is_without_session(&error) => {
                 shared.logged_in.fetch_sub(1, Ordering::Relaxed);
                 give_up(&shared, job, error);
+                if let Some(file) = reserved {
+                    shared.queue.give_back(Job::Transfer(file));
+                }
                 return None;
             }
             Err(error) => {
@@ -253,7 +282,6 @@ pub(super) async fn work(shared: Arc<Shared>, mut session: Option<Session>) -> O
         session = Some(ready);
         shared.queue.done();
     }
-    session
 }
 
 fn give_up(shared: &Shared, job: Job, error: ClientError) {
@@ -263,6 +291,46 @@ fn give_up(shared: &Shared, job: Job, error: ClientError) {
 }
 
 impl Shared {
+    /// Before a transfer: the file that this session does next, where that can be asked for already.
+    async fn look_ahead(&self, session: &mut Session) -> Option<FileJob> {
+        if self.options.dry_run || !self.is_pipelining() {
+            return None;
+        }
+        if self.may_try_active(session) {
+            let keeps = session.keeps_order(self.remote.as_ref(), Some(NegotiationCommand::Eprt)).await;
+            self.prefers_active.store(keeps.unwrap_or(false), Ordering::Relaxed);
+        }
+        if self.prefers_active.load(Ordering::Relaxed) {
+            session.working = Some(WorkingMode { command: NegotiationCommand::Eprt, advertised: false });
+        }
+        if session.working.is_none_or(|working| working.command.mode() == DataMode::Passive) {
+            return None;
+        }
+        let next = self.queue.reserve_file()?;
+        // A name that cannot be sent fails in its turn.
+        session.ahead.upcoming = self.remote_name(&next.path).ok().map(|remote| match self.direction {
+            Direction::Download => {
+                Upcoming { followers: fetch::afterwards(&next, &remote), transfer: Command::Retr(remote) }
+            }
+            Direction::Upload => Upcoming {
+                followers: send::afterwards(session, &next, &remote),
+                transfer: Command::Stor(remote),
+            },
+        });
+        Some(next)
+    }
+
+    /// Whether it is worth a try to have the server come to us: once, far away, with many files waiting, and where both
+    /// sides are in one kind of network, so that no NAT of ours stands in between.
+    fn may_try_active(&self, session: &Session) -> bool {
+        let endpoints = session.control.endpoints();
+        session.ahead.round_trip >= FAR
+            && self.queue.files() >= MANY
+            && self.session_options.mode == ModeChoice::Auto
+            && is_private(endpoints.client.ip()) == is_private(endpoints.server.ip())
+            && !self.has_tried_active.swap(true, Ordering::Relaxed)
+    }
+
     async fn transfer(&self, session: &mut Session, job: &FileJob) -> Result<(), ClientError> {
         if self.options.dry_run {
             let bytes = job.source.size.unwrap_or(0);
@@ -311,7 +379,8 @@ impl Shared {
     pub(super) async fn try_pipelining(&self, session: &mut Session) -> Result<(), ClientError> {
         // The listing by which it is tried goes over once more: not a long one.
         let is_short = self.seen.load(Ordering::Relaxed) <= LONGEST_TRIAL;
-        let keeps = is_short && self.queue.has_work() && session.keeps_order(self.remote.as_ref()).await?;
+        let keeps =
+            is_short && self.queue.has_work() && session.keeps_order(self.remote.as_ref(), None).await?;
         self.pipelines.store(keeps, Ordering::Relaxed);
         Ok(())
     }
