@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use wharf_net::dtp::{DataStream, connect_passive};
-use wharf_proto::command::{EpsvArgument, ListArgument, Representation};
+use wharf_proto::command::{EpsvArgument, ListArgument, ProtectionLevel, Representation};
 use wharf_proto::dialogue::{DataEvent, DataMode, NegotiationCommand, Side, canonical_endpoint};
 use wharf_proto::pathname::Pathname;
 use wharf_proto::reply::ReplyClass;
@@ -199,6 +199,10 @@ impl Session {
         directory: Option<&Pathname>,
         mode: Option<NegotiationCommand>,
     ) -> Result<bool, ClientError> {
+        // Under TLS the handshake of the data connection would have to be made in between.
+        if self.pi.dialogue().state().protection != ProtectionLevel::Clear {
+            return Ok(false);
+        }
         let (listing, representation) = if self.features().machine_listings() {
             (Command::Mlsd(directory.cloned()), Representation::Image)
         } else {

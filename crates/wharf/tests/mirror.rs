@@ -89,6 +89,43 @@ fn two_thousand_files_go_both_ways_with_their_times_and_a_second_run_transfers_n
 }
 
 #[test]
+fn in_active_mode_the_next_transfer_is_sent_ahead_and_arrives_all_the_same() {
+    let (served, _there) = serve();
+    let (planted, here) = (TestDirectory::new(), TestDirectory::new());
+    plant(&planted, 200);
+    planted.write("empty", "");
+    planted.write("big", sample(3_000_000));
+    let (up, down) = (planted.path().to_str().unwrap(), here.path().to_str().unwrap());
+    let remote = url(&served, "copy");
+    for (words, files) in
+        [([up, &remote], 202), ([&remote, down], 202), ([up, &remote], 0), ([&remote, down], 0)]
+    {
+        let done = totals(&["--active", words[0], words[1]]);
+        assert_eq!((&done["transferred"], &done["pipelined"]), (&files.into(), &true.into()));
+    }
+    assert!(here.tree() == planted.tree(), "the tree is another one");
+}
+
+#[test]
+fn a_file_that_the_server_refuses_does_not_disturb_those_behind_it() {
+    use std::os::unix::fs::symlink;
+    let (served, there) = serve();
+    plant(&there, 100);
+    for number in 0..5 {
+        // Listed as a file by whoever lists it, and refused when it is fetched: it leads out.
+        symlink("/etc/passwd", there.join(format!("leads out {number}"))).unwrap();
+    }
+    for mode in ["--active", "--passive"] {
+        let here = TestDirectory::new();
+        let run = mirror(&[mode, "--json", &url(&served, ""), here.path().to_str().unwrap()]);
+        let last = run.output().lines().last().unwrap().to_owned();
+        let done: serde_json::Value = serde_json::from_str(&last).unwrap();
+        assert_eq!(done["transferred"], 100, "{run}");
+        assert_eq!(here.tree().len(), 100);
+    }
+}
+
+#[test]
 fn changes_are_picked_up_by_size_and_by_time_and_newer_only_where_they_are() {
     let (served, there) = serve();
     let here = TestDirectory::new();

@@ -34,10 +34,19 @@ fn plant(directory: &TestDirectory) {
 
 fn mirrors_both_ways(kind: PeerKind) {
     let Some(peer) = Peer::start_or_skip(kind, &PeerOptions::new()) else { return };
+    // pyftpdlib at times leaves an EPRT or PORT without an answer while several sessions send them.
+    let modes = if kind == PeerKind::Pyftpdlib { &["--passive"][..] } else { &["--passive", "--active"] };
+    for mode in modes {
+        mirrors_in(&peer, mode);
+    }
+}
+
+fn mirrors_in(peer: &Peer, mode: &str) {
+    let mirror = |words: &[&str]| mirror(&[words, &[mode]].concat());
     let (planted, here) = (TestDirectory::new(), TestDirectory::new());
     plant(&planted);
     let (up, down) = (planted.path().to_str().unwrap(), here.path().to_str().unwrap());
-    let remote = peer.url(&format!("{}/tree", peer.writable_dir));
+    let remote = peer.url(&format!("{}/tree{mode}", peer.writable_dir));
     let transferred = format!("{FILES} files");
     let first = mirror(&[up, &remote]);
     assert!(first.output().starts_with(&transferred), "{first}");
@@ -51,7 +60,9 @@ fn mirrors_both_ways(kind: PeerKind) {
     }
     // Changed here, by size and by time; and one that is too much there.
     planted.write("file 0", "longer");
-    let file = planted.write("sub/with space 1", sample(100).iter().map(|byte| !byte).collect::<Vec<_>>());
+    // A copy at vsftpd, which takes no times, may be as young as the change.
+    let length = if peer.kind == PeerKind::Vsftpd { 101 } else { 100 };
+    let file = planted.write("sub/with space 1", sample(length).iter().map(|byte| !byte).collect::<Vec<_>>());
     // Not in the very second in which a server that keeps no times got the last one.
     fs::File::open(file).unwrap().set_modified(SystemTime::now() + Duration::from_secs(3600)).unwrap();
     fs::remove_file(planted.join("file 3")).unwrap();

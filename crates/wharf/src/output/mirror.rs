@@ -161,11 +161,11 @@ impl Told {
         };
         match event {
             MirrorEvent::Transferred { path, bytes, .. } => {
-                self.done(verb, path, &format!(" ({bytes} bytes)"))
+                self.done(verb, path, &format!(" ({bytes} bytes)"));
             }
             MirrorEvent::MadeDirectory { path } => self.done("mkdir", path, ""),
             MirrorEvent::Linked { path, target } => {
-                self.done("link", path, &format!(" -> {}", escaped(target)))
+                self.done("link", path, &format!(" -> {}", escaped(target)));
             }
             MirrorEvent::Deleted { path, is_directory: true } => self.done("rmdir", path, ""),
             MirrorEvent::Deleted { path, is_directory: false } => self.done("rm", path, ""),
@@ -173,7 +173,7 @@ impl Told {
                 self.note(&format!("wharf: skipped {}: {reason}", shown(path)));
             }
             MirrorEvent::Note { text } if self.settings.talk != Talk::Quiet => {
-                self.note(&format!("wharf: {text}"))
+                self.note(&format!("wharf: {text}"));
             }
             MirrorEvent::Skipped { .. } | MirrorEvent::Note { .. } => {}
             MirrorEvent::Failed { path, error } => self.note(&format!("wharf: {}: {error}", shown(path))),

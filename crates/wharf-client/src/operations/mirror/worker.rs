@@ -378,9 +378,14 @@ impl Shared {
     /// Tries whether the server keeps the order of commands behind a transfer.
     pub(super) async fn try_pipelining(&self, session: &mut Session) -> Result<(), ClientError> {
         // The listing by which it is tried goes over once more: not a long one.
-        let is_short = self.seen.load(Ordering::Relaxed) <= LONGEST_TRIAL;
-        let keeps =
-            is_short && self.queue.has_work() && session.keeps_order(self.remote.as_ref(), None).await?;
+        if self.seen.load(Ordering::Relaxed) > LONGEST_TRIAL || !self.queue.has_work() {
+            return Ok(());
+        }
+        if session.working.is_none() {
+            // Nothing was listed yet: the root has just been made. This finds the mode that works.
+            session.list(self.remote.as_ref(), |_| {}).await?;
+        }
+        let keeps = session.keeps_order(self.remote.as_ref(), None).await?;
         self.pipelines.store(keeps, Ordering::Relaxed);
         Ok(())
     }
