@@ -77,6 +77,7 @@ fn talk(mut control: TcpStream, manners: Manners) -> std::io::Result<()> {
                 data = Some(listener);
                 format!("229 here (|||{port}|)")
             }
+            "RETR" if argument.contains("refused") => "550 not this one".to_owned(),
             "MLSD" | "RETR" => {
                 transfers += 1;
                 if transfers > manners.transfers {
@@ -212,4 +213,21 @@ fn commands_are_sent_ahead_only_to_servers_that_keep_their_order() {
         let done = done(run.assert_success());
         assert_eq!((&done["pipelined"], &done["transferred"]), (&pipelined.into(), &40.into()), "{run}");
     }
+}
+
+#[test]
+fn a_refused_file_does_not_disturb_what_was_sent_behind_it() {
+    let listing: fn(&str) -> Vec<u8> =
+        |_| [MANY(""), MANY("").split_inclusive(|byte| *byte == b'\n').flat_map(refused).collect()].concat();
+    let directory = TestDirectory::new();
+    let run = mirror(serve(Manners { listing, ..PLAIN }), &directory, &[]);
+    let done = done(run.assert_code(6));
+    assert_eq!((&done["transferred"], &done["failed"]), (&40.into(), &40.into()), "{run}");
+    assert_eq!(done["pipelined"], true, "{run}");
+    assert_eq!(directory.tree().len(), 40, "{run}");
+}
+
+/// The line of a listing, of a file that is refused.
+fn refused(line: &[u8]) -> Vec<u8> {
+    String::from_utf8_lossy(line).replace("; file", "; refused").into_bytes()
 }

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+use wharf_proto::limits;
 
-use super::tree::{Entry, TreePath};
+use super::tree::{Entry, TreePath, weight};
 
 /// With so many files waiting, no further directory is read: what has been found need not be kept for long.
 const ENOUGH_FILES: usize = 1000;
@@ -53,18 +54,27 @@ struct State {
     directories: Vec<Directory>,
     /// Jobs that are being done.
     busy: usize,
+    /// What all that waits takes of memory, in bytes.
+    held: usize,
     is_closed: bool,
 }
 
 impl Queue {
-    pub(super) fn push(&self, job: Job) {
+    /// Adds a job; gives it back where more waits than memory is meant for (threat 28).
+    pub(super) fn push(&self, job: Job) -> Result<(), Box<Job>> {
         let mut state = self.lock();
+        state.held += job.weight();
+        if state.held > limits::MIRROR_QUEUE_BYTES {
+            state.held -= job.weight();
+            return Err(Box::new(job));
+        }
         match job {
             Job::Visit(directory) => state.directories.push(directory),
             Job::Transfer(file) => state.files.push_back(file),
         }
         drop(state);
         self.changed.notify_waiters();
+        Ok(())
     }
 
     /// The next job, which counts as being done until [`done`](Self::done). None when there is and will be none.
@@ -99,7 +109,7 @@ impl Queue {
     /// The next file if one waits, as [`next`](Self::next): to be done after the one that is being done.
     pub(super) fn reserve_file(&self) -> Option<FileJob> {
         let mut state = self.lock();
-        let file = state.files.pop_front()?;
+        let file = state.take_file()?;
         state.busy += 1;
         Some(file)
     }
@@ -124,6 +134,7 @@ impl Queue {
     /// A job is left to others.
     pub(super) fn give_back(&self, job: Job) {
         let mut state = self.lock();
+        state.held += job.weight();
         match job {
             Job::Visit(directory) => state.directories.push(directory),
             Job::Transfer(file) => state.files.push_front(file),
@@ -149,8 +160,70 @@ impl State {
         if self.files.len() < ENOUGH_FILES
             && let Some(directory) = self.directories.pop()
         {
-            return Some(Job::Visit(directory));
+            let job = Job::Visit(directory);
+            self.held -= job.weight();
+            return Some(job);
         }
-        self.files.pop_front().map(Job::Transfer)
+        self.take_file().map(Job::Transfer)
+    }
+
+    fn take_file(&mut self) -> Option<FileJob> {
+        let file = self.files.pop_front()?;
+        self.held -= file.weight();
+        Some(file)
+    }
+}
+
+impl Job {
+    /// Of what it is.
+    pub(super) fn path(&self) -> &[u8] {
+        match self {
+            Self::Visit(directory) => &directory.path,
+            Self::Transfer(file) => &file.path,
+        }
+    }
+
+    fn weight(&self) -> usize {
+        match self {
+            Self::Visit(directory) => {
+                let lineage = directory.lineage.iter().map(|unique| weight(unique.len()));
+                weight(directory.path.len()) + lineage.sum::<usize>()
+            }
+            Self::Transfer(file) => file.weight(),
+        }
+    }
+}
+
+impl FileJob {
+    fn weight(&self) -> usize {
+        weight(self.path.len() + self.part.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tree::Kind;
+    use super::*;
+
+    fn file(length: usize) -> Job {
+        let source = Entry { kind: Kind::File, size: None, modified: None, target: None, unique: None };
+        Job::Transfer(FileJob { path: vec![0; length], source, part: Vec::new() })
+    }
+
+    #[tokio::test]
+    async fn it_ends_when_nothing_waits_and_nobody_works_and_takes_no_more_than_it_may() {
+        let queue = Queue::default();
+        let length = limits::MIRROR_QUEUE_BYTES / 5;
+        queue.push(file(length)).unwrap();
+        queue.push(file(length)).unwrap();
+        assert_eq!(queue.push(file(length)).unwrap_err().path().len(), length);
+        let job = queue.next().await.unwrap();
+        queue.push(file(length)).unwrap();
+        queue.give_back(job);
+        for _ in 0..3 {
+            assert!(queue.next().await.is_some());
+            queue.done();
+        }
+        assert!(queue.next().await.is_none());
     }
 }

@@ -31,6 +31,11 @@ pub(super) fn depth(path: &[u8]) -> usize {
     if path.is_empty() { 0 } else { 1 + path.iter().filter(|byte| **byte == b'/').count() }
 }
 
+/// What an entry with so long a name takes of memory, some more rather than some less.
+pub(super) const fn weight(name: usize) -> usize {
+    256 + 2 * name
+}
+
 /// What lies in a directory, by name.
 pub(super) type Entries = BTreeMap<Vec<u8>, Entry>;
 

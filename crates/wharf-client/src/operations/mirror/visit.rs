@@ -12,7 +12,7 @@ use super::event::MirrorEvent;
 use super::options::Direction;
 use super::queue::{Directory, FileJob, Job};
 use super::send::keeps_times;
-use super::tree::{Entries, Entry, Kind, depth, join, split};
+use super::tree::{Entries, Entry, Kind, depth, join, split, weight};
 use super::worker::{Retry, Shared, lock};
 use crate::error::ClientError;
 use crate::operations::ListingForm;
@@ -94,12 +94,21 @@ impl Shared {
         let remote = self.remote_path(path)?;
         let mut entries = Entries::new();
         let mut is_whole = true;
+        let mut held = 0;
         let take = |entry: ListingEntry| match entries.entry(entry.name.clone()) {
-            Place::Vacant(place) => _ = place.insert(Entry::from(entry)),
+            // The rest is read to its end, and forgotten.
+            _ if held > limits::MIRROR_DIRECTORY_BYTES => {}
+            Place::Vacant(place) => {
+                held += weight(entry.name.len());
+                place.insert(Entry::from(entry));
+            }
             // A name that comes twice means the first: what it is must not change behind our back.
             Place::Occupied(_) => is_whole = false,
         };
         let listed = session.list(remote.as_ref(), take).await?;
+        if held > limits::MIRROR_DIRECTORY_BYTES {
+            return Err(too_much(path, "it is longer than memory is meant for"));
+        }
         Ok(RemoteDirectory {
             entries,
             is_whole: is_whole && listed.left_out == 0,
@@ -117,10 +126,8 @@ impl Shared {
     fn count(&self, path: &[u8], entries: usize) -> Result<(), ClientError> {
         let before = self.seen.fetch_add(entries as u64, Ordering::Relaxed);
         if before + entries as u64 > limits::MIRROR_ENTRIES {
-            return Err(ClientError::Listing {
-                path: String::from_utf8_lossy(path).into_owned(),
-                problem: format!("the whole tree holds more than {} entries", limits::MIRROR_ENTRIES),
-            });
+            let problem = format!("the whole tree holds more than {} entries", limits::MIRROR_ENTRIES);
+            return Err(too_much(path, &problem));
         }
         Ok(())
     }
@@ -172,13 +179,13 @@ impl Shared {
             }
             match (entry.kind, there.as_ref().map(|there| there.kind)) {
                 (Kind::Directory, None) => self.make_directory(session, directory, entry, &path).await?,
-                (Kind::Directory, Some(Kind::Directory)) => self.go_into(directory, entry, path, true),
-                (Kind::File, None) => self.queue_file(&mut taken, path, entry),
+                (Kind::Directory, Some(Kind::Directory)) => self.go_into(directory, entry, path, true)?,
+                (Kind::File, None) => self.queue_file(&mut taken, path, entry)?,
                 (Kind::File, Some(Kind::File)) => {
                     if let Some(there) = there
                         && self.is_wanted(session, &path, entry, there).await?
                     {
-                        self.queue_file(&mut taken, path, entry);
+                        self.queue_file(&mut taken, path, entry)?;
                     }
                 }
                 (Kind::Symlink, _) => self.link(directory, name, &path, entry, there.as_ref())?,
@@ -187,12 +194,11 @@ impl Shared {
                 }
                 (kind, Some(other)) => {
                     let text = format!(
-                        "{} is {} here and {} there; move one away",
-                        String::from_utf8_lossy(&path),
+                        "it is {} in one place and {} in the other; move one away",
                         kind.name(),
                         other.name()
                     );
-                    self.failed(&path, &ClientError::Usage(text));
+                    self.failed(&path, &self.in_the_way(&path, text));
                 }
             }
         }
@@ -208,10 +214,16 @@ impl Shared {
         Ok(())
     }
 
-    fn queue_file(&self, taken: &mut Taken<'_>, path: Vec<u8>, entry: &Entry) {
+    fn queue_file(&self, taken: &mut Taken<'_>, path: Vec<u8>, entry: &Entry) -> Result<(), ClientError> {
         let part = taken.part_name(split(&path).1);
         self.observer.planned(1, entry.size.unwrap_or(0));
-        self.queue.push(Job::Transfer(FileJob { path, source: entry.clone(), part }));
+        self.queue(Job::Transfer(FileJob { path, source: entry.clone(), part }))
+    }
+
+    fn queue(&self, job: Job) -> Result<(), ClientError> {
+        self.queue
+            .push(job)
+            .map_err(|job| too_much(job.path(), "more waits for its turn than memory is meant for"))
     }
 
     /// Whether a file that both sides have has to be transferred.
@@ -264,8 +276,7 @@ impl Shared {
             }
         }
         self.tell(&MirrorEvent::MadeDirectory { path });
-        self.go_into(parent, entry, path.to_vec(), false);
-        Ok(())
+        self.go_into(parent, entry, path.to_vec(), false)
     }
 
     fn make_local_directory(&self, parent: &[u8], path: &[u8]) -> Result<(), ClientError> {
@@ -276,23 +287,32 @@ impl Shared {
     }
 
     /// Queues a directory, unless it is one that leads to itself, or deeper than any tree.
-    fn go_into(&self, parent: &Directory, entry: &Entry, path: Vec<u8>, at_destination: bool) {
+    fn go_into(
+        &self,
+        parent: &Directory,
+        entry: &Entry,
+        path: Vec<u8>,
+        at_destination: bool,
+    ) -> Result<(), ClientError> {
         if depth(&path) > limits::MIRROR_DEPTH {
             let problem = format!("it lies more than {} directories deep", limits::MIRROR_DEPTH);
-            let shown = String::from_utf8_lossy(&path).into_owned();
-            self.failed(&path, &ClientError::Listing { path: shown, problem });
-            return;
+            self.failed(&path, &too_much(&path, &problem));
+            return Ok(());
         }
         let mut lineage = parent.lineage.clone();
         if let Some(unique) = &entry.unique {
             if lineage.contains(unique) {
                 let reason = "a directory that leads back to one above it";
                 self.tell(&MirrorEvent::Skipped { path: &path, reason });
-                return;
+                return Ok(());
             }
             lineage.push(unique.clone());
         }
-        self.queue.push(Job::Visit(Directory { path, at_destination, lineage }));
+        self.queue(Job::Visit(Directory { path, at_destination, lineage }))
+    }
+
+    fn in_the_way(&self, path: &[u8], text: String) -> ClientError {
+        ClientError::Local { what: self.shown(path), source: std::io::Error::other(text) }
     }
 
     fn link(
@@ -322,12 +342,9 @@ impl Shared {
                 return Ok(());
             }
             Some(there) if there.kind != Kind::Symlink => {
-                let text = format!(
-                    "{} is {} here and a symbolic link there; move it away",
-                    self.shown(path),
-                    there.kind.name()
-                );
-                self.failed(path, &ClientError::Usage(text));
+                let text =
+                    format!("it is {} here and a symbolic link there; move it away", there.kind.name());
+                self.failed(path, &self.in_the_way(path, text));
                 return Ok(());
             }
             _ => {}
@@ -343,4 +360,8 @@ impl Shared {
         self.tell(&MirrorEvent::Linked { path, target });
         Ok(())
     }
+}
+
+fn too_much(path: &[u8], problem: &str) -> ClientError {
+    ClientError::Listing { path: String::from_utf8_lossy(path).into_owned(), problem: problem.to_owned() }
 }

@@ -271,11 +271,7 @@ pub(super) async fn work(shared: Arc<Shared>, mut session: Option<Session>) -> O
                 return None;
             }
             Err(error) => {
-                let path = match &job {
-                    Job::Visit(directory) => &directory.path,
-                    Job::Transfer(file) => &file.path,
-                };
-                shared.failed(path, &error);
+                shared.failed(job.path(), &error);
             }
             Ok(()) => {}
         }
