@@ -11,9 +11,12 @@ use std::thread;
 use std::time::Duration;
 
 use wharf_testkit::TestDirectory;
+use wharf_testkit::directory::sample;
 use wharf_testkit::process::{Run, run_within};
 
 const WHARF: &str = env!("CARGO_BIN_EXE_wharf");
+/// The length of a file that is cut.
+const LONG: usize = 300_000;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a server answers.
@@ -25,12 +28,19 @@ struct Manners {
     sessions: usize,
     /// Answers what comes behind a transfer before the transfer, as servers do that obey at once.
     overtakes: bool,
+    /// Sends half of a file and cuts both connections, until it is asked to go on somewhere.
+    halves: bool,
     /// Transfers in a session after which its control connection is cut.
     transfers: usize,
 }
 
-const PLAIN: Manners =
-    Manners { listing: |_| Vec::new(), sessions: usize::MAX, overtakes: false, transfers: usize::MAX };
+const PLAIN: Manners = Manners {
+    listing: |_| Vec::new(),
+    sessions: usize::MAX,
+    overtakes: false,
+    halves: false,
+    transfers: usize::MAX,
+};
 
 /// Serves for ever, on threads that end with the test's process. Every file is `evil`.
 fn serve(manners: Manners) -> SocketAddr {
@@ -63,6 +73,7 @@ fn talk(mut control: TcpStream, manners: Manners) -> std::io::Result<()> {
         lines.map(|line| line.map(|line| String::from_utf8_lossy(line.trim_ascii_end()).into_owned()));
     control.write_all(b"220 ready\r\n")?;
     let mut data = None;
+    let mut offset = 0;
     let mut transfers = 0;
     while let Some(line) = lines.next() {
         let line = line?;
@@ -76,6 +87,20 @@ fn talk(mut control: TcpStream, manners: Manners) -> std::io::Result<()> {
                 let port = listener.local_addr()?.port();
                 data = Some(listener);
                 format!("229 here (|||{port}|)")
+            }
+            "REST" => {
+                offset = argument.parse().unwrap();
+                "350 from there".to_owned()
+            }
+            "RETR" if manners.halves => {
+                control.write_all(b"150 here it comes\r\n")?;
+                let content = sample(LONG);
+                let (mut data, _) = data.take().unwrap().accept()?;
+                if offset == 0 {
+                    return data.write_all(&content[..LONG / 2]);
+                }
+                data.write_all(&content[offset..])?;
+                "226 done".to_owned()
             }
             "RETR" if argument.contains("refused") => "550 not this one".to_owned(),
             "MLSD" | "RETR" => {
@@ -230,4 +255,21 @@ fn a_refused_file_does_not_disturb_what_was_sent_behind_it() {
 /// The line of a listing, of a file that is refused.
 fn refused(line: &[u8]) -> Vec<u8> {
     String::from_utf8_lossy(line).replace("; file", "; refused").into_bytes()
+}
+
+#[test]
+fn a_file_that_was_cut_is_gone_on_with_where_the_rest_fits_it() {
+    let listing: fn(&str) -> Vec<u8> = |_| b"type=file;size=300000;modify=20200101000000; long\r\n".to_vec();
+    let server = serve(Manners { listing, halves: true, ..PLAIN });
+    let directory = TestDirectory::new();
+    // Without another try, what arrived stays as a part.
+    let run = mirror(server, &directory, &[]);
+    assert_eq!(done(run.assert_code(8))["transferred"], 0, "{run}");
+    assert_eq!(directory.names().len(), 1);
+    assert!(directory.holds("target/long.part") && !directory.holds("target/long"), "{run}");
+    // This server never sends all from the beginning.
+    let run = mirror(server, &directory, &["--retry", "2"]);
+    assert_eq!(done(run.assert_success())["transferred"], 1, "{run}");
+    assert!(directory.read("target/long") == sample(LONG), "{run}");
+    assert!(!directory.holds("target/long.part"));
 }

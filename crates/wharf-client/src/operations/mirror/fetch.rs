@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::PathBuf;
 use std::time::Instant;
 
 use rustix::fs::{FlockOperation, flock};
@@ -85,7 +84,7 @@ pub(super) async fn fetch(
     }
     let bytes = request.offset + progress.bytes();
     let is_new = progress.bytes() == 0;
-    let settled = settle(remote, Some(PathBuf::from(shown)), &end, said, bytes, expected, is_new, false);
+    let settled = settle(remote, None, &end, said, bytes, expected, is_new, false);
     settled.inspect_err(|_| remove_if_empty(directory, job, &file))?;
     if let DataEnd::Local(source) = end {
         return Err(local(source));

@@ -18,7 +18,7 @@ use super::send::{self, send};
 use super::tree::{Kind, TreePath, split};
 use crate::ahead::Upcoming;
 use crate::attempt::Attempt;
-use crate::error::{ClientError, ControlFailure};
+use crate::error::{ClientError, ControlFailure, WayOn};
 use crate::login::{Login, ServerAddress};
 use crate::options::{ModeChoice, Options};
 use crate::session::Session;
@@ -365,10 +365,18 @@ impl Shared {
             self.local()?.directory(parent).map_err(|error| ClientError::local(parent_shown())(error))?;
         let shown = self.shown(&job.path);
         session.ahead.more_to_come = self.queue.has_files();
-        match self.direction {
+        let done = match self.direction {
             Direction::Download => fetch(session, remote, &directory, job, &shown, resume).await,
             Direction::Upload => send(session, remote, &directory, job, &shown, resume).await,
-        }
+        };
+        done.map_err(|error| match error {
+            // What is gone on with, and when, is the mirror's business and not the user's.
+            ClientError::Incomplete(mut incomplete) => {
+                incomplete.way_on = WayOn::Again;
+                ClientError::Incomplete(incomplete)
+            }
+            other => other,
+        })
     }
 
     /// Tries whether the server keeps the order of commands behind a transfer.
