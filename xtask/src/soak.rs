@@ -54,6 +54,13 @@ const ITEMS: &[Item] = &[
         shows: "no memory or descriptor is left over",
     },
     Item {
+        name: "mirror",
+        package: "wharf",
+        test: "soak_mirror_far",
+        rounds: 1_000,
+        shows: "1,000 small files of a far server, beside lftp, rclone and wget",
+    },
+    Item {
         name: "properties",
         package: "wharf-proto",
         test: "",

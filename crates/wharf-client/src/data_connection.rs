@@ -42,6 +42,17 @@ pub(crate) struct Request {
     pub(crate) offset: u64,
 }
 
+/// A listener for an active data connection.
+#[derive(Debug)]
+pub(crate) struct Listening {
+    pub(crate) listener: DataListener,
+    pub(crate) endpoint: SocketAddr,
+    /// What is told in its place.
+    pub(crate) told: Option<SocketAddr>,
+    /// PORT or EPRT.
+    pub(crate) verb: Command,
+}
+
 /// A transfer that the server has taken on, with its data connection.
 pub(crate) struct Running {
     /// The data connection, good for this one transfer.
@@ -80,14 +91,13 @@ impl Session {
     /// [`ClientError::Refused`] when the server says no to the transfer itself, [`ClientError::NoDataConnection`]
     /// when no way works, or what happened to the control connection.
     pub(crate) async fn begin(&mut self, request: &Request) -> Result<Running, ClientError> {
-        self.revive().await?;
+        self.make_ready(request).await?;
         self.provide_tickets().await?;
         let rungs = rungs(self.options.mode, self.peer().is_ipv6(), self.working);
         let mut attempts = Vec::new();
         for (index, command) in rungs.iter().enumerate() {
             // A rung may have been left deaf or closing.
-            self.revive().await?;
-            self.set_representation(request.representation).await?;
+            self.make_ready(request).await?;
             let is_last = index + 1 == rungs.len();
             let step = match command.mode() {
                 DataMode::Passive => self.try_passive(*command, is_last, request, &mut attempts).await?,
@@ -163,6 +173,7 @@ impl Session {
             );
             self.restart_at(request.offset).await?;
             self.send(&request.command);
+            self.send_behind(command, &verb);
             if let Some(tls) = self.data_tls()? {
                 let protected = self.protect(&tls, stream, &request.command, None).await?;
                 return self.protected_step(protected, verified, attempt, attempts);
@@ -196,32 +207,33 @@ impl Session {
         attempts: &mut Vec<Attempt>,
     ) -> Result<Step, ClientError> {
         let started = Instant::now();
-        let local = self.control.data_address(Side::Client);
-        let listener = self.options.active.ports.listen(local).map_err(|error| error.to_string());
-        let listener =
-            listener.and_then(|socket| DataListener::new(socket).map_err(|error| error.to_string()));
-        let listener = match listener {
-            Ok(listener) => listener,
-            Err(error) => {
-                let outcome = Outcome::CannotListen { error };
-                self.note(attempts, Attempt::new(command, outcome, started));
-                return Ok(Step::Next);
-            }
-        };
-        let endpoint = listener.address();
-        let told_address = self.options.active.told.unwrap_or(endpoint.ip());
-        let told = SocketAddr::new(told_address, endpoint.port());
-        let verb = match (command, told) {
-            (NegotiationCommand::Port, SocketAddr::V4(told)) => Command::Port(HostPort::from(told)),
-            _ => Command::Eprt(ExtendedHostPort::from(told)),
-        };
-        let told = (told.ip() != endpoint.ip()).then_some(told);
+        let ahead = self.take_dialled(command);
+        let was_dialled = ahead.is_some();
+        let Listening { listener, endpoint, told, verb } =
+            match ahead.map_or_else(|| self.listen(command), Ok) {
+                Ok(listening) => listening,
+                Err(error) => {
+                    let outcome = Outcome::CannotListen { error };
+                    self.note(attempts, Attempt::new(command, outcome, started));
+                    return Ok(Step::Next);
+                }
+            };
+        if was_dialled {
+            self.dial_upcoming(command);
+        }
         let listening = Some((endpoint, told));
         let Some(reply) = self.negotiate(command, &verb, listening, is_last, attempts).await else {
+            if was_dialled {
+                // The transfer command was sent as well.
+                self.abandon();
+            }
             return Ok(Step::Next);
         };
-        self.restart_at(request.offset).await?;
-        self.send(&request.command);
+        if !was_dialled {
+            self.restart_at(request.offset).await?;
+            self.send(&request.command);
+            self.send_behind(command, &verb);
+        }
         let times = self.options.times;
         let budget = if is_last { times.last_rung } else { times.active };
         let mut strangers = 0;
@@ -251,6 +263,22 @@ impl Session {
         }
     }
 
+    /// Listens for the server, and knows how to tell it.
+    pub(crate) fn listen(&self, command: NegotiationCommand) -> Result<Listening, String> {
+        let local = self.control.data_address(Side::Client);
+        let listener = self.options.active.ports.listen(local).map_err(|error| error.to_string())?;
+        let listener = DataListener::new(listener).map_err(|error| error.to_string())?;
+        let endpoint = listener.address();
+        let told_address = self.options.active.told.unwrap_or(endpoint.ip());
+        let told = SocketAddr::new(told_address, endpoint.port());
+        let verb = match (command, told) {
+            (NegotiationCommand::Port, SocketAddr::V4(told)) => Command::Port(HostPort::from(told)),
+            _ => Command::Eprt(ExtendedHostPort::from(told)),
+        };
+        let told = (told.ip() != endpoint.ip()).then_some(told);
+        Ok(Listening { listener, endpoint, told, verb })
+    }
+
     /// Sends the negotiation; in active mode of where we listen, and what is told in its place. None if it failed, with
     /// the attempt noted.
     async fn negotiate(
@@ -271,8 +299,13 @@ impl Session {
         };
         let limit = self.options.times.reply;
         let limit = if is_last { limit } else { limit.min(NEGOTIATION_TIME + self.slowest_reply) };
-        self.unreadable = None;
-        match self.exchange_within(verb, limit).await {
+        let answer = if self.was_negotiated_ahead(command) {
+            self.final_reply(limit).await
+        } else {
+            self.unreadable = None;
+            self.exchange_within(verb, limit).await
+        };
+        match answer {
             Ok(reply) if reply.code().is_positive() => Some(reply),
             Ok(reply) => {
                 self.note(attempts, failed(Outcome::NegotiationRefused).with_reply(&reply));

@@ -12,6 +12,7 @@
 //! | [`session`] | connect, log in, commands and replies |
 //! | [`strategy`], [`attempt`] | which way to a data connection, and what came of each |
 //! | [`operations`] | download, upload, list, status, delete, … |
+//! | [`operations::mirror`] | whole trees, over several sessions |
 //! | [`observer`] | what goes on, for whoever shows it |
 //! | [`error`], [`tls_failure`] | what can go wrong, with its exit code |
 //!
@@ -38,6 +39,7 @@
 //! # }
 //! ```
 
+mod ahead;
 pub mod attempt;
 mod data_connection;
 mod data_protection;

@@ -15,6 +15,7 @@ use wharf_proto::pathname::escaped;
 use wharf_proto::user_pi::Answer;
 use wharf_proto::{Command, Reply, ReplyCode, UserPi};
 
+use crate::ahead::Ahead;
 use crate::error::{ClientError, ControlFailure};
 use crate::features::Features;
 use crate::login::{Login, ServerAddress};
@@ -56,6 +57,8 @@ pub struct Session {
     features: Features,
     system: Option<String>,
     pub(crate) working: Option<WorkingMode>,
+    /// What was sent before its turn.
+    pub(crate) ahead: Ahead,
     /// Why the last 227 or 229 could not be read.
     pub(crate) unreadable: Option<String>,
     failure: Option<ControlFailure>,
@@ -105,6 +108,7 @@ impl Session {
             features: Features::default(),
             system: None,
             working,
+            ahead: Ahead::default(),
             unreadable: None,
             failure: None,
             slowest_reply: Duration::ZERO,
@@ -179,6 +183,7 @@ impl Session {
 
     /// Ends the session politely (RFC 959 §4.1.1, QUIT).
     pub async fn quit(mut self) {
+        self.settle().await;
         if self.usable {
             self.send(&Command::Quit);
             // A server that does not answer has lost nothing.
@@ -197,6 +202,11 @@ impl Session {
         Ok(())
     }
 
+    /// Whether the control connection can take another command, as far as is known.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.usable && !self.pi.dialogue().is_closing()
+    }
+
     /// That nothing more can be asked on this control connection.
     pub(crate) fn abandon(&mut self) {
         self.usable = false;
@@ -204,6 +214,7 @@ impl Session {
 
     /// Makes sure that a command can be sent: a control connection that was lost or given up is set up anew.
     pub(crate) async fn revive(&mut self) -> Result<(), ClientError> {
+        self.settle().await;
         self.take_unasked();
         if self.usable && self.pi.dialogue().is_closing() && !self.stayed_after_goodbye {
             // Some servers say 421 where 425 is meant, and stay.

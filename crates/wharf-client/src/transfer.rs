@@ -53,7 +53,7 @@ impl Session {
             None => self.final_reply(limit).await,
         };
         self.observer.transfer_ended();
-        (end, said)
+        (end, self.judge_order(said))
     }
 
     async fn watch(

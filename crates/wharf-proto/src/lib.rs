@@ -9,6 +9,7 @@ pub mod command;
 pub mod decoder;
 pub mod dialogue;
 pub mod facts_time;
+pub mod glob;
 pub mod host_port;
 pub mod limits;
 pub mod listing;

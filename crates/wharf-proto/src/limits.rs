@@ -64,3 +64,11 @@ pub const CONNECT_TIME: Duration = Duration::from_secs(15);
 pub const REPLY_TIME: Duration = Duration::from_secs(60);
 /// Longest wait of a PASV for the address of the name that is advertised.
 pub const ADVERTISED_NAME_TIME: Duration = Duration::from_secs(1);
+/// Most entries of a whole tree that a mirror looks at.
+pub const MIRROR_ENTRIES: u64 = 20_000_000;
+/// Most bytes of memory for the entries of one directory that a mirror compares: some two million of usual names.
+pub const MIRROR_DIRECTORY_BYTES: usize = 512 * 1024 * 1024;
+/// Most bytes of memory for the directories and files of a mirror that wait for their turn.
+pub const MIRROR_QUEUE_BYTES: usize = 1024 * 1024 * 1024;
+/// Most directories between the root of a mirror and what it looks at.
+pub const MIRROR_DEPTH: usize = 100;

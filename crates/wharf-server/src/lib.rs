@@ -6,7 +6,6 @@ mod commands;
 pub mod config;
 mod data;
 mod followed_name;
-mod glob;
 mod listing;
 mod machine;
 mod replies;

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
+use wharf_proto::glob;
 use wharf_proto::listing::EntryKind;
 use wharf_proto::listing::mlsx::{self, Fact, FactSelection, Facts, Rights};
 use wharf_proto::listing::unix::{self, Attributes};
 use wharf_proto::{Pathname, Reply, facts_time};
 use wharf_storage::{Entry, Kind, Listing, Metadata, Storage, StorageError, StoragePath};
 
-use crate::glob;
 use crate::replies;
 
 /// Owner and group that are shown: the host's accounts are nobody's business.

@@ -7,6 +7,7 @@
 //! | our client against real servers | [`peers::Peer`] |
 //! | our server with real clients | [`clients`], [`process::run`] |
 //! | ports 20 and 21, 127.0.0.2, IPv6 for sure | [`namespace::NetworkNamespace`] |
+//! | a server that is far away | [`relay::DelayedLink`] |
 //! | a program that stays, ours too | [`process::Background`] |
 //!
 //! Everything here fails loudly, by a panic that says what was going on. A test that cannot run on this machine
@@ -27,6 +28,7 @@ pub mod pair;
 pub mod peers;
 pub mod ports;
 pub mod process;
+pub mod relay;
 pub mod scripted;
 pub mod served;
 pub mod skipping;

@@ -21,6 +21,7 @@ const TOOLS: &[Tool] = &[
     tool("wget", "wget", "the tests with wget"),
     tool("curl", "curl", "the tests with curl"),
     tool("lftp", "lftp", "the tests with lftp"),
+    tool("rclone", "rclone", "the comparison of mirrors in `cargo xtask soak`"),
     tool("tnftp", "tnftp", "the tests with tnftp"),
     tool("python3", "python3", "the tests with Python's ftplib, and pyftpdlib as a peer"),
     tool("openssl", "openssl", "ProFTPD and Pure-FTPd as peers (their password files)"),

@@ -155,7 +155,7 @@ impl Session {
         let nothing_missing = bytes > 0 && bytes == had;
         let is_new = progress.bytes() == 0;
         let cut = tls_end.finding(bytes).map(IncompleteReason::CloseNotifyMissing);
-        settle(path, &target, &end, said, bytes, expected, is_new, options.ascii, cut)?;
+        settle(path, target.kept(), &end, said, bytes, expected, is_new, options.ascii, cut)?;
         if let DataEnd::Local(source) = end {
             return Err(ClientError::Local { what: shown, source });
         }
@@ -169,7 +169,7 @@ impl Session {
 
 /// Compares `tail`, then writes everything to `file`. The data connection is closed with its last byte: some servers
 /// confirm nothing before that.
-async fn take_all(
+pub(super) async fn take_all(
     mut transfer: Transfer,
     file: File,
     tail: &[u8],
@@ -205,9 +205,9 @@ async fn take_all(
 
 /// Whether the download is complete; a local error is left to the caller.
 #[allow(clippy::too_many_arguments, reason = "what is known at the end of a transfer, judged once")]
-fn settle(
+pub(super) fn settle(
     path: &Pathname,
-    target: &LocalTarget,
+    kept: Option<PathBuf>,
     end: &DataEnd,
     said: Final,
     bytes: u64,
@@ -223,7 +223,7 @@ fn settle(
         (Ok(()), _) => return Ok(()),
         (Err(None), Err(failure)) => {
             let path = path.to_string();
-            return Err(ClientError::Unconfirmed { path, bytes, kept: target.kept(), failure });
+            return Err(ClientError::Unconfirmed { path, bytes, kept, failure });
         }
         (Err(None), Ok(reply)) => IncompleteReason::ServerGaveUp(reply),
         (Err(Some(IncompleteReason::ServerGaveUp(reply))), _)
@@ -234,7 +234,7 @@ fn settle(
         (Err(Some(reason @ IncompleteReason::DataBroke(_))), _) => cut.unwrap_or(reason),
         (Err(Some(reason)), _) => reason,
     };
-    let (path, kept) = (path.to_string(), target.kept());
+    let path = path.to_string();
     let way_on = way_on(kept.is_some(), ascii);
     Err(ClientError::Incomplete(Box::new(Incomplete { path, bytes, expected, reason, kept, way_on })))
 }

@@ -3,6 +3,7 @@
 mod download;
 mod listing;
 mod manage;
+pub mod mirror;
 mod status;
 mod upload;
 

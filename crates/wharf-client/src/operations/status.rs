@@ -26,7 +26,7 @@ impl Session {
         // In TYPE A it would be another number, or refused (RFC 3659 §4).
         self.set_representation(Representation::Image).await?;
         let reply = self.exchange(&Command::Size(path.clone())).await?;
-        Ok(status_text(reply)?.and_then(|text| text.trim().parse().ok()))
+        size_of(reply)
     }
 
     /// When `path` changed last; none where the server does not say.
@@ -35,7 +35,7 @@ impl Session {
     /// When the control connection is lost.
     pub async fn modified(&mut self, path: &Pathname) -> Result<Option<Timestamp>, ClientError> {
         let reply = self.execute(&Command::Mdtm(path.clone())).await?;
-        Ok(status_text(reply)?.and_then(|text| facts_time::parse(text.trim().as_bytes()).ok()))
+        time_of(reply)
     }
 
     /// Whether `path` is a directory, as far as the server lets us see.
@@ -95,6 +95,16 @@ impl Session {
         entry.modified = modified.map(ListedTime::exact);
         Ok(Status { entry })
     }
+}
+
+/// The number in the answer to SIZE.
+pub(super) fn size_of(reply: Reply) -> Result<Option<u64>, ClientError> {
+    Ok(status_text(reply)?.and_then(|text| text.trim().parse().ok()))
+}
+
+/// The time in the answer to MDTM.
+pub(super) fn time_of(reply: Reply) -> Result<Option<Timestamp>, ClientError> {
+    Ok(status_text(reply)?.and_then(|text| facts_time::parse(text.trim().as_bytes()).ok()))
 }
 
 /// The text of a 213; none for a refusal.

@@ -90,10 +90,32 @@ impl Session {
         if length == Some(offset) && offset > 0 {
             return Ok(Uploaded { bytes: offset, offset, attempt: None, took: started.elapsed() });
         }
+        let (bytes, attempt) = self.send_whole(file, &shown, path, offset, length, options.ascii).await?;
+        // The server's own count, where it tells one.
+        if !options.ascii
+            && let Some(size) = self.size(path).await?
+        {
+            let way_on = if length.is_some() { WayOn::Upload } else { WayOn::Again };
+            check_size(path, bytes, size, way_on)?;
+        }
+        Ok(Uploaded { bytes, offset, attempt: Some(attempt), took: started.elapsed() })
+    }
+
+    /// Sends what is in `file` from `offset` on, and tells the length of the whole file on the wire. `length` is that of a
+    /// regular file in image type.
+    pub(super) async fn send_whole(
+        &mut self,
+        file: File,
+        shown: &str,
+        path: &Pathname,
+        offset: u64,
+        length: Option<u64>,
+        ascii: bool,
+    ) -> Result<(u64, Attempt), ClientError> {
         let request = Request {
             // APPE goes on at the end of what is there, which SIZE has just told.
             command: if offset > 0 { Command::Appe(path.clone()) } else { Command::Stor(path.clone()) },
-            representation: if options.ascii { Representation::Ascii } else { Representation::Image },
+            representation: if ascii { Representation::Ascii } else { Representation::Image },
             offset: 0,
         };
         let mut running = self.begin(&request).await?;
@@ -101,7 +123,7 @@ impl Session {
         // Of a stream nobody knows where to go on.
         let way_on = if length.is_some() { WayOn::Upload } else { WayOn::Again };
         self.observer.transfer_started(&TransferStarted {
-            name: shown.clone().into_bytes(),
+            name: shown.as_bytes().to_vec(),
             to_standard_output: false,
             kept: None,
             way_on,
@@ -115,7 +137,7 @@ impl Session {
                 transfer.send_file(file, offset).await?;
             } else {
                 let mut reader = tokio::fs::File::from_std(file);
-                transfer.send_reader(&mut reader, options.ascii).await?;
+                transfer.send_reader(&mut reader, ascii).await?;
             }
             transfer.finish_both(limits::TLS_END_TIME).await
         };
@@ -125,7 +147,7 @@ impl Session {
         }
         let bytes = offset + progress.bytes();
         if let DataEnd::Local(source) = end {
-            return Err(ClientError::Local { what: shown, source });
+            return Err(ClientError::Local { what: shown.to_owned(), source });
         }
         let incomplete = |reason, expected| {
             let path = path.to_string();
@@ -143,29 +165,12 @@ impl Session {
             }
             (Err(Some(reason)), _) => return Err(incomplete(reason, length)),
         }
-        // The server's own count, where it tells one.
-        if !options.ascii
-            && let Some(size) = self.size(path).await?
-            && size != bytes
-        {
-            let expected = Some(bytes);
-            let incomplete = Incomplete {
-                path: path.to_string(),
-                bytes: size,
-                expected,
-                reason: IncompleteReason::WrongSize,
-                kept: None,
-                way_on,
-            };
-            return Err(ClientError::Incomplete(Box::new(incomplete)));
-        }
-        let attempt = Some(running.attempt);
-        Ok(Uploaded { bytes, offset, attempt, took: started.elapsed() })
+        Ok((bytes, running.attempt))
     }
 
     /// Whether the last bytes of what the server has are ours (threat 30). A server that lets nobody read what was
     /// uploaded cannot be asked; its part is trusted then, as its size fits.
-    async fn server_has_our_beginning(
+    pub(super) async fn server_has_our_beginning(
         &mut self,
         file: &File,
         path: &Pathname,
@@ -229,4 +234,19 @@ impl Session {
         }
         Ok(size)
     }
+}
+
+/// Compares what went over with the server's own count.
+pub(super) fn check_size(path: &Pathname, sent: u64, size: u64, way_on: WayOn) -> Result<(), ClientError> {
+    if size == sent {
+        return Ok(());
+    }
+    Err(ClientError::Incomplete(Box::new(Incomplete {
+        path: path.to_string(),
+        bytes: size,
+        expected: Some(sent),
+        reason: IncompleteReason::WrongSize,
+        kept: None,
+        way_on,
+    })))
 }

@@ -3,6 +3,7 @@
 pub(crate) mod connection;
 pub(crate) mod get;
 pub(crate) mod hosts;
+pub(crate) mod mirror;
 pub(crate) mod paths;
 pub(crate) mod put;
 pub(crate) mod serve;
@@ -20,6 +21,7 @@ use clap::{Parser, Subcommand};
   wharf get ftp://ftp.example.net/pub/film.mov        fetch a file in whichever mode works
   wharf put *.jpg ftp://me@ftp.example.net/inbox/     send files
   wharf ls -l ftp://ftp.example.net//srv/media        list an absolute path
+  wharf mirror ftp://ftp.example.net/pub/ pub         make pub here like /pub there
 
 `wharf COMMAND --help` tells more about each.
 
@@ -40,6 +42,7 @@ pub(crate) enum Command {
     Serve(serve::ServeArguments),
     Get(get::GetArguments),
     Put(put::PutArguments),
+    Mirror(mirror::MirrorArguments),
     Ls(paths::LsArguments),
     Cat(paths::CatArguments),
     Rm(paths::RmArguments),

@@ -171,10 +171,7 @@ impl Client {
         let session = match kept {
             Some(session) => session,
             None => {
-                let mut login = Login::for_url(url, &self.netrc);
-                if login.password.is_none() {
-                    login.password = ask_password(&login, url)?;
-                }
+                let login = self.login(url)?;
                 let shown = Box::new(Shown::new(&self.settings, self.under_way.clone()));
                 let server = ServerAddress::from(url);
                 let mut options = self.settings.options.clone();
@@ -189,6 +186,23 @@ impl Client {
     /// What the TLS handshake of the present control connection agreed on.
     pub(crate) fn control_secured(&self) -> Option<Secured> {
         self.session.as_ref().and_then(|(_, session)| session.secured())
+    }
+
+    /// Who logs in for `url`; somebody who is there to answer is asked for a password that is missing.
+    ///
+    /// # Errors
+    /// When what was typed is no password.
+    pub(crate) fn login(&self, url: &FtpUrl) -> Result<Login, ClientError> {
+        let mut login = Login::for_url(url, &self.netrc);
+        if login.password.is_none() {
+            login.password = ask_password(&login, url)?;
+        }
+        Ok(login)
+    }
+
+    /// Notes the exit code of a failure that was told already.
+    pub(crate) fn note_failure(&mut self, exit_code: u8) {
+        self.failure.get_or_insert(exit_code);
     }
 
     /// Notes a failure and tells it: the exit code is that of the first.
@@ -267,9 +281,14 @@ pub(crate) fn path_of(url: &FtpUrl) -> Result<&Pathname, ClientError> {
     url.path().ok_or_else(|| ClientError::Usage(format!("{url} has no path; say which file is meant")))
 }
 
-/// How a data connection was made, as fields of an event.
+/// How both connections were made, as fields of an event.
 pub(crate) fn describe(event: &mut Value, attempt: Option<&Attempt>, control: Option<Secured>) {
     set_tls(&mut event["control"], control);
+    describe_data(event, attempt);
+}
+
+/// How a data connection was made, as fields of an event.
+pub(crate) fn describe_data(event: &mut Value, attempt: Option<&Attempt>) {
     if let Some(attempt) = attempt {
         event["mode"] = attempt.command.to_string().into();
         event["endpoint"] = attempt.endpoint.map(|endpoint| endpoint.to_string()).into();

@@ -2,9 +2,11 @@
 
 mod cat;
 mod client;
+pub(crate) use client::describe_data;
 mod get;
 mod hosts;
 mod ls;
+mod mirror;
 mod paths;
 mod put;
 pub(crate) mod serve;
@@ -20,6 +22,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Get(arguments) => get::run(arguments),
         Command::Put(arguments) => put::run(arguments),
+        Command::Mirror(arguments) => mirror::run(arguments),
         Command::Ls(arguments) => ls::run(arguments),
         Command::Cat(arguments) => cat::run(arguments),
         Command::Rm(arguments) => paths::remove(arguments),

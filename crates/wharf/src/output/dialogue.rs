@@ -51,6 +51,13 @@ impl Shown {
         }
     }
 
+    /// As [`new`](Self::new), for one of many sessions: what is shown of transfers is shown of all of them together.
+    pub(crate) fn of_many(settings: &ClientSettings) -> Self {
+        let mut shown = Self::new(settings, UnderWay::default());
+        (shown.bars, shown.notes) = (false, false);
+        shown
+    }
+
     fn line(&self, line: &impl Display) {
         match &self.bar {
             Some((bar, _)) => bar.suspend(|| note(line)),

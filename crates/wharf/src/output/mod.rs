@@ -2,6 +2,7 @@
 
 pub(crate) mod dialogue;
 pub(crate) mod entry;
+pub(crate) mod mirror;
 
 use std::io::{self, IsTerminal, StdoutLock, Write};
 

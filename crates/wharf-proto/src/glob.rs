@@ -1,13 +1,16 @@
-//! Patterns of names in listing commands: `*`, `?` and `[…]`, as every shell has them. No braces, no `**`.
+//! Patterns of names, in listing commands and in the filters of a mirror: `*`, `?` and `[…]`, as every shell has them. No
+//! braces, no `**`.
 
 /// Whether a name holds a character that makes it a pattern.
-pub(crate) fn is_pattern(name: &[u8]) -> bool {
+#[must_use]
+pub fn is_pattern(name: &[u8]) -> bool {
     name.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['))
 }
 
 /// Whether `name` fits `pattern`. Takes at most pattern × name steps, and both are names of at most 255 bytes
 /// (threat 11).
-pub(crate) fn fits(pattern: &[u8], name: &[u8]) -> bool {
+#[must_use]
+pub fn fits(pattern: &[u8], name: &[u8]) -> bool {
     let (mut at_pattern, mut at_name) = (0, 0);
     // Where the last `*` stands, and how much of the name it has taken.
     let mut star: Option<(usize, usize)> = None;

@@ -1,0 +1,476 @@
+//! One session of a mirror: it logs in when there is work for it, and does one job after the other.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use wharf_proto::Command;
+use wharf_proto::dialogue::{DataMode, NegotiationCommand, is_private};
+use wharf_proto::pathname::Pathname;
+
+use super::event::{MirrorEvent, MirrorObserver, Totals};
+use super::fetch::{self, fetch};
+use super::local_tree::LocalTree;
+use super::options::{Direction, MirrorOptions};
+use super::queue::{FileJob, Job, Queue};
+use super::send::{self, send};
+use super::tree::{Kind, TreePath, split};
+use crate::ahead::Upcoming;
+use crate::attempt::Attempt;
+use crate::error::{ClientError, ControlFailure, WayOn};
+use crate::login::{Login, ServerAddress};
+use crate::options::{ModeChoice, Options};
+use crate::session::Session;
+use crate::strategy::WorkingMode;
+
+/// Most entries of a listing by which a server is tried.
+const LONGEST_TRIAL: u64 = 5_000;
+/// A round trip from which on a server is far.
+const FAR: Duration = Duration::from_millis(10);
+/// So many waiting files are worth a try of active mode.
+const MANY: usize = 16;
+/// Longest pause before another try.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// What the sessions of a mirror share.
+pub(super) struct Shared {
+    pub(super) direction: Direction,
+    pub(super) server: ServerAddress,
+    pub(super) login: Login,
+    pub(super) session_options: Options,
+    pub(super) options: MirrorOptions,
+    pub(super) observer: Arc<dyn MirrorObserver>,
+    /// None where a dry run has none.
+    pub(super) local: Option<LocalTree>,
+    /// None is the login directory.
+    pub(super) remote: Option<Pathname>,
+    pub(super) queue: Queue,
+    pub(super) totals: Mutex<Totals>,
+    /// What the destination has and the source does not.
+    pub(super) extras: Mutex<Vec<(TreePath, Kind)>>,
+    /// Entries of all listings so far.
+    pub(super) seen: AtomicU64,
+    /// Whether commands may be sent before their turn: from when the server was seen to keep their order, until something
+    /// looks as if it did not take them.
+    pipelines: AtomicBool,
+    /// Whether the server was tried in active mode.
+    has_tried_active: AtomicBool,
+    /// The active mode that is better than the passive one: far away it takes one round trip for a file, where the passive
+    /// one takes two.
+    prefers_active: AtomicBool,
+    /// Sessions that have not given up.
+    living: AtomicUsize,
+    /// Sessions that are logged in.
+    logged_in: AtomicUsize,
+    /// Why nothing more can be done.
+    pub(super) fatal: Mutex<Option<ClientError>>,
+}
+
+/// A file that was transferred.
+pub(super) struct Done {
+    pub(super) bytes: u64,
+    pub(super) attempt: Attempt,
+    pub(super) took: Duration,
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    #[allow(clippy::too_many_arguments, reason = "one mirror's parts, put together once")]
+    pub(super) fn new(
+        direction: Direction,
+        server: ServerAddress,
+        login: Login,
+        session_options: Options,
+        options: MirrorOptions,
+        observer: Arc<dyn MirrorObserver>,
+        local: Option<LocalTree>,
+        remote: Option<Pathname>,
+    ) -> Self {
+        Self {
+            direction,
+            server,
+            login,
+            session_options,
+            options,
+            observer,
+            local,
+            remote,
+            queue: Queue::default(),
+            totals: Mutex::default(),
+            extras: Mutex::default(),
+            seen: AtomicU64::new(0),
+            pipelines: AtomicBool::new(false),
+            has_tried_active: AtomicBool::new(false),
+            prefers_active: AtomicBool::new(false),
+            living: AtomicUsize::new(0),
+            logged_in: AtomicUsize::new(0),
+            fatal: Mutex::new(None),
+        }
+    }
+
+    /// The path at the server of what lies at `path` below the root; none is the login directory.
+    pub(super) fn remote_path(&self, path: &[u8]) -> Result<Option<Pathname>, ClientError> {
+        let mut whole = self.remote.as_ref().map_or_else(Vec::new, |root| root.as_bytes().to_vec());
+        if path.is_empty() {
+            return Ok(self.remote.clone());
+        }
+        if !whole.is_empty() && !whole.ends_with(b"/") {
+            whole.push(b'/');
+        }
+        whole.extend_from_slice(path);
+        let unusable = |error| ClientError::Usage(format!("this name cannot be sent to a server: {error}"));
+        Pathname::new(whole).map(Some).map_err(unusable)
+    }
+
+    /// As [`remote_path`](Self::remote_path), of what is not the root.
+    pub(super) fn remote_name(&self, path: &[u8]) -> Result<Pathname, ClientError> {
+        let path = self.remote_path(path)?;
+        path.ok_or_else(|| {
+            ClientError::Usage("the login directory is no name that can be used here".to_owned())
+        })
+    }
+
+    /// What a local path is called in errors.
+    pub(super) fn shown(&self, path: &[u8]) -> String {
+        self.local.as_ref().map_or_else(String::new, |local| local.shown(path))
+    }
+
+    /// The local tree.
+    pub(super) fn local(&self) -> Result<&LocalTree, ClientError> {
+        let missing = || ClientError::Local {
+            what: "the directory".to_owned(),
+            source: std::io::ErrorKind::NotFound.into(),
+        };
+        self.local.as_ref().ok_or_else(missing)
+    }
+
+    /// Tells of something, and counts it.
+    pub(super) fn tell(&self, event: &MirrorEvent<'_>) {
+        {
+            let mut totals = lock(&self.totals);
+            match event {
+                MirrorEvent::Transferred { bytes, .. } => {
+                    totals.transferred += 1;
+                    totals.bytes += bytes;
+                }
+                MirrorEvent::MadeDirectory { .. } => totals.directories += 1,
+                MirrorEvent::Linked { .. } => totals.links += 1,
+                MirrorEvent::Deleted { .. } => totals.deleted += 1,
+                MirrorEvent::Skipped { .. } => totals.skipped += 1,
+                MirrorEvent::Failed { error, .. } => {
+                    totals.failed += 1;
+                    totals.first_failure.get_or_insert(error.exit_code());
+                }
+                MirrorEvent::Note { .. } => {}
+            }
+        }
+        self.observer.event(event);
+    }
+
+    pub(super) fn failed(&self, path: &[u8], error: &ClientError) {
+        self.tell(&MirrorEvent::Failed { path, error });
+    }
+
+    pub(super) fn note(&self, text: &str) {
+        self.tell(&MirrorEvent::Note { text });
+    }
+
+    /// A session, logged in. What may pass is tried again.
+    pub(super) async fn connect(&self) -> Result<Session, ClientError> {
+        let mut tries = 0;
+        loop {
+            let (server, login) = (self.server.clone(), self.login.clone());
+            let options = self.session_options.clone();
+            match Session::connect(server, login, options, self.observer.session()).await {
+                Ok(session) => {
+                    let now = self.logged_in.fetch_add(1, Ordering::Relaxed) + 1;
+                    let mut totals = lock(&self.totals);
+                    totals.sessions = totals.sessions.max(now);
+                    return Ok(session);
+                }
+                // The server has enough of us: one more try would only be one more refusal.
+                Err(error) if self.logged_in.load(Ordering::Relaxed) > 0 && is_refusal(&error) => {
+                    return Err(error);
+                }
+                Err(error) if tries < self.options.retries && error.may_pass() => {
+                    tries += 1;
+                    self.pause(&error, tries).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn pause(&self, error: &ClientError, tries: u32) {
+        let pause = LONGEST_PAUSE.min(Duration::from_secs(1 << tries.min(5)) / 2);
+        self.note(&format!(
+            "{error}; try {} of {} in {} s",
+            tries + 1,
+            self.options.retries + 1,
+            pause.as_secs_f32()
+        ));
+        tokio::time::sleep(pause).await;
+    }
+
+    /// So many sessions begin to work.
+    pub(super) fn begin(&self, sessions: usize) {
+        self.living.store(sessions, Ordering::Relaxed);
+    }
+
+    /// A session gives up for `error`: whether others go on.
+    fn leave(&self, error: ClientError) -> bool {
+        if self.living.fetch_sub(1, Ordering::Relaxed) > 1 {
+            self.note(&format!("going on with fewer sessions: {error}"));
+            return true;
+        }
+        lock(&self.fatal).get_or_insert(error);
+        self.queue.close();
+        false
+    }
+}
+
+/// Works until nothing is left to do, and returns the session for what comes after.
+pub(super) async fn work(shared: Arc<Shared>, mut session: Option<Session>) -> Option<Session> {
+    let mut reserved = None;
+    loop {
+        let job = match reserved.take() {
+            Some(file) => Job::Transfer(file),
+            None => match shared.queue.next().await {
+                Some(job) => job,
+                None => return session,
+            },
+        };
+        let mut ready = match session.take() {
+            Some(session) => session,
+            None => match shared.connect().await {
+                Ok(session) => session,
+                Err(error) => {
+                    give_up(&shared, job, error);
+                    return None;
+                }
+            },
+        };
+        let outcome = match &job {
+            Job::Visit(directory) => shared.visit(&mut ready, directory).await,
+            Job::Transfer(file) => {
+                reserved = shared.look_ahead(&mut ready).await;
+                shared.transfer(&mut ready, file).await
+            }
+        };
+        match outcome {
+            Err(error) if is_without_session(&error) => {
+                shared.logged_in.fetch_sub(1, Ordering::Relaxed);
+                give_up(&shared, job, error);
+                if let Some(file) = reserved {
+                    shared.queue.give_back(Job::Transfer(file));
+                }
+                return None;
+            }
+            Err(error) => {
+                shared.failed(job.path(), &error);
+            }
+            Ok(()) => {}
+        }
+        session = Some(ready);
+        shared.queue.done();
+    }
+}
+
+fn give_up(shared: &Shared, job: Job, error: ClientError) {
+    // First, so that the last one closes a queue that still has it.
+    shared.leave(error);
+    shared.queue.give_back(job);
+}
+
+impl Shared {
+    /// Before a transfer: the file that this session does next, where that can be asked for already.
+    async fn look_ahead(&self, session: &mut Session) -> Option<FileJob> {
+        if self.options.dry_run || !self.is_pipelining() {
+            return None;
+        }
+        if self.may_try_active(session) {
+            let keeps = session.keeps_order(self.remote.as_ref(), Some(NegotiationCommand::Eprt)).await;
+            self.prefers_active.store(keeps.unwrap_or(false), Ordering::Relaxed);
+        }
+        if self.prefers_active.load(Ordering::Relaxed) {
+            session.working = Some(WorkingMode { command: NegotiationCommand::Eprt, advertised: false });
+        }
+        if session.working.is_none_or(|working| working.command.mode() == DataMode::Passive) {
+            return None;
+        }
+        let next = self.queue.reserve_file()?;
+        // A name that cannot be sent fails in its turn.
+        session.ahead.upcoming = self.remote_name(&next.path).ok().map(|remote| match self.direction {
+            Direction::Download => {
+                Upcoming { followers: fetch::afterwards(&next, &remote), transfer: Command::Retr(remote) }
+            }
+            Direction::Upload => Upcoming {
+                followers: send::afterwards(session, &next, &remote),
+                transfer: Command::Stor(remote),
+            },
+        });
+        Some(next)
+    }
+
+    /// Whether it is worth a try to have the server come to us: once, far away, with many files waiting, and where both
+    /// sides are in one kind of network, so that no NAT of ours stands in between.
+    fn may_try_active(&self, session: &Session) -> bool {
+        let endpoints = session.control.endpoints();
+        session.ahead.round_trip >= FAR
+            && self.queue.files() >= MANY
+            && self.session_options.mode == ModeChoice::Auto
+            && is_private(endpoints.client.ip()) == is_private(endpoints.server.ip())
+            && !self.has_tried_active.swap(true, Ordering::Relaxed)
+    }
+
+    async fn transfer(&self, session: &mut Session, job: &FileJob) -> Result<(), ClientError> {
+        if self.options.dry_run {
+            let bytes = job.source.size.unwrap_or(0);
+            self.tell(&MirrorEvent::Transferred {
+                path: &job.path,
+                bytes,
+                attempt: None,
+                took: Duration::ZERO,
+            });
+            return Ok(());
+        }
+        let remote = self.remote_name(&job.path)?;
+        let mut retry = Retry::default();
+        let done = loop {
+            self.prepare(session);
+            match self.transfer_once(session, &remote, job, retry.resumes).await {
+                Ok(done) => break done,
+                Err(error) => retry.after(self, session, error).await?,
+            }
+        };
+        let Done { bytes, attempt, took } = done;
+        self.tell(&MirrorEvent::Transferred { path: &job.path, bytes, attempt: Some(&attempt), took });
+        Ok(())
+    }
+
+    async fn transfer_once(
+        &self,
+        session: &mut Session,
+        remote: &Pathname,
+        job: &FileJob,
+        resume: bool,
+    ) -> Result<Done, ClientError> {
+        let (parent, _) = split(&job.path);
+        let parent_shown = || self.shown(parent);
+        let directory =
+            self.local()?.directory(parent).map_err(|error| ClientError::local(parent_shown())(error))?;
+        let shown = self.shown(&job.path);
+        session.ahead.more_to_come = self.queue.has_files();
+        let done = match self.direction {
+            Direction::Download => fetch(session, remote, &directory, job, &shown, resume).await,
+            Direction::Upload => send(session, remote, &directory, job, &shown, resume).await,
+        };
+        done.map_err(|error| match error {
+            // What is gone on with, and when, is the mirror's business and not the user's.
+            ClientError::Incomplete(mut incomplete) => {
+                incomplete.way_on = WayOn::Again;
+                ClientError::Incomplete(incomplete)
+            }
+            other => other,
+        })
+    }
+
+    /// Tries whether the server keeps the order of commands behind a transfer.
+    pub(super) async fn try_pipelining(&self, session: &mut Session) -> Result<(), ClientError> {
+        // The listing by which it is tried goes over once more: not a long one.
+        if self.seen.load(Ordering::Relaxed) > LONGEST_TRIAL || !self.queue.has_work() {
+            return Ok(());
+        }
+        if session.working.is_none() {
+            // Nothing was listed yet: the root has just been made. This finds the mode that works.
+            session.list(self.remote.as_ref(), |_| {}).await?;
+        }
+        let keeps = session.keeps_order(self.remote.as_ref(), None).await?;
+        self.pipelines.store(keeps, Ordering::Relaxed);
+        Ok(())
+    }
+
+    pub(super) fn is_pipelining(&self) -> bool {
+        self.pipelines.load(Ordering::Relaxed)
+    }
+
+    /// Before each try.
+    pub(super) fn prepare(&self, session: &mut Session) {
+        session.ahead.is_allowed = self.is_pipelining();
+    }
+}
+
+/// The tries of one job.
+#[derive(Debug, Default)]
+pub(super) struct Retry {
+    tries: u32,
+    /// Whether the next try can go on where the last one was.
+    resumes: bool,
+}
+
+impl Retry {
+    /// Makes another try possible, or returns the error: what may pass is tried again as often as the options say.
+    pub(super) async fn after(
+        &mut self,
+        shared: &Shared,
+        session: &mut Session,
+        error: ClientError,
+    ) -> Result<(), ClientError> {
+        if session.ahead.is_allowed && may_come_of_pipelining(&error) {
+            // It may be the network's fault, or the server takes nothing before its turn. Without, either shows.
+            if shared.pipelines.swap(false, Ordering::Relaxed) {
+                shared.note(&format!("sending commands one at a time from now on: {error}"));
+            }
+            session.abandon();
+        } else if self.resumes && matches!(error, ClientError::CannotResume(_)) {
+            self.resumes = false;
+        } else if self.tries < shared.options.retries && error.may_pass() {
+            self.tries += 1;
+            shared.pause(&error, self.tries).await;
+            session.abandon();
+            self.resumes = true;
+        } else {
+            return Err(error);
+        }
+        Ok(())
+    }
+}
+
+/// Whether the server does not let anybody (more) in.
+fn is_refusal(error: &ClientError) -> bool {
+    matches!(
+        error,
+        ClientError::LoginRefused { .. }
+            | ClientError::NotGreeted { failure: ControlFailure::Dismissed(_), .. }
+    )
+}
+
+/// Whether there is no session with which another job could be done.
+fn is_without_session(error: &ClientError) -> bool {
+    matches!(
+        error,
+        ClientError::NotConnected { .. }
+            | ClientError::NameNotFound { .. }
+            | ClientError::NotGreeted { .. }
+            | ClientError::LoginRefused { .. }
+    )
+}
+
+/// Whether a server that does not take commands before their turn could have caused this.
+fn may_come_of_pipelining(error: &ClientError) -> bool {
+    match error {
+        ClientError::Refused { reply, .. } => {
+            let code = reply.code().get();
+            (400..=504).contains(&code)
+        }
+        ClientError::ControlLost(_)
+        | ClientError::Incomplete(_)
+        | ClientError::Unconfirmed { .. }
+        | ClientError::NoDataConnection(_) => true,
+        _ => false,
+    }
+}
