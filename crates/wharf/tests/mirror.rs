@@ -13,6 +13,7 @@ use wharf_testkit::TestDirectory;
 use wharf_testkit::directory::sample;
 use wharf_testkit::process::{Background, Run, run};
 use wharf_testkit::served::Served;
+use wharf_testkit::tls::TestCertificate;
 
 const WHARF: &str = env!("CARGO_BIN_EXE_wharf");
 
@@ -30,7 +31,7 @@ fn url(served: &Served, path: &str) -> String {
 /// Runs `wharf mirror` with these words.
 #[track_caller]
 fn mirror(words: &[&str]) -> Run {
-    run(Command::new(WHARF).arg("mirror").args(words).env("HOME", "/nonexistent"))
+    run(Command::new(WHARF).arg("mirror").args(words).env("HOME", "/dev/null"))
 }
 
 /// The last event of `wharf mirror --json`, which is "done".
@@ -86,6 +87,28 @@ fn two_thousand_files_go_both_ways_with_their_times_and_a_second_run_transfers_n
         let again = totals(&words);
         assert_eq!((&again["transferred"], &again["unchanged"]), (&0.into(), &2000.into()));
     }
+}
+
+#[test]
+fn trees_go_both_ways_under_tls() {
+    let certificate = TestCertificate::new(&["127.0.0.1"]);
+    let there = TestDirectory::new();
+    let mut flags = ["--user", "test:secret", "--write", "--tls", "require"].map(str::to_owned).to_vec();
+    flags.extend(certificate.flags());
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let served = Served::start(WHARF, there.path(), &flags);
+    let (planted, here) = (TestDirectory::new(), TestDirectory::new());
+    plant(&planted, 40);
+    let (up, down) = (planted.path().to_str().unwrap(), here.path().to_str().unwrap());
+    let remote = url(&served, "copy").replace("ftp://", "ftpes://");
+    let trusted = certificate.certificate();
+    let trust = ["--ca", trusted.to_str().unwrap()];
+    assert_eq!(totals(&[&trust[..], &[up, &remote]].concat())["transferred"], 40);
+    assert_eq!(totals(&[&trust[..], &[&remote, down]].concat())["transferred"], 40);
+    assert!(here.tree() == planted.tree(), "the tree is another one");
+    // Without trust nothing is said, least of all the password.
+    let refused = mirror(&[&remote, down]);
+    assert!(refused.assert_code(4).errors().contains("--insecure"), "{refused}");
 }
 
 #[test]
@@ -247,7 +270,7 @@ fn a_run_that_was_killed_leaves_no_file_that_looks_complete_and_the_next_one_end
     there.write("big", sample(30_000_000));
     let (local, remote) = (here.path().to_str().unwrap(), url(&served, ""));
     let mut command = Command::new(WHARF);
-    command.args(["mirror", "-v", &remote, local]).env("HOME", "/nonexistent");
+    command.args(["mirror", "-v", &remote, local]).env("HOME", "/dev/null");
     let mut killed = Background::start(&mut command);
     // Somewhere in the middle.
     killed.wait_for_line("get sub/", Duration::from_secs(20));

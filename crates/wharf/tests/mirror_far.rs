@@ -57,7 +57,7 @@ impl Far {
         self.time("wharf", |target| {
             let mut wharf = Command::new(WHARF);
             wharf.args(["mirror", "ftp://test:secret@10.77.0.2/"]).arg(target.path()).args(flags);
-            wharf.env("HOME", "/nonexistent");
+            wharf.env("HOME", "/dev/null");
             wharf
         })
     }
@@ -76,7 +76,7 @@ impl Far {
             let password = obscured_password();
             rclone.args(["copy", ":ftp:/", "--transfers", "4", "--checkers", "4", "--ftp-host", "10.77.0.2"]);
             rclone.args(["--ftp-port", "21", "--ftp-user", "test", "--ftp-pass", &password]);
-            rclone.arg(target.path()).env("HOME", "/nonexistent");
+            rclone.arg(target.path()).env("HOME", "/dev/null");
             rclone
         })
     }
@@ -99,7 +99,7 @@ fn is_soak() -> bool {
 /// The password in the form that rclone's flag wants.
 fn obscured_password() -> String {
     let run =
-        run_within(PATIENCE, Command::new("rclone").args(["obscure", "secret"]).env("HOME", "/nonexistent"));
+        run_within(PATIENCE, Command::new("rclone").args(["obscure", "secret"]).env("HOME", "/dev/null"));
     run.assert_success().output().trim().to_owned()
 }
 

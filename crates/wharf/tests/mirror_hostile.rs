@@ -130,7 +130,7 @@ fn talk(mut control: TcpStream, manners: Manners) -> std::io::Result<()> {
 fn mirror(server: SocketAddr, into: &TestDirectory, flags: &[&str]) -> Run {
     let mut command = Command::new(WHARF);
     command.args(["mirror", "--json", &format!("ftp://{server}/")]).arg(into.join("target")).args(flags);
-    let run = run_within(PATIENCE, command.env("HOME", "/nonexistent"));
+    let run = run_within(PATIENCE, command.env("HOME", "/dev/null"));
     assert!(!run.timed_out, "{run}");
     run
 }
