@@ -125,7 +125,7 @@ impl Scenario {
             servers: ServerKind::ALL.to_vec(),
             setup: ServerSetup::default(),
             file: "hello.txt",
-            patience: Duration::from_secs(4),
+            patience: Duration::from_secs(8),
             works: Ways::ALL,
             except: Vec::new(),
             resourceful: &[],
