@@ -147,3 +147,12 @@ impl Times {
         }
     }
 }
+
+/// Longest pause before another try.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How long to wait before try number `tries` + 1 of something that may well work a little later.
+#[must_use]
+pub fn pause_before_retry(tries: u32) -> Duration {
+    LONGEST_PAUSE.min(Duration::from_secs(1 << tries.min(5)) / 2)
+}

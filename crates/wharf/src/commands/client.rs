@@ -12,6 +12,7 @@ use wharf_client::attempt::Attempt;
 use wharf_client::error::{STANDARD_OUTPUT, WayOn};
 use wharf_client::memory::Remembered;
 use wharf_client::netrc::Netrc;
+use wharf_client::options::pause_before_retry;
 use wharf_client::{ClientError, FtpUrl, Login, ServerAddress, Session};
 use wharf_net::tls::Secured;
 use wharf_proto::command::Password;
@@ -31,8 +32,6 @@ const INTERRUPTED: u8 = 8;
 const USAGE: u8 = 2;
 /// How long work on a blocking thread may still take when all is over.
 const LAST_WORK: Duration = Duration::from_millis(300);
-/// Longest pause before another try.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// One run of the client.
 pub(crate) struct Client {
@@ -40,6 +39,8 @@ pub(crate) struct Client {
     pub(crate) settings: ClientSettings,
     netrc: Netrc,
     session: Option<(FtpUrl, Session)>,
+    /// What is remembered of that session's server.
+    known: Vec<Remembered>,
     under_way: UnderWay,
     /// The exit code of the first failure.
     failure: Option<u8>,
@@ -71,6 +72,7 @@ pub(crate) fn run(
             settings,
             netrc: Netrc::of_user(),
             session: None,
+            known: Vec::new(),
             under_way: UnderWay::default(),
             failure: None,
             closed_pipe: false,
@@ -117,7 +119,7 @@ impl Client {
                 Err(error) if tries < self.settings.retries && error.may_pass() && again(&error) => {
                     tries += 1;
                     self.session = None;
-                    let pause = LONGEST_PAUSE.min(Duration::from_secs(1 << tries.min(5)) / 2);
+                    let pause = pause_before_retry(tries);
                     if self.settings.talk != Talk::Quiet {
                         output::note(&format!(
                             "wharf: {error}; try {} of {} in {} s",
@@ -137,14 +139,17 @@ impl Client {
     }
 
     /// Keeps the mode that works for the next time, unless that is known, or there is no network in between.
-    fn remember(&self, url: &FtpUrl) {
+    fn remember(&mut self, url: &FtpUrl) {
         let Some((_, session)) = &self.session else { return };
         let Some(mode) = session.working_mode() else { return };
-        let (server, network) = (ServerAddress::from(url), session.network());
-        let known = Hosts::load().remembered(&server.host, server.port);
-        if network.addr().is_loopback() || known.contains(&Remembered { network, mode }) {
+        let network = session.network();
+        let worked = Remembered { network, mode };
+        if network.addr().is_loopback() || self.known.contains(&worked) {
             return;
         }
+        self.known.retain(|known| known.network != network);
+        self.known.push(worked);
+        let server = ServerAddress::from(url);
         let learnt = hosts::learn(hosts::Entry {
             name: server.host,
             port: server.port,
@@ -175,7 +180,8 @@ impl Client {
                 let shown = Box::new(Shown::new(&self.settings, self.under_way.clone()));
                 let server = ServerAddress::from(url);
                 let mut options = self.settings.options.clone();
-                options.remembered = Hosts::load().remembered(&server.host, server.port);
+                self.known = Hosts::load().remembered(&server.host, server.port);
+                options.remembered = self.known.clone();
                 Session::connect(server, login, options, shown).await?
             }
         };

@@ -20,7 +20,7 @@ use crate::ahead::Upcoming;
 use crate::attempt::Attempt;
 use crate::error::{ClientError, ControlFailure, WayOn};
 use crate::login::{Login, ServerAddress};
-use crate::options::{ModeChoice, Options};
+use crate::options::{ModeChoice, Options, pause_before_retry};
 use crate::session::Session;
 use crate::strategy::WorkingMode;
 
@@ -30,8 +30,6 @@ const LONGEST_TRIAL: u64 = 5_000;
 const FAR: Duration = Duration::from_millis(10);
 /// So many waiting files are worth a try of active mode.
 const MANY: usize = 16;
-/// Longest pause before another try.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What the sessions of a mirror share.
 pub(super) struct Shared {
@@ -206,7 +204,7 @@ impl Shared {
     }
 
     async fn pause(&self, error: &ClientError, tries: u32) {
-        let pause = LONGEST_PAUSE.min(Duration::from_secs(1 << tries.min(5)) / 2);
+        let pause = pause_before_retry(tries);
         self.note(&format!(
             "{error}; try {} of {} in {} s",
             tries + 1,
