@@ -84,6 +84,8 @@ pub enum Outcome {
     NothingConnected {
         /// How many others connected and were dropped.
         strangers: u32,
+        /// The last of them.
+        last: Option<SocketAddr>,
     },
     /// It came up in TCP, and TLS failed on it.
     HandshakeFailed {
@@ -173,10 +175,10 @@ impl fmt::Display for Attempt {
                 write!(f, ": the server closed it at once and did not answer in {seconds:.1} s")
             }
             Outcome::CannotListen { error } => write!(f, ": {error}"),
-            Outcome::NothingConnected { strangers: 0 } => {
+            Outcome::NothingConnected { strangers: 0, .. } => {
                 write!(f, ": the server did not connect in {seconds:.1} s")
             }
-            Outcome::NothingConnected { strangers } => write!(
+            Outcome::NothingConnected { strangers, .. } => write!(
                 f,
                 ": the server did not connect in {seconds:.1} s, but {strangers} others did and were dropped"
             ),

@@ -8,9 +8,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::time::{Instant, timeout};
 use wharf_net::dtp::{
-    ConnectError, DataListener, DataStream, PeerVerified, Progress, Transfer, connect_passive,
+    ConnectError, DataListener, DataStream, PeerVerified, Progress, Transfer, connect_passive_with,
 };
 use wharf_proto::command::{ByteCount, EpsvArgument, Representation};
 use wharf_proto::dialogue::{DataEvent, DataMode, NegotiationCommand, Side, canonical_endpoint};
@@ -154,7 +155,9 @@ impl Session {
             let times = self.options.times;
             let budget = if is_last { times.last_rung } else { times.passive };
             let local = self.control.data_address(Side::Client);
-            let (mut stream, verified) = match connect_passive(local, *endpoint, budget, times.stall).await {
+            let connecting =
+                connect_passive_with(local, *endpoint, budget, times.stall, self.largest_segment);
+            let (mut stream, verified) = match connecting.await {
                 Ok(opened) => opened,
                 Err(error) => {
                     let (event, outcome) = failed_connect(&error);
@@ -236,7 +239,7 @@ impl Session {
         }
         let times = self.options.times;
         let budget = if is_last { times.last_rung } else { times.active };
-        let mut strangers = 0;
+        let mut strangers = Strangers::default();
         let arrival = self.await_server(listener, &request.command, budget, &mut strangers).await?;
         let attempt = |outcome| {
             Attempt::new(command, outcome, started).with_reply(&reply).with_endpoint(endpoint, told)
@@ -257,7 +260,8 @@ impl Session {
                 // The server may be busy with its connect, and deaf, for a minute.
                 self.abandon();
                 self.pi.handle_data(self.clock.now(), DataEvent::Unanswered);
-                self.note(attempts, attempt(Outcome::NothingConnected { strangers }));
+                let Strangers { count, last } = strangers;
+                self.note(attempts, attempt(Outcome::NothingConnected { strangers: count, last }));
                 Ok(Step::Next)
             }
         }
@@ -267,6 +271,9 @@ impl Session {
     pub(crate) fn listen(&self, command: NegotiationCommand) -> Result<Listening, String> {
         let local = self.control.data_address(Side::Client);
         let listener = self.options.active.ports.listen(local).map_err(|error| error.to_string())?;
+        if let Some(bytes) = self.largest_segment {
+            SockRef::from(&listener).set_tcp_mss(bytes).map_err(|error| error.to_string())?;
+        }
         let listener = DataListener::new(listener).map_err(|error| error.to_string())?;
         let endpoint = listener.address();
         let told_address = self.options.active.told.unwrap_or(endpoint.ip());
@@ -400,12 +407,13 @@ impl Session {
         listener: DataListener,
         command: &Command,
         budget: Duration,
-        strangers: &mut u32,
+        strangers: &mut Strangers,
     ) -> Result<Arrival, ClientError> {
         let stall = self.options.times.stall;
         let control_peer = self.peer().ip();
         let mut accepting = pin!(listener.accept(control_peer, budget, stall, |stranger| {
-            *strangers = strangers.saturating_add(1);
+            strangers.count = strangers.count.saturating_add(1);
+            strangers.last = Some(stranger.from);
             tracing::debug!(from = %stranger.from, "somebody else connected to the data listener");
         }));
         let mut verdict: Option<(Reply, Option<Final>)> = None;
@@ -481,6 +489,13 @@ impl Session {
         attempts.push(attempt.clone());
         attempt
     }
+}
+
+/// Others who connected where the server was expected, and were dropped.
+#[derive(Debug, Default)]
+struct Strangers {
+    count: u32,
+    last: Option<SocketAddr>,
 }
 
 /// What came to the listener.

@@ -207,11 +207,14 @@ impl Session {
         match end.seen {
             Seen::Nothing => {}
             Seen::CloseNotify => self.security.says_close_notify = true,
-            Seen::PlainEnd { is_tolerated: true } => self.observer.note(if end.is_listing {
-                "the data connection ended without close_notify; a listing is taken for complete by the reply alone"
-            } else {
-                "the data connection ended without close_notify; the size shows that nothing is missing"
-            }),
+            Seen::PlainEnd { is_tolerated: true } => {
+                self.observer.ended_plainly();
+                self.observer.note(if end.is_listing {
+                    "the data connection ended without close_notify; a listing is taken for complete by the reply alone"
+                } else {
+                    "the data connection ended without close_notify; the size shows that nothing is missing"
+                });
+            }
             Seen::PlainEnd { is_tolerated: false } => {}
         }
     }

@@ -1,4 +1,6 @@
-//! From failed attempts to root causes.
+//! From failed attempts to root causes: what the message of exit code 7 says, and what a doctor builds on.
+
+mod compare;
 
 use std::net::SocketAddr;
 
@@ -13,8 +15,10 @@ use crate::error::ClientError;
 use crate::options::ModeChoice;
 use crate::tls_failure;
 
-/// The root causes that the attempts prove or point to, the surest first, each once.
-pub(crate) fn findings(attempts: &[Attempt], control: Endpoints, choice: ModeChoice) -> Vec<Finding> {
+/// The root causes that the attempts prove or point to, the surest first, each once. Attempts that worked may be among
+/// them: what works tells why the rest does not.
+#[must_use]
+pub fn findings(attempts: &[Attempt], control: Endpoints, choice: ModeChoice) -> Vec<Finding> {
     let mut found = Findings(Vec::new());
     if attempts.is_empty() {
         // Every rung was left out: IPv6, and only PASV or PORT allowed.
@@ -25,10 +29,20 @@ pub(crate) fn findings(attempts: &[Attempt], control: Endpoints, choice: ModeCho
     for mode in [DataMode::Passive, DataMode::Active] {
         refused_mode(attempts, mode, &mut found);
     }
-    for attempt in attempts {
+    compare::together(attempts, control, &mut found);
+    for attempt in attempts.iter().filter(|attempt| !compare::is_explained(attempt, attempts)) {
         judge(attempt, control, &mut found);
     }
     found.0.sort_by_key(|finding| std::cmp::Reverse(finding.confidence()));
+    found.0
+}
+
+/// The root causes for which the words of a reply are known to stand, none more than possible: `verb` is what it answers,
+/// empty where nothing was asked.
+#[must_use]
+pub fn of_reply(verb: &str, reply: &Reply) -> Vec<Finding> {
+    let mut found = Findings(Vec::new());
+    known_text(verb, reply, &mut found);
     found.0
 }
 
@@ -110,6 +124,10 @@ fn refused_endpoint(attempt: &Attempt, reply: &Reply, control: Endpoints, found:
     if is_private(told.ip()) && !is_private(server) {
         let evidence = Evidence::UnroutableAddressSent { told, control_source: client };
         found.add(Cause::PortUnroutable, Confidence::Likely, vec![evidence, said(&verb, reply)]);
+        if let Some(control_source) = compare::seen_as(reply, told.ip()) {
+            let evidence = Evidence::AddressNotRewritten { verb: verb.clone(), told, control_source };
+            found.add(Cause::AlgNotAttached, Confidence::Certain, vec![evidence, said(&verb, reply)]);
+        }
     } else if told.ip() != client {
         let evidence = Evidence::IllegalEndpoint { told, control_peer: client };
         found.add(Cause::BounceRefused, Confidence::Likely, vec![evidence, said(&verb, reply)]);
@@ -166,10 +184,17 @@ fn judge(attempt: &Attempt, control: Endpoints, found: &mut Findings) {
         }
         Outcome::CannotListen { .. } => {}
         Outcome::HandshakeFailed { error, reply } => handshake_failed(attempt, error, reply.as_ref(), found),
-        Outcome::NothingConnected { .. } => not_connected_to_us(attempt, control, None, found),
+        Outcome::NothingConnected { last: Some(data_peer), .. } => {
+            let evidence = Evidence::PeerDiffers { control_peer: peer, data_peer: *data_peer };
+            found.add(Cause::DataPeerMismatch, Confidence::Likely, vec![evidence]);
+        }
+        Outcome::NothingConnected { last: None, .. } => not_connected_to_us(attempt, control, None, found),
         Outcome::GivenUp { reply } => {
             if let Some(secured) = attempt.secured {
                 return given_up_under_tls(attempt, secured, reply, found);
+            }
+            if was_forbidden(attempt, reply, found) {
+                return;
             }
             known_text(&verb, reply, found);
             if attempt.mode() == DataMode::Active {
@@ -177,6 +202,17 @@ fn judge(attempt: &Attempt, control: Endpoints, found: &mut Findings) {
             }
         }
     }
+}
+
+/// The server said that it was its own system that let nothing out.
+fn was_forbidden(attempt: &Attempt, reply: &Reply, found: &mut Findings) -> bool {
+    let is_told = texts_of(reply) == [Cause::ServerEgressBlocked];
+    if let Some(endpoint) = attempt.endpoint.filter(|_| is_told) {
+        let error = reply.to_string();
+        let evidence = Evidence::ConnectForbidden { endpoint, error };
+        found.add(Cause::ServerEgressBlocked, Confidence::Likely, vec![evidence]);
+    }
+    is_told
 }
 
 /// The server was told where we listen, and did not get there. From here nobody can tell a SYN that was never sent from
@@ -370,13 +406,63 @@ mod tests {
 
     #[test]
     fn an_active_attempt_that_fails_leaves_two_causes_possible() {
-        let nobody = attempt(Port, Outcome::NothingConnected { strangers: 0 });
+        let nobody = attempt(Port, Outcome::NothingConnected { strangers: 0, last: None });
         let found: Vec<_> = causes(&[nobody]).into_iter().map(|(cause, _)| cause).collect();
         assert_eq!(found, [Cause::ClientRefusesInbound, Cause::ServerEgressBlocked]);
         let reply = Reply::new(ReplyCode::CANNOT_OPEN_DATA_CONNECTION, "Failed to establish connection.");
         let given_up = attempt(Eprt, Outcome::GivenUp { reply });
         let found: Vec<_> = causes(&[given_up]).into_iter().map(|(cause, _)| cause).collect();
         assert!(found.contains(&Cause::ClientRefusesInbound), "{found:?}");
+    }
+
+    #[test]
+    fn what_works_tells_why_the_rest_does_not() {
+        let (told, peer) = ("192.0.2.99:4000".parse().ok(), "203.0.113.5:4000".parse().ok());
+        let open = Attempt { endpoint: peer, told, ..attempt(Pasv, Outcome::Open) };
+        let elsewhere = Attempt { endpoint: told, ..attempt(Pasv, Outcome::ConnectUnanswered) };
+        assert_eq!(causes(&[elsewhere.clone(), open.clone()]), [(Cause::PasvWrongAddress, Confidence::Certain)]);
+        let inside = endpoints("10.1.0.2", "10.2.0.21");
+        let at_peer = Attempt { endpoint: "10.2.0.21:4000".parse().ok(), ..open.clone() };
+        let found = findings(&[elsewhere, at_peer], inside, ModeChoice::Auto);
+        assert_eq!(found[0].cause(), Cause::Hairpin);
+        let dead = attempt(Epsv, Outcome::ConnectUnanswered);
+        let plain = Attempt { told: None, ..open };
+        assert_eq!(causes(&[dead, plain]), [(Cause::EpsvOnlyText, Confidence::Likely)]);
+        assert_eq!(causes(&[attempt(Epsv, Outcome::Open), attempt(Port, Outcome::Open)]), []);
+    }
+
+    #[test]
+    fn a_server_that_names_both_addresses_proves_that_nothing_was_rewritten() {
+        let refused = |told: &str| Attempt {
+            reply: Some(Reply::new(
+                ReplyCode::SYNTAX_ERROR,
+                "I won't open a connection to 10.1.0.2 (only to 198.51.100.1)",
+            )),
+            endpoint: told.parse().ok(),
+            ..attempt(Port, Outcome::NegotiationRefused)
+        };
+        let found = causes(&[refused("10.1.0.2:4000")]);
+        assert!(found.contains(&(Cause::AlgNotAttached, Confidence::Certain)), "{found:?}");
+        let other = causes(&[refused("10.1.0.9:4000")]);
+        assert!(other.iter().all(|(cause, _)| *cause != Cause::AlgNotAttached), "{other:?}");
+    }
+
+    #[test]
+    fn the_servers_own_system_and_a_stranger_leave_no_other_cause() {
+        let words = "The server's own system forbids connections to 198.51.100.9:4000.";
+        let reply = Reply::new(ReplyCode::CANNOT_OPEN_DATA_CONNECTION, words);
+        let forbidden = attempt(Port, Outcome::GivenUp { reply });
+        assert_eq!(causes(&[forbidden]), [(Cause::ServerEgressBlocked, Confidence::Likely)]);
+        let last = "203.0.113.77:20".parse().ok();
+        let stranger = attempt(Eprt, Outcome::NothingConnected { strangers: 1, last });
+        assert_eq!(causes(&[stranger]), [(Cause::DataPeerMismatch, Confidence::Likely)]);
+    }
+
+    #[test]
+    fn behind_nat64_that_is_the_cause() {
+        let control = endpoints("[2001:db8::1]", "[64:ff9b::cb00:7105]");
+        let found = findings(&[attempt(Epsv, Outcome::NegotiationRefused)], control, ModeChoice::Auto);
+        assert!(found.iter().any(|finding| finding.cause() == Cause::Nat64));
     }
 
     #[test]

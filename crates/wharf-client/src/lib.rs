@@ -13,6 +13,7 @@
 //! | [`strategy`], [`attempt`] | which way to a data connection, and what came of each |
 //! | [`operations`] | download, upload, list, status, delete, … |
 //! | [`operations::mirror`] | whole trees, over several sessions |
+//! | [`probing`], [`diagnosis`] | what a doctor asks, and what failed attempts prove |
 //! | [`observer`] | what goes on, for whoever shows it |
 //! | [`error`], [`tls_failure`] | what can go wrong, with its exit code |
 //!
@@ -43,7 +44,7 @@ mod ahead;
 pub mod attempt;
 mod data_connection;
 mod data_protection;
-mod diagnosis;
+pub mod diagnosis;
 pub mod error;
 pub mod features;
 mod local_target;
@@ -53,6 +54,7 @@ pub mod netrc;
 pub mod observer;
 pub mod operations;
 pub mod options;
+pub mod probing;
 mod security;
 pub mod session;
 pub mod strategy;

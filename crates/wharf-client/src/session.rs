@@ -64,6 +64,8 @@ pub struct Session {
     failure: Option<ControlFailure>,
     /// The longest that this server took for a reply.
     pub(crate) slowest_reply: Duration,
+    /// The longest segments that data connections may carry, in bytes; none: as the system has it.
+    pub(crate) largest_segment: Option<u32>,
 }
 
 impl std::fmt::Debug for Session {
@@ -112,6 +114,7 @@ impl Session {
             unreadable: None,
             failure: None,
             slowest_reply: Duration::ZERO,
+            largest_segment: None,
         };
         session.greet_and_log_in().await?;
         session.learn_features().await?;

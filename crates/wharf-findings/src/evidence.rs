@@ -183,6 +183,13 @@ evidence! {
         /// The operating system's words.
         error: String,
     },
+    /// A SYN reached this machine, which did not let it in.
+    SynDropped {
+        /// Where the SYN came from.
+        source: SocketAddr,
+        /// The endpoint at which the client listened.
+        endpoint: SocketAddr,
+    },
     /// A SYN that did not come from port 20 got no answer.
     SynFromOtherPort {
         /// Where the SYN came from.
@@ -366,6 +373,20 @@ evidence! {
         size: u32,
         /// How often it was sent, the first time included.
         times: u32,
+    },
+    /// The same file stalls in segments of full size, and arrives in small ones.
+    SmallSegmentsPass {
+        /// The largest payload of a small segment, in bytes.
+        small: u32,
+        /// Bytes that arrived in segments of full size.
+        full_bytes: u64,
+        /// Bytes that arrived in small segments.
+        small_bytes: u64,
+    },
+    /// The control connection was left idle, and was dead afterwards.
+    DeadAfterIdle {
+        /// How long nothing went over it.
+        idle: Duration,
     },
     /// A data connection broke before its end.
     DataCut {

@@ -22,7 +22,7 @@ pub(crate) static CLIENT_REFUSES_INBOUND: Entry = Entry {
     fix: Fix::NOBODY.client(
         "Use passive mode, or let connections from the server's port 20 reach the port at which the client listens.",
     ),
-    decided_by: &[Kind::SynUnanswered, Kind::ConnectRefused, Kind::ResetReceived, Kind::ProhibitedByIcmp],
+    decided_by: &[Kind::SynDropped, Kind::SynUnanswered, Kind::ConnectRefused, Kind::ResetReceived, Kind::ProhibitedByIcmp],
     hinted_by: &[Kind::ReplyReceived],
 };
 

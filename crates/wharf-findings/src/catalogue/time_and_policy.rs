@@ -12,7 +12,7 @@ pub(crate) static CONTROL_CUT_IDLE: Entry = Entry {
     fix: Fix::NOBODY
         .client("Keep the control connection alive, with TCP keepalive or with NOOP between transfers.")
         .server("Run no idle timer during a transfer, and switch TCP keepalive on for control connections."),
-    decided_by: &[Kind::CompletionMissing],
+    decided_by: &[Kind::CompletionMissing, Kind::DeadAfterIdle],
     hinted_by: &[Kind::ReplyReceived],
 };
 
@@ -43,7 +43,7 @@ pub(crate) static MTU_BLACK_HOLE: Entry = Entry {
     summary: Text::english("Packets of full size vanish on the way while small ones arrive."),
     fix: Fix::NOBODY
         .middle("Clamp the TCP maximum segment size to the path, and let ICMP (packet too big) pass."),
-    decided_by: &[Kind::FullSegmentsLost],
+    decided_by: &[Kind::FullSegmentsLost, Kind::SmallSegmentsPass],
     hinted_by: &[Kind::ReplyReceived, Kind::DataCut],
 };
 

@@ -63,6 +63,9 @@ pub(super) fn english(evidence: &Evidence) -> String {
         E::SamePortFails { port, failures } => {
             format!("All {failures} failures were on port {port}, while other ports work.")
         }
+        E::UnroutableAddressSent { told, control_source } if told.ip() == *control_source => {
+            format!("The client asked for a connection to {told}, its own address, which is private.")
+        }
         E::UnroutableAddressSent { told, control_source } => format!(
             "The client asked for a connection to {told}, while its control connection comes from {control_source}."
         ),
@@ -74,6 +77,9 @@ pub(super) fn english(evidence: &Evidence) -> String {
         }
         E::ConnectForbidden { endpoint, error } => {
             format!("The server's own system forbade a connection to {endpoint}: {}.", quoted(error))
+        }
+        E::SynDropped { source, endpoint } => {
+            format!("A connection attempt from {source} reached this machine, which did not let it in to {endpoint}.")
         }
         E::SynFromOtherPort { source, endpoint } => {
             format!("A connection attempt from {source}, which is not port 20, to {endpoint} got no answer.")
@@ -183,6 +189,12 @@ pub(super) fn english(evidence: &Evidence) -> String {
         }
         E::FullSegmentsLost { size, times } => {
             format!("A segment of {size} bytes was sent {times} times in vain, while smaller ones arrived.")
+        }
+        E::SmallSegmentsPass { small, full_bytes, small_bytes } => format!(
+            "In segments of full size {full_bytes} bytes of a file arrived, in segments of at most {small} bytes {small_bytes}."
+        ),
+        E::DeadAfterIdle { idle } => {
+            format!("After {} without traffic the control connection was dead.", time(*idle))
         }
         E::DataCut { bytes, error } => {
             format!("The data connection broke after {bytes} bytes: {}.", quoted(error))

@@ -220,7 +220,7 @@ pub async fn connect_active(target: ActiveTarget) -> Result<(DataStream, PeerVer
     let until = Instant::now() + target.deadline;
     let retry_until = Instant::now() + SOURCE_PORT_RETRY.min(target.deadline);
     loop {
-        match start_connect(target.local, target.source_port, target.target) {
+        match start_connect(target.local, target.source_port, target.target, None) {
             Ok(socket) => {
                 let socket = finish_connect(socket, target.target, until, target.deadline).await?;
                 // Who answers where the client said it listens is the client: PORT was checked before (threat 3).
@@ -244,8 +244,24 @@ pub async fn connect_passive(
     deadline: Duration,
     stall: Duration,
 ) -> Result<(DataStream, PeerVerified), ConnectError> {
-    connect_active(ActiveTarget { local, source_port: SourcePort::Any, target: server, deadline, stall })
-        .await
+    connect_passive_with(local, server, deadline, stall, None).await
+}
+
+/// As [`connect_passive`], with segments of at most `largest_segment` bytes in either direction (the MSS option of TCP).
+///
+/// # Errors
+/// As there.
+pub async fn connect_passive_with(
+    local: SocketAddr,
+    server: SocketAddr,
+    deadline: Duration,
+    stall: Duration,
+    largest_segment: Option<u32>,
+) -> Result<(DataStream, PeerVerified), ConnectError> {
+    let until = Instant::now() + deadline;
+    let socket = start_connect(local, SourcePort::Any, server, largest_segment)?;
+    let socket = finish_connect(socket, server, until, deadline).await?;
+    Ok((DataStream::new(socket.into(), stall)?, PeerVerified(())))
 }
 
 /// Binds and sends the SYN.
@@ -253,9 +269,13 @@ fn start_connect(
     mut local: SocketAddr,
     source: SourcePort,
     target: SocketAddr,
+    largest_segment: Option<u32>,
 ) -> Result<Socket, ConnectError> {
     let socket =
         Socket::new(Domain::for_address(target), Type::STREAM.nonblocking().cloexec(), Some(Protocol::TCP))?;
+    if let Some(bytes) = largest_segment {
+        socket.set_tcp_mss(bytes)?;
+    }
     // Two families cannot meet; the kernel chooses the address then and says what is wrong.
     if local.is_ipv4() == target.is_ipv4() {
         if let SourcePort::Fixed(port) = source {

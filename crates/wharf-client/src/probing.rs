@@ -1,0 +1,89 @@
+//! What a doctor asks of a session, and no ordinary operation does: one way to a data connection and no other, small
+//! segments, the first bytes of a file.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+use wharf_proto::Command;
+use wharf_proto::command::Representation;
+use wharf_proto::dialogue::Endpoints;
+use wharf_proto::pathname::Pathname;
+
+use crate::attempt::Attempt;
+use crate::data_connection::Request;
+use crate::error::ClientError;
+use crate::options::ModeChoice;
+use crate::session::Session;
+use crate::strategy::WorkingMode;
+
+/// Bytes that are read at once.
+const PIECE: usize = 16 * 1024;
+
+/// The beginning of a file, as far as it came.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// Bytes that came.
+    pub bytes: u64,
+    /// Whether that is all that was asked for, or all that there is.
+    pub is_complete: bool,
+    /// What broke it off; none where nothing more came in time.
+    pub error: Option<String>,
+    /// How the data connection was made.
+    pub attempt: Attempt,
+}
+
+impl Session {
+    /// Both ends of the control connection.
+    #[must_use]
+    pub fn endpoints(&self) -> Endpoints {
+        self.control.endpoints()
+    }
+
+    /// Which ways to a data connection are tried from now on, and which of them first.
+    pub fn choose(&mut self, mode: ModeChoice, first: Option<WorkingMode>) {
+        self.options.mode = mode;
+        self.working = first;
+    }
+
+    /// Has data connections carry segments of at most this many bytes, in either direction; none: as the system has it.
+    pub fn limit_segments(&mut self, bytes: Option<u32>) {
+        self.largest_segment = bytes;
+    }
+
+    /// Fetches the first `most` bytes of `path` and throws them away; `patience` is the longest wait for the next byte.
+    ///
+    /// # Errors
+    /// When there is no data connection, or the server refuses. One that stalls or breaks is no error.
+    pub async fn sample(
+        &mut self,
+        path: &Pathname,
+        most: u64,
+        patience: Duration,
+    ) -> Result<Sample, ClientError> {
+        let request = Request {
+            command: Command::Retr(path.clone()),
+            representation: Representation::Image,
+            offset: 0,
+        };
+        let mut running = self.begin(&request).await?;
+        let mut buffer = vec![0; PIECE];
+        let (mut bytes, mut error) = (0, None);
+        let is_complete = loop {
+            if bytes >= most {
+                break true;
+            }
+            match timeout(patience, running.transfer.receive(&mut buffer)).await {
+                Ok(Ok(0)) => break true,
+                Ok(Ok(count)) => bytes += count as u64,
+                Ok(Err(failure)) => {
+                    error = Some(failure.to_string());
+                    break false;
+                }
+                Err(_) => break false,
+            }
+        };
+        // The server is in the middle of a file: a new control connection is sooner there than the end of that.
+        self.abandon();
+        Ok(Sample { bytes, is_complete, error, attempt: running.attempt })
+    }
+}
