@@ -13,15 +13,18 @@ pub mod glob;
 pub mod host_port;
 pub mod limits;
 pub mod listing;
+pub mod observer;
 pub mod pathname;
 pub mod reply;
 pub mod server_pi;
 pub mod time;
+pub mod tls_records;
 pub mod user_pi;
 pub mod verb;
 
 pub use command::Command;
 pub use dialogue::Dialogue;
+pub use observer::Observer;
 pub use pathname::Pathname;
 pub use reply::{Reply, ReplyCode};
 pub use server_pi::ServerPi;

@@ -72,3 +72,27 @@ pub const MIRROR_DIRECTORY_BYTES: usize = 512 * 1024 * 1024;
 pub const MIRROR_QUEUE_BYTES: usize = 1024 * 1024 * 1024;
 /// Most directories between the root of a mirror and what it looks at.
 pub const MIRROR_DEPTH: usize = 100;
+/// Longest packet of a capture that is read; a block or record that claims to be longer ends the reading.
+pub const CAPTURED_PACKET: usize = 256 * 1024;
+/// TCP connections of a capture that are followed at once; the one that was silent for longest is given up for a new one.
+pub const CAPTURED_CONNECTIONS: usize = 32 * 1024;
+/// Bytes of one direction of a control connection that wait for others that should have come before them.
+pub const CAPTURED_OUT_OF_ORDER: usize = 128 * 1024;
+/// Bytes of each direction of a connection that are kept until it is known whether it is a control connection.
+pub const CAPTURED_UNJUDGED: usize = 2 * 1024;
+/// Connections at once of which it is not known whether they are control connections; of more it is not found out.
+pub const CAPTURED_UNJUDGED_CONNECTIONS: usize = 2048;
+/// IP datagrams of a capture that are put together from fragments at once.
+pub const CAPTURED_FRAGMENTED: usize = 64;
+/// Control connections of a capture that are told about; further ones are counted.
+pub const CAPTURED_CONVERSATIONS: usize = 10_000;
+/// Transfers of a capture that are told about, all conversations together; further ones are counted.
+pub const CAPTURED_TRANSFERS: usize = 20_000;
+/// Lines of dialogue of a capture that are shown, all conversations together; further ones are counted.
+pub const CAPTURED_LINES: usize = 60_000;
+/// Longest text of a captured line that is kept for showing.
+pub const CAPTURED_LINE_TEXT: usize = 300;
+/// Longest TLS hello that is read in a capture.
+pub const CAPTURED_HELLO: usize = 16 * 1024;
+/// Attempts to open one connection that a capture keeps apart; further ones are counted.
+pub const CAPTURED_ATTEMPTS: usize = 8;

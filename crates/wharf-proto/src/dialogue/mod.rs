@@ -32,6 +32,7 @@
 //! pipeline `PASV`, `RETR` before it has read the 227.
 
 mod agreement;
+mod bystander;
 mod deviation;
 mod event;
 mod negotiation;

@@ -1,0 +1,1 @@
+//! Captures: packets in, conversations and their data connections out.

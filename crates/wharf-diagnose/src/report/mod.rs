@@ -1,0 +1,1 @@
+//! What was understood, told to people and programs.
