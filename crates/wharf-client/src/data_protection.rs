@@ -199,7 +199,7 @@ impl Session {
 
     /// How the end of a transfer's data is to be judged.
     pub(crate) fn end_of_data(&self, expected: Option<u64>, is_listing: bool) -> EndOfData {
-        EndOfData { expected, is_strict: self.security.says_close_notify, is_listing, seen: Seen::Nothing }
+        EndOfData { expected, is_strict: self.security.says_close_notify, is_listing, bytes: 0, seen: Seen::Nothing }
     }
 
     /// Remembers what this server does at the end of its data, and tells of what was let pass.
@@ -208,7 +208,7 @@ impl Session {
             Seen::Nothing => {}
             Seen::CloseNotify => self.security.says_close_notify = true,
             Seen::PlainEnd { is_tolerated: true } => {
-                self.observer.ended_plainly();
+                self.observer.ended_plainly(end.bytes);
                 self.observer.note(if end.is_listing {
                     "the data connection ended without close_notify; a listing is taken for complete by the reply alone"
                 } else {
@@ -229,6 +229,8 @@ pub(crate) struct EndOfData {
     is_strict: bool,
     /// Nobody knows the size of a listing.
     is_listing: bool,
+    /// The bytes that have come.
+    bytes: u64,
     seen: Seen,
 }
 
@@ -246,6 +248,7 @@ impl EndOfData {
     /// # Errors
     /// When nothing else shows that these are all.
     pub(crate) fn judge(&mut self, transfer: &Transfer, bytes: u64) -> Result<(), PumpError> {
+        self.bytes = bytes;
         if !transfer.is_secured() {
             return Ok(());
         }

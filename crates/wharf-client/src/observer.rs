@@ -28,8 +28,8 @@ pub trait Observer: Send {
     fn deviation(&mut self, _deviation: &Deviation) {}
     /// A data connection was made, or could not be made.
     fn data_connection(&mut self, _attempt: &Attempt) {}
-    /// The data of a transfer under TLS ended without close_notify, which was let pass.
-    fn ended_plainly(&mut self) {}
+    /// The data of a transfer under TLS ended without close_notify behind so many bytes, which was let pass.
+    fn ended_plainly(&mut self, _bytes: u64) {}
     /// Data begins to flow.
     fn transfer_started(&mut self, _transfer: &TransferStarted) {}
     /// Data flows no more, whatever the end will be.

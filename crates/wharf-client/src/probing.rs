@@ -11,7 +11,7 @@ use wharf_proto::pathname::Pathname;
 
 use crate::attempt::Attempt;
 use crate::data_connection::Request;
-use crate::error::ClientError;
+use crate::error::{ClientError, ControlFailure};
 use crate::options::ModeChoice;
 use crate::session::Session;
 use crate::strategy::WorkingMode;
@@ -48,6 +48,11 @@ impl Session {
     /// Has data connections carry segments of at most this many bytes, in either direction; none: as the system has it.
     pub fn limit_segments(&mut self, bytes: Option<u32>) {
         self.largest_segment = bytes;
+    }
+
+    /// Whether the server still answers on this very control connection; saying that it ends the session is an answer.
+    pub async fn answers(&mut self) -> bool {
+        matches!(self.exchange(&Command::Noop).await, Ok(_) | Err(ControlFailure::Dismissed(_)))
     }
 
     /// Fetches the first `most` bytes of `path` and throws them away; `patience` is the longest wait for the next byte.

@@ -39,6 +39,8 @@ pub struct ServerConfig {
     pub fxp: FxpPolicy,
     /// What TYPE A does to files.
     pub ascii: AsciiPolicy,
+    /// Whether SITE CANARY tells a client what arrived of its PORT and left of our 227.
+    pub canary: bool,
     /// The times that are watched.
     pub times: Times,
     /// FTPS; none where nothing is set.

@@ -2,6 +2,7 @@
 
 mod advertised;
 pub mod auth;
+mod canary;
 mod commands;
 pub mod config;
 mod data;

@@ -353,6 +353,11 @@ pub(crate) fn unknown_site(name: &[u8]) -> Reply {
     Reply::new(ReplyCode::SYNTAX_ERROR, format!("SITE {} is not known; see SITE HELP.", escaped(name)))
 }
 
+/// SITE CANARY: endpoints in hexadecimal digits.
+pub(crate) fn canary(peer: &str, heard: &str, told: &str) -> Reply {
+    Reply::new(ReplyCode::COMMAND_OKAY, format!("CANARY peer={peer} heard={heard} told={told}"))
+}
+
 /// A verb that nobody knows.
 pub(crate) fn unknown_verb(name: &Text) -> Reply {
     Reply::new(ReplyCode::NOT_IMPLEMENTED, format!("{name} is not known; HELP lists what is."))

@@ -21,6 +21,7 @@ use wharf_proto::{Reply, Timestamp, Verb, limits};
 use wharf_storage::StoragePath;
 
 use crate::auth::Identity;
+use crate::canary::Canary;
 use crate::commands::{self, Outcome};
 use crate::data::{Negotiated, Opening};
 use crate::listing::FACTS;
@@ -42,6 +43,8 @@ pub(crate) struct Session {
     pub(crate) identity: Option<Identity>,
     pub(crate) directory: StoragePath,
     pub(crate) negotiated: Negotiated,
+    /// What was told of data connections last, by either side.
+    pub(crate) canary: Option<Box<Canary>>,
     pub(crate) facts: FactSelection,
     pub(crate) rename_from: Option<StoragePath>,
     pub(crate) umask: Option<u16>,
@@ -95,6 +98,7 @@ impl Session {
             identity: None,
             directory: StoragePath::root(),
             negotiated: Negotiated::Nothing,
+            canary: None,
             facts: FACTS,
             rename_from: None,
             umask: None,
@@ -447,6 +451,11 @@ impl Session {
     /// The client's address.
     pub(crate) fn client(&self) -> IpAddr {
         self.control.endpoints().client.ip()
+    }
+
+    /// What SITE CANARY tells; none where that is switched off.
+    pub(crate) fn canary(&mut self) -> Option<&mut Canary> {
+        self.shared.config.canary.then(|| &mut **self.canary.get_or_insert_default())
     }
 
     /// The client's end of the control connection.

@@ -85,14 +85,19 @@ impl ClientSettings {
     }
 }
 
+/// When TLS is spoken.
+pub(crate) fn tls_mode(asked: Tls) -> TlsMode {
+    match asked {
+        Tls::Off => TlsMode::Off,
+        Tls::Auto => TlsMode::Auto,
+        Tls::Require => TlsMode::Require,
+    }
+}
+
 fn tls(arguments: &ConnectionArguments) -> TlsOptions {
     let key = |certificate: &PathBuf| arguments.key.clone().unwrap_or_else(|| certificate.clone());
     TlsOptions {
-        mode: match arguments.tls {
-            Tls::Off => TlsMode::Off,
-            Tls::Auto => TlsMode::Auto,
-            Tls::Require => TlsMode::Require,
-        },
+        mode: tls_mode(arguments.tls),
         insecure: arguments.insecure,
         connector: ConnectorOptions {
             authorities: arguments.ca.clone(),

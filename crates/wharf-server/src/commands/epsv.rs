@@ -28,6 +28,7 @@ pub(crate) async fn pasv(session: &mut Session) -> Carried<Reply> {
     let told = told.ok_or_else(replies::pasv_is_ipv4_only)?;
     let port = listen(session, told.into(), true)?.port();
     let told = HostPort { address: told, port };
+    note(session, SocketAddr::new(told.address.into(), port));
     Ok(Reply::new(ReplyCode::PASSIVE_MODE, told.passive_mode_text()))
 }
 
@@ -47,7 +48,15 @@ pub(crate) fn run(session: &mut Session, argument: EpsvArgument) -> Carried<Repl
     // The client connects to where its control connection goes.
     let reached = session.proxied_address().unwrap_or(session.data_address().ip());
     let told = listen(session, reached, false)?;
+    note(session, told);
     Ok(Reply::new(ReplyCode::EXTENDED_PASSIVE_MODE, extended_passive_mode_text(told.port())))
+}
+
+/// For SITE CANARY.
+fn note(session: &mut Session, told: SocketAddr) {
+    if let Some(canary) = session.canary() {
+        canary.told = Some(told);
+    }
 }
 
 fn passive_is_on_offer(session: &Session) -> Carried<()> {

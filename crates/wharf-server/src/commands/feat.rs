@@ -34,6 +34,10 @@ pub(crate) fn run(session: &Session) -> Reply {
     if has_auth || is_protected {
         features.extend(["PBSZ", "PROT"].map(str::to_owned));
     }
-    features.extend(["REST STREAM", "SIZE", "TVFS", "UTF8"].map(str::to_owned));
+    features.push("REST STREAM".to_owned());
+    if session.shared.config.canary {
+        features.push("SITE CANARY".to_owned());
+    }
+    features.extend(["SIZE", "TVFS", "UTF8"].map(str::to_owned));
     Reply::feature_list(features.into_iter().map(String::into_bytes))
 }

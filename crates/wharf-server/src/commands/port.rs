@@ -15,6 +15,9 @@ use crate::session::Session;
 /// Notes the endpoint after every check of RFC 2577 §3; nothing is sent to it before a transfer is asked for.
 pub(crate) fn run(session: &mut Session, verb: Verb, told: SocketAddr) -> Carried<Reply> {
     session.negotiated = Negotiated::Nothing;
+    if let Some(canary) = session.canary() {
+        canary.heard = Some(told);
+    }
     if !session.shared.config.modes.offers(DataMode::Active) {
         return Err(replies::mode_disabled(DataMode::Active));
     }

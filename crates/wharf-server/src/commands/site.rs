@@ -1,4 +1,4 @@
-//! SITE (RFC 959 §4.1.3): HELP, CHMOD and UMASK.
+//! SITE (RFC 959 §4.1.3): HELP, CANARY, CHMOD and UMASK.
 
 use wharf_proto::command::Text;
 use wharf_proto::{Pathname, Reply, ReplyCode};
@@ -13,9 +13,16 @@ pub(crate) async fn run(session: &mut Session, argument: &Text) -> Carried<Reply
     match name.to_ascii_uppercase().as_slice() {
         b"HELP" => Ok(Reply::multi_line(
             ReplyCode::HELP_MESSAGE,
-            ["SITE commands:", " CHMOD <SP> mode <SP> path", " UMASK [<SP> mask]", "End."]
+            ["SITE commands:", " CANARY", " CHMOD <SP> mode <SP> path", " UMASK [<SP> mask]", "End."]
                 .map(|line| line.as_bytes().to_vec()),
         )),
+        b"CANARY" => {
+            let client = session.client_endpoint();
+            match session.canary() {
+                Some(canary) => Ok(canary.sing(client)),
+                None => Err(replies::unknown_site(name)),
+            }
+        }
         b"CHMOD" => change_mode(session, rest).await,
         b"UMASK" => umask(session, rest),
         _ => Err(replies::unknown_site(name)),

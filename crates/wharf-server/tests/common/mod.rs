@@ -73,6 +73,7 @@ impl Serving {
                 private_address: PrivateAddress::Refuse,
             },
             fxp: FxpPolicy::default(),
+            canary: true,
             ascii: AsciiPolicy::Convert,
             times: UNHURRIED,
             tls: None,

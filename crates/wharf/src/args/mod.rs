@@ -1,6 +1,7 @@
 //! What can be typed: clap definitions only.
 
 pub(crate) mod connection;
+pub(crate) mod doctor;
 pub(crate) mod get;
 pub(crate) mod hosts;
 pub(crate) mod mirror;
@@ -50,6 +51,7 @@ pub(crate) enum Command {
     Rmdir(paths::RmdirArguments),
     Mv(paths::MvArguments),
     Stat(paths::StatArguments),
+    Doctor(doctor::DoctorArguments),
     Hosts(hosts::HostsArguments),
     Completions(shell_help::CompletionsArguments),
     Man(shell_help::ManArguments),

@@ -334,7 +334,10 @@ fn failure_event(url: Option<&FtpUrl>, error: &ClientError) -> Value {
 }
 
 /// Asks for the password of a user that is named without one, if somebody is there to answer.
-fn ask_password(login: &Login, url: &FtpUrl) -> Result<Option<Password>, ClientError> {
+///
+/// # Errors
+/// When what was typed is no password.
+pub(crate) fn ask_password(login: &Login, url: &FtpUrl) -> Result<Option<Password>, ClientError> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Ok(None);
     }

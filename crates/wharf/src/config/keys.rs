@@ -61,6 +61,10 @@ section! {
         /// What TYPE A, which is also the type of clients that never send TYPE, does to files: `"convert"` their line
         /// ends, as RFC 959 says, or `"binary"`: nothing, for devices that send binary files that way.
         ascii: Ascii = Ascii::Convert, r#""binary""#, "--ascii";
+        /// Whether clients may ask with SITE CANARY what arrived of their PORT and what left of the 227, in a form that no
+        /// gateway rewrites. `wharf doctor` finds with it what a gateway (ALG) on the way changes. It tells a client nothing
+        /// but its own address, as it looks from the server, and what it was told anyway.
+        canary: bool = true, "false";
         /// Passive mode (PASV, EPSV): the server listens, the client connects.
         passive: Passive = Passive::default(), "";
         /// Active mode (PORT, EPRT): the client listens, the server connects.

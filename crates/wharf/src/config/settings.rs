@@ -34,6 +34,7 @@ pub(crate) fn server_config(configuration: &Configuration, is_default_listen: bo
         modes,
         proxy_protocol,
         ascii,
+        canary,
         passive,
         active,
         fxp,
@@ -76,6 +77,7 @@ pub(crate) fn server_config(configuration: &Configuration, is_default_listen: bo
             networks: fxp.networks.0.clone(),
             users: fxp.users.iter().map(|name| name.as_bytes().to_vec()).collect(),
         },
+        canary: *canary,
         ascii: match ascii {
             Ascii::Convert => AsciiPolicy::Convert,
             Ascii::Binary => AsciiPolicy::Binary,

@@ -70,6 +70,16 @@ pub(crate) fn json(value: &serde_json::Value) -> io::Result<()> {
     out.flush()
 }
 
+/// Prints a text of whole lines on standard output.
+///
+/// # Errors
+/// When standard output is closed or full.
+pub(crate) fn text(text: &str) -> io::Result<()> {
+    let mut out = standard_output()?;
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
 /// A name as it is printed: on a terminal, control characters could do anything.
 pub(crate) fn shown_name(name: &[u8]) -> Vec<u8> {
     if io::stdout().is_terminal() { escaped(name).to_string().into_bytes() } else { name.to_vec() }

@@ -1,0 +1,84 @@
+//! What is heard in a session.
+
+use std::mem;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wharf_client::{Attempt, Observer};
+use wharf_net::tls::Secured;
+use wharf_proto::{Command, Reply};
+
+/// Most refusals that are kept of one step.
+const MOST: usize = 64;
+
+/// What was heard since it was last asked for; shared with the session that says it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Watching(Arc<Mutex<Heard>>);
+
+/// See [`Watching`].
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    /// The first reply on a control connection.
+    pub(super) greeting: Option<Reply>,
+    /// Each attempt at a data connection.
+    pub(super) attempts: Vec<Attempt>,
+    /// The last negative reply.
+    pub(super) refusal: Option<Reply>,
+    /// Bytes behind which data under TLS ended without close_notify.
+    pub(super) ended_plainly: Option<u64>,
+    /// What is protected less than it could be.
+    pub(super) warnings: Vec<String>,
+    awaits_greeting: bool,
+}
+
+impl Watching {
+    /// What was heard, which is forgotten with that.
+    pub(super) fn take(&self) -> Heard {
+        mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn hear(&self, what: impl FnOnce(&mut Heard)) {
+        what(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Observer for Watching {
+    fn connected(&mut self, _: SocketAddr) {
+        self.hear(|heard| heard.awaits_greeting = true);
+    }
+
+    fn control_secured(&mut self, _: Option<&Secured>) {}
+
+    fn command(&mut self, _: &Command) {}
+
+    fn reply(&mut self, reply: &Reply) {
+        self.hear(|heard| {
+            if mem::take(&mut heard.awaits_greeting) {
+                heard.greeting = Some(reply.clone());
+            }
+            if reply.code().is_negative() {
+                heard.refusal = Some(reply.clone());
+            }
+        });
+    }
+
+    fn data_connection(&mut self, attempt: &Attempt) {
+        self.hear(|heard| {
+            if heard.attempts.len() < MOST {
+                heard.attempts.push(attempt.clone());
+            }
+        });
+    }
+
+    fn ended_plainly(&mut self, bytes: u64) {
+        self.hear(|heard| heard.ended_plainly = Some(bytes));
+    }
+
+    fn warning(&mut self, warning: &str) {
+        self.hear(|heard| {
+            if heard.warnings.len() < MOST {
+                heard.warnings.push(warning.to_owned());
+            }
+        });
+    }
+}
