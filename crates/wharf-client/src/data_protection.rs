@@ -199,7 +199,13 @@ impl Session {
 
     /// How the end of a transfer's data is to be judged.
     pub(crate) fn end_of_data(&self, expected: Option<u64>, is_listing: bool) -> EndOfData {
-        EndOfData { expected, is_strict: self.security.says_close_notify, is_listing, bytes: 0, seen: Seen::Nothing }
+        EndOfData {
+            expected,
+            is_strict: self.security.says_close_notify,
+            is_listing,
+            bytes: 0,
+            seen: Seen::Nothing,
+        }
     }
 
     /// Remembers what this server does at the end of its data, and tells of what was let pass.

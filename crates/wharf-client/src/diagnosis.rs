@@ -420,7 +420,10 @@ mod tests {
         let (told, peer) = ("192.0.2.99:4000".parse().ok(), "203.0.113.5:4000".parse().ok());
         let open = Attempt { endpoint: peer, told, ..attempt(Pasv, Outcome::Open) };
         let elsewhere = Attempt { endpoint: told, ..attempt(Pasv, Outcome::ConnectUnanswered) };
-        assert_eq!(causes(&[elsewhere.clone(), open.clone()]), [(Cause::PasvWrongAddress, Confidence::Certain)]);
+        assert_eq!(
+            causes(&[elsewhere.clone(), open.clone()]),
+            [(Cause::PasvWrongAddress, Confidence::Certain)]
+        );
         let inside = endpoints("10.1.0.2", "10.2.0.21");
         let at_peer = Attempt { endpoint: "10.2.0.21:4000".parse().ok(), ..open.clone() };
         let found = findings(&[elsewhere, at_peer], inside, ModeChoice::Auto);

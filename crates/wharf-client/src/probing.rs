@@ -39,6 +39,12 @@ impl Session {
         self.control.endpoints()
     }
 
+    /// Why the server's certificate does not prove who it is; none where it does, and in clear.
+    #[must_use]
+    pub fn certificate_problem(&self) -> Option<String> {
+        self.security.problem()
+    }
+
     /// Which ways to a data connection are tried from now on, and which of them first.
     pub fn choose(&mut self, mode: ModeChoice, first: Option<WorkingMode>) {
         self.options.mode = mode;

@@ -96,6 +96,11 @@ impl Security {
         self.secured
     }
 
+    /// Why the server's certificate does not prove who it is.
+    pub(crate) fn problem(&self) -> Option<String> {
+        self.session.as_ref()?.problem().map(|problem| problem.to_string())
+    }
+
     fn is_required(&self) -> bool {
         // What was under TLS once does not come back in clear.
         matches!(self.begin, Begin::BehindAuth | Begin::AtOnce) || self.secured.is_some()

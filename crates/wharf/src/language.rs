@@ -13,9 +13,9 @@ pub(crate) fn chosen(asked: Option<Lang>) -> Language {
         Some(Lang::En) => Language::English,
         Some(Lang::Zh) => Language::Chinese,
         None => {
-            let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|name| {
-                env::var(name).ok().filter(|value| !value.is_empty())
-            });
+            let locale = ["LC_ALL", "LC_MESSAGES", "LANG"]
+                .iter()
+                .find_map(|name| env::var(name).ok().filter(|value| !value.is_empty()));
             locale.map_or(Language::English, |locale| Language::of_locale(&locale))
         }
     }

@@ -30,7 +30,8 @@ pub(super) fn together(attempts: &[Attempt], control: Endpoints, found: &mut Fin
         && attempts.iter().any(|attempt| !attempt.is_open())
     {
         let mut evidence = vec![Evidence::TranslatedPeer { control_peer }];
-        evidence.extend(attempts.iter().filter(|attempt| !attempt.is_open()).find_map(super::negotiation_reply));
+        evidence
+            .extend(attempts.iter().filter(|attempt| !attempt.is_open()).find_map(super::negotiation_reply));
         found.add(Cause::Nat64, Confidence::Likely, evidence);
     }
 }
@@ -84,7 +85,6 @@ fn is_nat64(segments: [u16; 8]) -> bool {
 pub(super) fn seen_as(reply: &Reply, told: IpAddr) -> Option<IpAddr> {
     let text = String::from_utf8_lossy(reply.text()).into_owned();
     let words = text.split(|c: char| !(c.is_ascii_hexdigit() || c == '.' || c == ':'));
-    let named: Vec<IpAddr> =
-        words.filter_map(|word| word.trim_matches(['.', ':']).parse().ok()).collect();
+    let named: Vec<IpAddr> = words.filter_map(|word| word.trim_matches(['.', ':']).parse().ok()).collect();
     named.contains(&told).then(|| named.into_iter().find(|address| *address != told)).flatten()
 }

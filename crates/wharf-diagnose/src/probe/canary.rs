@@ -102,7 +102,8 @@ impl Song {
             return None;
         }
         let value = |name: &str| {
-            let word = text.split_ascii_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('='))?;
+            let word =
+                text.split_ascii_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('='))?;
             let digits: Option<Vec<u8>> = word
                 .as_bytes()
                 .chunks(2)
@@ -123,7 +124,8 @@ mod tests {
     #[test]
     fn a_song_is_read_from_its_hexadecimal_digits() {
         let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let text = format!("CANARY peer={} heard=- told={}", hex("192.0.2.1:5000"), hex("[2001:db8::1]:6000"));
+        let text =
+            format!("CANARY peer={} heard=- told={}", hex("192.0.2.1:5000"), hex("[2001:db8::1]:6000"));
         let song = Song::read(&Reply::new(ReplyCode::COMMAND_OKAY, text)).unwrap();
         assert_eq!(song.peer, "192.0.2.1:5000".parse().ok());
         assert_eq!(song.heard, None);

@@ -169,14 +169,18 @@ fn telling(attempts: &[Attempt]) -> Option<&Attempt> {
 fn outcome_of(attempt: &Attempt) -> CellOutcome {
     match &attempt.outcome {
         // The control peer's address works in the place of the one that was told, which is private.
-        Outcome::Open if attempt.told.is_some() && attempt.command == NegotiationCommand::Pasv => CellOutcome::Error,
+        Outcome::Open if attempt.told.is_some() && attempt.command == NegotiationCommand::Pasv => {
+            CellOutcome::Error
+        }
         Outcome::Open => CellOutcome::Ok,
         Outcome::NegotiationRefused => CellOutcome::Rejected,
-        Outcome::NegotiationUnanswered { .. } | Outcome::ConnectUnanswered | Outcome::NothingConnected { .. } => {
-            CellOutcome::Filtered
-        }
+        Outcome::NegotiationUnanswered { .. }
+        | Outcome::ConnectUnanswered
+        | Outcome::NothingConnected { .. } => CellOutcome::Filtered,
         // ICMP is told as an unreachable host.
-        Outcome::ConnectRefused { error } if error.contains("refused") || error.contains("reset") => CellOutcome::Refused,
+        Outcome::ConnectRefused { error } if error.contains("refused") || error.contains("reset") => {
+            CellOutcome::Refused
+        }
         Outcome::ConnectRefused { .. } => CellOutcome::Rejected,
         Outcome::ReplyUnreadable { .. }
         | Outcome::ClosedAtOnce

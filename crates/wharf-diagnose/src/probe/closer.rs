@@ -37,7 +37,11 @@ pub(super) enum Look {
 }
 
 /// Looks at each endpoint that refused a passive data connection. What was silent would be silent again.
-pub(super) async fn look_at_failures(column: &Column, tried: &[Tried], plan: &Plan) -> HashMap<SocketAddr, Look> {
+pub(super) async fn look_at_failures(
+    column: &Column,
+    tried: &[Tried],
+    plan: &Plan,
+) -> HashMap<SocketAddr, Look> {
     let mut looks = HashMap::new();
     let refused = |attempt: &&Attempt| matches!(attempt.outcome, Outcome::ConnectRefused { .. });
     let attempts = tried.iter().flat_map(|tried| &tried.attempts).filter(refused);
@@ -59,7 +63,8 @@ pub(super) async fn look(local: Option<SocketAddr>, endpoint: SocketAddr, patien
 
 fn try_once(local: Option<SocketAddr>, endpoint: SocketAddr, patience: Duration) -> Look {
     let forbidden = |error: std::io::Error| Look::Forbidden { error: error.to_string() };
-    let socket = match Socket::new(Domain::for_address(endpoint), Type::STREAM.cloexec(), Some(Protocol::TCP)) {
+    let socket = match Socket::new(Domain::for_address(endpoint), Type::STREAM.cloexec(), Some(Protocol::TCP))
+    {
         Ok(socket) => socket,
         Err(error) => return forbidden(error),
     };

@@ -7,7 +7,7 @@ use wharf_client::error::ControlFailure;
 use wharf_client::options::{ActiveOptions, Family as Wanted, ModeChoice, Options, Times, TlsMode};
 use wharf_client::strategy::{WorkingMode, rungs};
 use wharf_client::{ClientError, Session, diagnosis};
-use wharf_findings::{Cause, Confidence, EvidenceKind, Evidence, Finding, Text};
+use wharf_findings::{Cause, Confidence, Evidence, EvidenceKind, Finding, Text};
 use wharf_proto::Reply;
 use wharf_proto::dialogue::{Endpoints, NegotiationCommand};
 use wharf_proto::listing::ListingEntry;
@@ -120,15 +120,15 @@ pub(super) async fn families(plan: &Plan) -> Result<Vec<Family>, String> {
         Wanted::V6 => *family == Family::Ipv6,
     };
     let families: Vec<_> = [Family::Ipv4, Family::Ipv6].into_iter().filter(has).filter(wanted).collect();
-    if families.is_empty() { Err(format!("{host} has no address of the family that was asked for")) } else { Ok(families) }
+    if families.is_empty() {
+        Err(format!("{host} has no address of the family that was asked for"))
+    } else {
+        Ok(families)
+    }
 }
 
 /// Logs in, under TLS where that is offered, and in clear where that is part of the examination.
-pub(super) async fn open(
-    plan: &Plan,
-    family: Family,
-    progress: &mut dyn Progress,
-) -> Opened {
+pub(super) async fn open(plan: &Plan, family: Family, progress: &mut dyn Progress) -> Opened {
     let mut opened = Opened::default();
     progress.step(&format!("control connection over {family}"));
     match connect(plan, family, plan.options.tls.mode).await {
@@ -151,16 +151,18 @@ pub(super) async fn open(
             // Under TLS all is well: that it has to be is the server's policy, and no fault.
             Err((error, heard)) => {
                 let said = heard.map(|reply| reply.to_string());
-                opened.notes.push(Note { text: CLEAR_REFUSED, detail: said.clone().or(Some(error.to_string())) });
+                opened
+                    .notes
+                    .push(Note { text: CLEAR_REFUSED, detail: said.clone().or(Some(error.to_string())) });
                 let commands = opened.columns[0].commands();
-                opened.refused = commands.into_iter().map(|command| left_out(command, family, said.clone())).collect();
+                opened.refused =
+                    commands.into_iter().map(|command| left_out(command, family, said.clone())).collect();
             }
         }
     }
     for column in &opened.columns {
-        if column.control.tls.as_ref().is_some_and(|(_, is_verified)| !is_verified) {
-            let heard = column.watching.take();
-            opened.notes.push(Note { text: NOT_VERIFIED, detail: heard.warnings.first().cloned() });
+        if let Some(problem) = column.session.certificate_problem() {
+            opened.notes.push(Note { text: NOT_VERIFIED, detail: Some(problem) });
         }
     }
     opened
@@ -170,8 +172,7 @@ const NO_WAY: Text = Text::of(
     "The host has addresses of a family to which this machine has no route:",
     "该主机还有本机无路由可达的地址族：",
 );
-const CLEAR_REFUSED: Text =
-    Text::of("The server takes no sessions in clear:", "服务器不接受明文会话：");
+const CLEAR_REFUSED: Text = Text::of("The server takes no sessions in clear:", "服务器不接受明文会话：");
 const NOT_VERIFIED: Text = Text::of(
     "The certificate does not prove who the server is; ftpes:// would refuse it:",
     "证书无法证明服务器的身份；使用 ftpes:// 时会被拒绝：",
@@ -230,10 +231,6 @@ async fn connect(plan: &Plan, family: Family, mode: TlsMode) -> Result<Column, (
         tls: secured.map(|secured| (secured.version.to_string(), secured.is_verified)),
         problem: None,
     };
-    if let Some(warning) = heard.warnings.into_iter().next() {
-        // It is told with the column.
-        wharf_client::Observer::warning(&mut watching.clone(), &warning);
-    }
     let tls = secured.is_some();
     Ok(Column { family, tls, session, watching, control, entries: Vec::new(), working: None })
 }
@@ -245,12 +242,7 @@ pub(super) async fn another(plan: &Plan, column: &Column) -> Result<Session, Cli
 }
 
 /// The causes of a session that did not come up; none where this machine has no way there.
-async fn judge(
-    plan: &Plan,
-    family: Family,
-    error: &ClientError,
-    refusal: Option<Reply>,
-) -> Option<Failure> {
+async fn judge(plan: &Plan, family: Family, error: &ClientError, refusal: Option<Reply>) -> Option<Failure> {
     let mut findings = error.findings().to_vec();
     match error {
         ClientError::NotConnected { tries, .. } => {
@@ -270,7 +262,8 @@ async fn judge(
         }
         ClientError::NotGreeted { endpoint, failure } => match failure {
             ControlFailure::Silent(waited) => {
-                let evidence = vec![Evidence::ConnectedWithoutBanner { endpoint: *endpoint, waited: *waited }];
+                let evidence =
+                    vec![Evidence::ConnectedWithoutBanner { endpoint: *endpoint, waited: *waited }];
                 findings.extend(found(Cause::ControlUnreachable, Confidence::Certain, evidence));
             }
             ControlFailure::Dismissed(reply) => findings.extend(sure(diagnosis::of_reply("", reply))),
@@ -289,7 +282,11 @@ async fn judge(
     }
     let first_line = |error: &ClientError| error.to_string().lines().next().unwrap_or_default().to_owned();
     let exit_code = error.exit_code();
-    Some(Failure { problem: first_line(error), findings, exit_code: if exit_code == 2 { 2 } else { exit_code.clamp(3, 5) } })
+    Some(Failure {
+        problem: first_line(error),
+        findings,
+        exit_code: if exit_code == 2 { 2 } else { exit_code.clamp(3, 5) },
+    })
 }
 
 fn told_by(endpoint: SocketAddr, look: &Look, plan: &Plan) -> Option<Evidence> {
@@ -298,11 +295,9 @@ fn told_by(endpoint: SocketAddr, look: &Look, plan: &Plan) -> Option<Evidence> {
         Look::Silent => Evidence::SynUnanswered { endpoint, waited: plan.patience },
         Look::Reset { error } => Evidence::ConnectRefused { endpoint, error: error.clone() },
         Look::Forbidden { error } => Evidence::ConnectRefused { endpoint, error: error.clone() },
-        Look::Icmp(refusal) => Evidence::ProhibitedByIcmp {
-            endpoint,
-            sender: refusal.sender,
-            message: refusal.message.clone(),
-        },
+        Look::Icmp(refusal) => {
+            Evidence::ProhibitedByIcmp { endpoint, sender: refusal.sender, message: refusal.message.clone() }
+        }
     })
 }
 

@@ -37,13 +37,13 @@ pub(super) fn findings(
 ) -> Vec<Finding> {
     let mut all = Vec::new();
     for verdict in verdicts {
-        let in_clear = verdicts
-            .iter()
-            .find(|other| other.place.family == verdict.place.family && !other.place.tls && verdict.place.tls);
+        let in_clear = verdicts.iter().find(|other| {
+            other.place.family == verdict.place.family && !other.place.tls && verdict.place.tls
+        });
         let blinded: Vec<_> = in_clear.map(|clear| blinded(clear, verdict)).unwrap_or_default();
-        let under_tls = verdicts
-            .iter()
-            .find(|other| other.place.family == verdict.place.family && other.place.tls && !verdict.place.tls);
+        let under_tls = verdicts.iter().find(|other| {
+            other.place.family == verdict.place.family && other.place.tls && !verdict.place.tls
+        });
         let rewritten = rewritten(verdict, under_tls);
         let has_a_cause =
             |command| blinded.iter().chain(&rewritten).any(|(explained, _)| *explained == command);
@@ -69,7 +69,10 @@ pub(super) fn findings(
 /// What is worth telling, and no fault.
 pub(super) fn notes(verdicts: &[Verdict]) -> Vec<Note> {
     let works = |verdict: &Verdict, command| {
-        verdict.tried.iter().any(|tried| tried.cell.command == command && tried.cell.outcome == CellOutcome::Ok)
+        verdict
+            .tried
+            .iter()
+            .any(|tried| tried.cell.command == command && tried.cell.outcome == CellOutcome::Ok)
     };
     let compared = verdicts.iter().flat_map(|verdict| verdict.rewritten.iter().map(move |it| (verdict, it)));
     let harmless = compared.filter(|(verdict, it)| it.is_rewritten() && works(verdict, it.command));
@@ -107,7 +110,13 @@ fn blinded(clear: &Verdict, secured: &Verdict) -> Vec<Explained> {
             let confidence = if is_proven { Confidence::Certain } else { Confidence::Likely };
             let verb = attempt.command.to_string();
             let mut evidence = vec![Evidence::FailsUnderTlsOnly { verb: verb.clone(), endpoint: told }];
-            evidence.extend(attempt.reply.as_ref().filter(|reply| reply.code().is_negative()).map(|reply| said(&verb, reply)));
+            evidence.extend(
+                attempt
+                    .reply
+                    .as_ref()
+                    .filter(|reply| reply.code().is_negative())
+                    .map(|reply| said(&verb, reply)),
+            );
             Some((tried.cell.command, found(Cause::TlsBlindsAlg, confidence, evidence)))
         })
         .collect()
@@ -117,7 +126,10 @@ fn blinded(clear: &Verdict, secured: &Verdict) -> Vec<Explained> {
 /// another address in clear than under TLS.
 fn rewritten(verdict: &Verdict, under_tls: Option<&Verdict>) -> Vec<Explained> {
     let failed = |command| {
-        verdict.tried.iter().find(|tried| tried.cell.command == command && tried.cell.outcome != CellOutcome::Ok)
+        verdict
+            .tried
+            .iter()
+            .find(|tried| tried.cell.command == command && tried.cell.outcome != CellOutcome::Ok)
     };
     let mut all: Vec<Explained> = Vec::new();
     for compared in verdict.rewritten.iter().filter(|it| it.is_rewritten() && failed(it.command).is_some()) {
@@ -126,14 +138,21 @@ fn rewritten(verdict: &Verdict, under_tls: Option<&Verdict>) -> Vec<Explained> {
         all.push((compared.command, found(Cause::AlgRewrite, Confidence::Certain, evidence)));
     }
     let pasv = NegotiationCommand::Pasv;
-    let told = |tried: &Tried| tried.attempts.first().and_then(|attempt| Some((attempt.told.or(attempt.endpoint)?, attempt.reply.clone()?)));
+    let told = |tried: &Tried| {
+        tried
+            .attempts
+            .first()
+            .and_then(|attempt| Some((attempt.told.or(attempt.endpoint)?, attempt.reply.clone()?)))
+    };
     if all.iter().all(|(command, _)| *command != pasv)
         && let Some((in_clear, received)) = failed(pasv).and_then(told)
         && let Some(secured) = under_tls
-        && let Some((as_sent, sent)) = secured.tried.iter().find(|tried| tried.cell.command == pasv).and_then(told)
+        && let Some((as_sent, sent)) =
+            secured.tried.iter().find(|tried| tried.cell.command == pasv).and_then(told)
         && in_clear.ip() != as_sent.ip()
     {
-        let evidence = vec![Evidence::TextRewritten { sent: sent.to_string(), received: received.to_string() }];
+        let evidence =
+            vec![Evidence::TextRewritten { sent: sent.to_string(), received: received.to_string() }];
         all.push((pasv, found(Cause::AlgRewrite, Confidence::Likely, evidence)));
     }
     all
@@ -142,16 +161,24 @@ fn rewritten(verdict: &Verdict, under_tls: Option<&Verdict>) -> Vec<Explained> {
 /// PORT arrived as it was sent, although its connection was translated, and does not work.
 fn not_attached(verdict: &Verdict) -> Vec<Finding> {
     let failed = |command| {
-        verdict.tried.iter().any(|tried| tried.cell.command == command && tried.cell.outcome != CellOutcome::Ok)
+        verdict
+            .tried
+            .iter()
+            .any(|tried| tried.cell.command == command && tried.cell.outcome != CellOutcome::Ok)
     };
-    let as_sent = verdict.rewritten.iter().filter(|it| !it.is_rewritten() && it.command.mode() == DataMode::Active);
+    let as_sent =
+        verdict.rewritten.iter().filter(|it| !it.is_rewritten() && it.command.mode() == DataMode::Active);
     as_sent
         .filter(|it| failed(it.command))
         .filter_map(|it| {
             let (seen_as, told) = (it.client_as_seen?, it.told?);
-            let evidence =
-                Evidence::AddressNotRewritten { verb: it.command.to_string(), told, control_source: seen_as.ip() };
-            let is_translated = seen_as.ip() != verdict.place.endpoints.client.ip() && told.ip() != seen_as.ip();
+            let evidence = Evidence::AddressNotRewritten {
+                verb: it.command.to_string(),
+                told,
+                control_source: seen_as.ip(),
+            };
+            let is_translated =
+                seen_as.ip() != verdict.place.endpoints.client.ip() && told.ip() != seen_as.ip();
             is_translated.then(|| found(Cause::AlgNotAttached, Confidence::Certain, vec![evidence])).flatten()
         })
         .take(1)
@@ -195,9 +222,11 @@ fn refused(finding: Finding, verdict: &Verdict, wire: Option<&Wire>) -> Finding 
 /// Whether the server's connection attempt came as far as this machine.
 fn inbound(finding: Finding, verdict: &Verdict, wire: Option<&Wire>) -> Vec<Finding> {
     let Some(wire) = wire else { return vec![finding] };
-    let active = verdict.tried.iter().flat_map(|tried| &tried.attempts).filter(|attempt| {
-        attempt.mode() == DataMode::Active && !attempt.is_open()
-    });
+    let active = verdict
+        .tried
+        .iter()
+        .flat_map(|tried| &tried.attempts)
+        .filter(|attempt| attempt.mode() == DataMode::Active && !attempt.is_open());
     let arrived = active.filter_map(|attempt| {
         let endpoint = attempt.endpoint?;
         Some((wire.attempt_at(endpoint)?, endpoint))
@@ -208,7 +237,8 @@ fn inbound(finding: Finding, verdict: &Verdict, wire: Option<&Wire>) -> Vec<Find
     }
     let mut evidence = vec![Evidence::SynDropped { source, endpoint }];
     evidence.extend(finding.evidence().iter().cloned());
-    let mut all: Vec<Finding> = found(Cause::ClientRefusesInbound, Confidence::Certain, evidence).into_iter().collect();
+    let mut all: Vec<Finding> =
+        found(Cause::ClientRefusesInbound, Confidence::Certain, evidence).into_iter().collect();
     let expected = verdict.place.endpoints.server.port().saturating_sub(1);
     if source.port() != expected {
         let evidence = vec![Evidence::SynFromOtherPort { source, endpoint }];
@@ -232,7 +262,10 @@ fn without_what_is_ruled_out(findings: Vec<Finding>) -> Vec<Finding> {
     let is_out = |finding: &Finding| {
         is_sure
             && finding.confidence() == Confidence::Possible
-            && matches!(finding.cause(), Cause::ClientRefusesInbound | Cause::ServerEgressBlocked | Cause::PortUnroutable)
+            && matches!(
+                finding.cause(),
+                Cause::ClientRefusesInbound | Cause::ServerEgressBlocked | Cause::PortUnroutable
+            )
     };
     // What a server's words may mean for passive mode is no cause where that works or has a cause of its own.
     findings.into_iter().filter(|finding| !is_out(finding)).collect()

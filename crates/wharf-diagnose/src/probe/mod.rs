@@ -39,8 +39,8 @@ use wharf_proto::dialogue::NegotiationCommand;
 use wharf_proto::pathname::Pathname;
 
 pub use cell::{Cell, CellOutcome, Family};
-pub use column::Control;
 use column::Column;
+pub use column::Control;
 pub use report::{InJson, InWords};
 
 /// Longest wait for a reply, and for the control connection.

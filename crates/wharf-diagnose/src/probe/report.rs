@@ -63,9 +63,12 @@ const NO_CONTROL: Text = Text::of(
     "There is no session with this server: mend that first, and run the doctor again.",
     "无法与该服务器建立会话：请先解决此问题，然后重新运行诊断。",
 );
-const NOTHING_WORKS: Text = Text::of("No data connection comes up in any mode.", "任何模式下都无法建立数据连接。");
-const USE_PASSIVE: Text = Text::of("{} works as things are: use passive mode.", "目前可用：{}，请使用被动模式。");
-const USE_ACTIVE: Text = Text::of("{} works as things are: use active mode.", "目前可用：{}，请使用主动模式。");
+const NOTHING_WORKS: Text =
+    Text::of("No data connection comes up in any mode.", "任何模式下都无法建立数据连接。");
+const USE_PASSIVE: Text =
+    Text::of("{} works as things are: use passive mode.", "目前可用：{}，请使用被动模式。");
+const USE_ACTIVE: Text =
+    Text::of("{} works as things are: use active mode.", "目前可用：{}，请使用主动模式。");
 const AT_SERVER: Text = Text::of("To mend the rest, at the server:", "要解决其余问题，请在服务器端处理：");
 const AT_MIDDLE: Text = Text::of("To mend the rest, in between:", "要解决其余问题，请在中间设备上处理：");
 const AT_CLIENT: Text = Text::of("To mend the rest, at the client:", "要解决其余问题，请在客户端处理：");
@@ -122,7 +125,10 @@ impl fmt::Display for InWords<'_> {
             (false, _) => writeln!(f, "{}: {}", words(FINDINGS), words(NO_CAUSE))?,
             (true, _) => {
                 writeln!(f, "{}:", words(FINDINGS))?;
-                examined.findings.iter().try_for_each(|finding| writeln!(f, "{}", finding.report(language)))?;
+                examined
+                    .findings
+                    .iter()
+                    .try_for_each(|finding| writeln!(f, "{}", finding.report(language)))?;
             }
         }
         if !examined.notes.is_empty() {
@@ -161,10 +167,9 @@ impl InWords<'_> {
     fn matrix(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words = |text: Text| text.in_language(self.language);
         write!(f, "{}", padded("", ROW_WIDTH))?;
-        for command in NegotiationCommand::ALL {
-            write!(f, "{}", padded(&command.to_string(), CELL_WIDTH))?;
-        }
-        writeln!(f)?;
+        let header: String =
+            NegotiationCommand::ALL.iter().map(|command| padded(&command.to_string(), CELL_WIDTH)).collect();
+        writeln!(f, "{}", header.trim_end())?;
         let mut rows: Vec<(super::Family, bool)> = Vec::new();
         for cell in &self.examined.cells {
             if !rows.contains(&(cell.family, cell.tls)) {

@@ -31,13 +31,21 @@ pub(super) async fn examine(column: &mut Column, plan: &Plan, progress: &mut dyn
     column.session.limit_segments(None);
     let found = match small {
         Ok(small) if small.is_complete && small.bytes > full.bytes => {
-            let evidence =
-                Evidence::SmallSegmentsPass { small: SMALL, full_bytes: full.bytes, small_bytes: small.bytes };
+            let evidence = Evidence::SmallSegmentsPass {
+                small: SMALL,
+                full_bytes: full.bytes,
+                small_bytes: small.bytes,
+            };
             found(Cause::MtuBlackHole, Confidence::Certain, vec![evidence])
         }
         _ => {
-            let error = full.error.unwrap_or_else(|| format!("nothing more came in {} s", plan.patience.as_secs()));
-            found(Cause::TransferCut, Confidence::Likely, vec![Evidence::DataCut { bytes: full.bytes, error }])
+            let error =
+                full.error.unwrap_or_else(|| format!("nothing more came in {} s", plan.patience.as_secs()));
+            found(
+                Cause::TransferCut,
+                Confidence::Likely,
+                vec![Evidence::DataCut { bytes: full.bytes, error }],
+            )
         }
     };
     found.into_iter().collect()

@@ -5,10 +5,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wharf_client::{Attempt, Observer};
-use wharf_net::tls::Secured;
-use wharf_proto::{Command, Reply};
+use wharf_proto::Reply;
 
-/// Most refusals that are kept of one step.
+/// Most attempts that are kept of one step.
 const MOST: usize = 64;
 
 /// What was heard since it was last asked for; shared with the session that says it.
@@ -26,8 +25,6 @@ pub(super) struct Heard {
     pub(super) refusal: Option<Reply>,
     /// Bytes behind which data under TLS ended without close_notify.
     pub(super) ended_plainly: Option<u64>,
-    /// What is protected less than it could be.
-    pub(super) warnings: Vec<String>,
     awaits_greeting: bool,
 }
 
@@ -46,10 +43,6 @@ impl Observer for Watching {
     fn connected(&mut self, _: SocketAddr) {
         self.hear(|heard| heard.awaits_greeting = true);
     }
-
-    fn control_secured(&mut self, _: Option<&Secured>) {}
-
-    fn command(&mut self, _: &Command) {}
 
     fn reply(&mut self, reply: &Reply) {
         self.hear(|heard| {
@@ -72,13 +65,5 @@ impl Observer for Watching {
 
     fn ended_plainly(&mut self, bytes: u64) {
         self.hear(|heard| heard.ended_plainly = Some(bytes));
-    }
-
-    fn warning(&mut self, warning: &str) {
-        self.hear(|heard| {
-            if heard.warnings.len() < MOST {
-                heard.warnings.push(warning.to_owned());
-            }
-        });
     }
 }

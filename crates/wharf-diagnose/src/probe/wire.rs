@@ -147,15 +147,18 @@ impl Segment {
                     return None;
                 }
                 let header = usize::from(packet[0] & 0x0f) * 4;
-                let address = |at| Some(IpAddr::from(Ipv4Addr::from(<[u8; 4]>::try_from(packet.get(at..at + 4)?).ok()?)));
+                let address = |at| {
+                    Some(IpAddr::from(Ipv4Addr::from(<[u8; 4]>::try_from(packet.get(at..at + 4)?).ok()?)))
+                };
                 (address(12)?, address(16)?, packet[8], packet.get(header..)?)
             }
             6 => {
                 if packet.get(6) != Some(&TCP) {
                     return None;
                 }
-                let address =
-                    |at| Some(IpAddr::from(Ipv6Addr::from(<[u8; 16]>::try_from(packet.get(at..at + 16)?).ok()?)));
+                let address = |at| {
+                    Some(IpAddr::from(Ipv6Addr::from(<[u8; 16]>::try_from(packet.get(at..at + 16)?).ok()?)))
+                };
                 (address(8)?, address(24)?, packet[7], packet.get(40..)?)
             }
             _ => return None,
@@ -191,7 +194,8 @@ mod tests {
     fn resets_and_attempts_are_told_apart() {
         let mut seen = Seen::default();
         let (one, other) = ("192.0.2.1:21".parse().unwrap(), "192.0.2.2:50000".parse().unwrap());
-        let mut note = |flags, time_to_live| seen.note(&Segment { from: one, to: other, flags, time_to_live });
+        let mut note =
+            |flags, time_to_live| seen.note(&Segment { from: one, to: other, flags, time_to_live });
         note(SYN, 60);
         note(SYN | ACK, 61);
         note(RST, 62);

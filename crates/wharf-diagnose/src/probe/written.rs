@@ -55,7 +55,9 @@ async fn there_and_back(column: &mut Column, path: &Pathname) -> Result<Option<F
     // NUL and line ends: what TYPE A would change.
     let content: Vec<u8> = (0..LENGTH).map(|at| [0, b'\n', b'\r', b'w', 0xff][at % 5]).collect();
     let mut file = tempfile::tempfile().map_err(local("a temporary file"))?;
-    file.write_all(&content).and_then(|()| file.seek(SeekFrom::Start(0))).map_err(local("a temporary file"))?;
+    file.write_all(&content)
+        .and_then(|()| file.seek(SeekFrom::Start(0)))
+        .map_err(local("a temporary file"))?;
     let options = UploadOptions::default();
     column.session.upload(UploadSource::Stream(file), path, options).await?;
     let folder = tempfile::tempdir().map_err(local("a temporary folder"))?;

@@ -79,7 +79,9 @@ pub(super) fn english(evidence: &Evidence) -> String {
             format!("The server's own system forbade a connection to {endpoint}: {}.", quoted(error))
         }
         E::SynDropped { source, endpoint } => {
-            format!("A connection attempt from {source} reached this machine, which did not let it in to {endpoint}.")
+            format!(
+                "A connection attempt from {source} reached this machine, which did not let it in to {endpoint}."
+            )
         }
         E::SynFromOtherPort { source, endpoint } => {
             format!("A connection attempt from {source}, which is not port 20, to {endpoint} got no answer.")

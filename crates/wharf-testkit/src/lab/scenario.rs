@@ -48,6 +48,11 @@ pub struct Scenario {
     pub resourceful: &'static [&'static str],
     /// What is expected of our client.
     pub ours: Ours,
+    /// What is wrong: of these causes the doctor names some, and no other. None: it is a healthy situation, or one in which
+    /// only what no doctor looks at is wrong.
+    pub diagnosed: &'static [&'static str],
+    /// What the doctor is told besides.
+    pub doctor_flags: &'static [&'static str],
 }
 
 /// What is expected of our client in a scenario.
@@ -130,6 +135,8 @@ impl Scenario {
             except: Vec::new(),
             resourceful: &[],
             ours: Ours::GetsThrough,
+            diagnosed: &[],
+            doctor_flags: &[],
         }
     }
 
@@ -150,6 +157,12 @@ impl Scenario {
     #[must_use]
     pub fn works_with(&self, server: ServerKind) -> Ways {
         self.except.iter().find(|(kind, _)| *kind == server).map_or(self.works, |(_, ways)| *ways)
+    }
+
+    /// The causes that the doctor may name with this server.
+    #[must_use]
+    pub fn diagnosed_with(&self, server: ServerKind) -> &'static [&'static str] {
+        if self.works != Ways::ALL && self.works_with(server) == Ways::ALL { &[] } else { self.diagnosed }
     }
 
     /// Sets it up, with those of its servers that are installed here; `wharf` is our program.

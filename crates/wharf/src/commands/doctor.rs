@@ -38,7 +38,9 @@ pub(crate) fn run(arguments: DoctorArguments) -> ExitCode {
     runtime.shutdown_background();
     let language = language::chosen(arguments.lang);
     let printed = if arguments.json {
-        serde_json::to_value(examined.in_json(language)).map_err(io::Error::other).and_then(|json| output::json(&json))
+        serde_json::to_value(examined.in_json(language))
+            .map_err(io::Error::other)
+            .and_then(|json| output::json(&json))
     } else {
         output::text(&examined.in_words(language).to_string())
     };
@@ -71,11 +73,7 @@ fn plan(arguments: &DoctorArguments) -> Result<Plan, ClientError> {
         tls: TlsOptions {
             mode: tls_mode(arguments.tls),
             insecure: arguments.insecure,
-            connector: ConnectorOptions {
-                authorities: arguments.ca.clone(),
-                identity: None,
-                newest: None,
-            },
+            connector: ConnectorOptions { authorities: arguments.ca.clone(), identity: None, newest: None },
             clear_control: false,
         },
         ..Options::default()

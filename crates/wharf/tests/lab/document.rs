@@ -1,4 +1,4 @@
-//! docs/lab.md: what came of each scenario, written by the tests.
+//! docs/lab.md and docs/diagnosis.md: what came of each scenario, written by the tests.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -7,23 +7,30 @@ use std::path::PathBuf;
 use rustix::fs::{FlockOperation, flock};
 use wharf_testkit::lab::scenario::Scenario;
 
-fn path() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/lab.md")
+use crate::IN_MATRIX;
+
+/// What the clients did.
+pub(crate) const LAB: &str = "lab.md";
+/// What the doctor said.
+pub(crate) const DIAGNOSIS: &str = "diagnosis.md";
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name)
 }
 
 /// Compares what a test saw, as Markdown, with what the document tells of the scenario; or writes it there, where that is
 /// asked for.
 #[track_caller]
-pub(crate) fn compare(scenario: &Scenario, seen: &str) {
+pub(crate) fn compare(name: &str, scenario: &Scenario, seen: &str) {
     let section = section(scenario, seen);
     if std::env::var_os("WHARF_LAB_WRITE").is_some_and(|value| value == "1") {
-        return write(scenario, section);
+        return write(name, scenario, section);
     }
-    let document = Document::parse(&fs::read_to_string(path()).unwrap());
+    let document = Document::parse(&fs::read_to_string(path(name)).unwrap());
     let told = document.sections.get(scenario.name).map_or("nothing", String::as_str);
     assert!(
         told == section,
-        "docs/lab.md tells something else; WHARF_LAB_WRITE=1 writes it anew\n--- it tells\n{told}\n--- seen\n{section}"
+        "docs/{name} tells something else; WHARF_LAB_WRITE=1 writes it anew\n--- it tells\n{told}\n--- seen\n{section}"
     );
 }
 
@@ -43,12 +50,12 @@ fn section(scenario: &Scenario, seen: &str) -> String {
 }
 
 /// Puts a section in its place. The tests run side by side, so each has the file to itself while it does.
-fn write(scenario: &Scenario, section: String) {
-    let file = File::options().read(true).append(true).open(path()).unwrap();
+fn write(name: &str, scenario: &Scenario, section: String) {
+    let file = File::options().read(true).append(true).open(path(name)).unwrap();
     flock(&file, FlockOperation::LockExclusive).unwrap();
-    let mut document = Document::parse(&fs::read_to_string(path()).unwrap());
+    let mut document = Document::parse(&fs::read_to_string(path(name)).unwrap());
     document.sections.insert(scenario.name.to_owned(), section);
-    fs::write(path(), document.to_string()).unwrap();
+    fs::write(path(name), document.to_string()).unwrap();
 }
 
 /// An introduction, and a section for each scenario by its name.
@@ -80,11 +87,17 @@ impl std::fmt::Display for Document {
 }
 
 #[test]
-fn the_document_has_a_section_for_each_scenario_and_no_other() {
-    let text = fs::read_to_string(path()).unwrap();
-    let document = Document::parse(&text);
-    for scenario in Scenario::catalogue() {
-        assert!(document.sections.contains_key(scenario.name), "{} is missing", scenario.name);
+fn the_documents_have_a_section_for_each_scenario_and_no_other() {
+    for name in [LAB, DIAGNOSIS] {
+        let text = fs::read_to_string(path(name)).unwrap();
+        let document = Document::parse(&text);
+        for scenario in Scenario::catalogue() {
+            // The doctor goes to those that have a test of their own kind.
+            let is_told = name == LAB || IN_MATRIX.contains(&scenario.name.replace('-', "_").as_str());
+            let has = document.sections.contains_key(scenario.name);
+            assert_eq!(has, is_told, "{name}: {}", scenario.name);
+        }
+        let why = "it has a section too many, or not in the order of the catalogue";
+        assert_eq!(document.to_string(), text, "{name}: {why}");
     }
-    assert_eq!(document.to_string(), text, "it has a section too many, or not in the order of the catalogue");
 }

@@ -51,6 +51,7 @@ fn server_nat_dynamic_name() {
     }
     wget(&standing, NEW);
     document::compare(
+        document::LAB,
         &scenario,
         &format!(
             "| | the 227 tells | wget, which connects there |\n|---|---|---|\n| at first | {old} | works |\n\

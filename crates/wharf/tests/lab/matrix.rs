@@ -10,8 +10,9 @@ use wharf_testkit::lab::server::{LabServer, ServerKind};
 use wharf_testkit::peers::{BIG, CONTENT};
 use wharf_testkit::process::{Run, run_within};
 
+use crate::document::{self, DIAGNOSIS, LAB};
 use crate::programs::Program;
-use crate::{document, stand};
+use crate::{doctor, stand};
 
 /// What one client did with one server.
 struct Cell {
@@ -31,10 +32,45 @@ pub(crate) fn run(scenario: &Scenario) {
     for cell in &cells {
         check(scenario, cell, &standing);
     }
+    let diagnosed = doctor::examine(scenario, &standing);
+    for told in &diagnosed {
+        told.check(scenario, &log_of(&standing, told.server));
+    }
     // A table with holes can be compared with nothing.
     if standing.missing.is_empty() && Program::ALL.into_iter().all(Program::is_installed) {
-        document::compare(scenario, &table(&cells));
+        document::compare(LAB, scenario, &table(&cells));
+        document::compare(DIAGNOSIS, scenario, &diagnosis(&cells, &diagnosed, &standing));
     }
+}
+
+fn log_of(standing: &Standing, server: ServerKind) -> String {
+    standing.servers.iter().find(|it| it.kind == server).map(LabServer::log).unwrap_or_default()
+}
+
+/// A line for each server: what the doctor saw and concluded, what our client said, what the server did.
+fn diagnosis(cells: &[Cell], diagnosed: &[doctor::Diagnosed], standing: &Standing) -> String {
+    let mut table =
+        "| server | the ways | the doctor | `wharf get` | the server's words |\n|---|---|---|---|---|\n"
+            .to_owned();
+    for told in diagnosed {
+        let client = cells.iter().find(|cell| cell.server == told.server && cell.program == Program::Wharf);
+        let mut words = told.words();
+        if told.server == ServerKind::Wharf {
+            words.extend(
+                doctor::logged(&log_of(standing, told.server)).iter().map(|cause| format!("log: {cause}")),
+            );
+        }
+        let words = if words.is_empty() { "–".to_owned() } else { words.join("; ") };
+        table += &format!(
+            "| {} | {} | {} | {} | {} |\n",
+            told.server,
+            told.ways(),
+            told.causes(),
+            client.map_or("–", |cell| &cell.seen),
+            words.replace('|', "\\|")
+        );
+    }
+    table
 }
 
 fn fetch_everything(scenario: &Scenario, standing: &Standing) -> Vec<Cell> {

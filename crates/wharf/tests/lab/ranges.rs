@@ -58,7 +58,7 @@ fn many_clients(name: &str) {
     }
     if standing.missing.is_empty() {
         let about = format!("{CLIENTS} × `wharf get` at once, {FILES} files each.");
-        document::compare(&scenario, &format!("{about}\n\n{table}"));
+        document::compare(document::LAB, &scenario, &format!("{about}\n\n{table}"));
     }
 }
 

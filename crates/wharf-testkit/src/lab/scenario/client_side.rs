@@ -18,6 +18,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             healthy_twin: Some("plain"),
             path: Path { client_router_rules: only(NOTHING_IN), ..Path::default() },
             works: Ways::PASSIVE,
+            diagnosed: &["client-refuses-inbound", "server-egress-blocked"],
             ..Scenario::new(
                 "client-firewall",
                 "A firewall before the client lets nothing in that was not asked for: the server's SYN is dropped.",
@@ -28,6 +29,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             situation: Some("S10"),
             path: Path { client_is_private: true, ..Path::default() },
             works: Ways::PASSIVE,
+            diagnosed: &["port-unroutable", "alg-not-attached"],
             ..Scenario::new(
                 "client-nat",
                 "The client is behind a NAT without a helper: PORT tells the server a private address. ProFTPD connects \
@@ -44,6 +46,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             },
             works: Ways::PASSIVE,
             except: vec![(PeerKind::Proftpd.into(), Ways::ALL)],
+            diagnosed: &["port-unroutable", "alg-not-attached"],
             ..Scenario::new(
                 "client-nat-exposed-host",
                 "As before, but the NAT sends everything that it does not know to this client (\"exposed host\", \"DMZ\"): \
@@ -73,6 +76,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             path: Path { client_is_private: true, client_router_rules: helper(21), ..Path::default() },
             setup: ServerSetup { port: 2121, ..ServerSetup::default() },
             works: Ways::PASSIVE,
+            diagnosed: &["port-unroutable", "alg-not-attached"],
             ..Scenario::new(
                 "client-nat-helper-on-another-port",
                 "The NAT's FTP helper reads along on port 21 only, and the servers are at port 2121.",
@@ -84,6 +88,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             path: Path { client_is_private: true, client_router_rules: helper(21), ..Path::default() },
             setup: ServerSetup { tls: true, ..ServerSetup::default() },
             works: Ways::PASSIVE,
+            diagnosed: &["tls-blinds-alg"],
             ..Scenario::new(
                 "client-nat-helper-blinded-by-tls",
                 "The NAT's FTP helper reads along on port 21, but the clients speak TLS there: it sees neither PORT nor EPRT.",
@@ -100,6 +105,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             // It takes data from and to anybody.
             except: vec![(PeerKind::Proftpd.into(), Ways::PASSIVE)],
             ours: Ours::Fails { exit: 7, causes: &["data-peer-mismatch"], flags: &[] },
+            diagnosed: &["data-peer-mismatch", "port-unroutable", "alg-not-attached"],
             ..Scenario::new(
                 "data-from-another-address",
                 "The client's NAT has two outside addresses and sends the data connections from the other one: to the \
@@ -120,6 +126,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             servers: [ServerKind::Wharf, PeerKind::Vsftpd.into(), PeerKind::Proftpd.into()].to_vec(),
             setup: ServerSetup { from_port_20: false, ..ServerSetup::default() },
             works: Ways::PASSIVE,
+            diagnosed: &["client-refuses-inbound", "server-egress-blocked"],
             ..Scenario::new(
                 "client-firewall-wants-port-20-in-vain",
                 "The same firewall, and servers that connect from any port.",
@@ -143,6 +150,8 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             works: Ways::NONE,
             // It knows the size, and takes the file for complete without a 226.
             resourceful: &["lftp"],
+            diagnosed: &["control-cut-idle", "port-unroutable", "alg-not-attached"],
+            doctor_flags: &["--deep", "--idle", "15"],
             ..Scenario::new(
                 "client-nat-forgets",
                 "The client's NAT forgets a connection that is silent for 12 s, and a transfer that takes longer leaves the \

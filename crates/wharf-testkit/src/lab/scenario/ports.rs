@@ -25,6 +25,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             healthy_twin: Some("plain"),
             setup: offering(Modes::ActiveOnly),
             works: Ways::ACTIVE,
+            diagnosed: &["mode-disabled"],
             ..Scenario::new("active-only", "The servers offer active mode only.")
         },
         Scenario {
@@ -32,6 +33,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             healthy_twin: Some("plain"),
             setup: offering(Modes::PassiveOnly),
             works: Ways::PASSIVE,
+            diagnosed: &["mode-disabled"],
             ..Scenario::new("passive-only", "The servers offer passive mode only.")
         },
         Scenario {

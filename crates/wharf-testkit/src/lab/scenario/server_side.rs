@@ -22,6 +22,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             healthy_twin: Some("server-firewall-for-both-modes"),
             path: Path { server_router_rules: only(&[CONTROL, PASSIVE].concat()), ..Path::default() },
             works: Ways::PASSIVE,
+            diagnosed: &["client-refuses-inbound", "server-egress-blocked"],
             ..Scenario::new(
                 "server-firewall-for-passive-mode",
                 "A default-drop firewall before the server has the rules of passive mode only: the server may open no \
@@ -33,6 +34,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             healthy_twin: Some("server-firewall-for-both-modes"),
             path: Path { server_router_rules: only(&[CONTROL, ACTIVE].concat()), ..Path::default() },
             works: Ways::ACTIVE,
+            diagnosed: &["passive-port-filtered"],
             ..Scenario::new(
                 "server-firewall-for-active-mode",
                 "A default-drop firewall before the server has the rules of active mode only: the passive range is silent.",
@@ -45,6 +47,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 ..Path::default()
             },
             works: Ways::ACTIVE,
+            diagnosed: &["passive-port-refused"],
             ..Scenario::new(
                 "passive-range-reset",
                 "A firewall answers connections to the passive range with RST, as if nobody listened there.",
@@ -57,6 +60,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 ..Path::default()
             },
             works: Ways::ACTIVE,
+            diagnosed: &["passive-port-refused"],
             ..Scenario::new(
                 "passive-range-prohibited",
                 "A firewall answers connections to the passive range with ICMP \"administratively prohibited\".",
@@ -69,6 +73,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 ..Path::default()
             },
             works: Ways::PASSIVE,
+            diagnosed: &["server-egress-blocked", "client-refuses-inbound"],
             ..Scenario::new("server-egress-blocked", "The server may be reached, but may not connect out.")
         },
         Scenario {
@@ -76,6 +81,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             path: behind_nat(publish("", "")),
             setup: advertising(Advertise::Outside),
             works: Ways::ACTIVE,
+            diagnosed: &["passive-port-refused"],
             ..Scenario::new(
                 "server-nat-control-port-only",
                 "The server's NAT forwards the control port and nothing else: nobody listens at the outside address on the \
@@ -87,6 +93,8 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             path: behind_nat(publish("", &renumbered())),
             setup: advertising(Advertise::Outside),
             works: Ways::ACTIVE,
+            diagnosed: &["passive-port-refused", "port-renumbered"],
+            doctor_flags: &["--exposed-ports", "60000-60099"],
             ..Scenario::new(
                 "server-nat-renumbers",
                 "The server's NAT forwards the outside ports 60000-60099 to the passive range 50000-50099, which the server \
@@ -110,6 +118,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             healthy_twin: Some("server-nat"),
             path: behind_nat(publish("50000-50099", "")),
             works: Ways { pasv: false, ..Ways::ALL },
+            diagnosed: &["pasv-private-address"],
             ..Scenario::new(
                 "server-nat-private-address",
                 "The server's NAT forwards everything that is needed, but the 227 tells the server's private address.",
@@ -125,6 +134,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             },
             setup: advertising(Advertise::Other(NOBODY)),
             works: Ways { pasv: false, ..Ways::ALL },
+            diagnosed: &["pasv-wrong-address"],
             ..Scenario::new(
                 "server-nat-wrong-address",
                 "As before, but the 227 tells a public address that nobody has any more.",
@@ -153,6 +163,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             works: Ways { pasv: false, ..Ways::ALL },
             // It trusts no address that is public where the control peer's is private, nor the other way round.
             resourceful: &["lftp"],
+            diagnosed: &["hairpin"],
             ..Scenario::new(
                 "client-beside-server",
                 "The client is in the house of a server behind a NAT, and is told the outside address as everybody is: from \
@@ -181,6 +192,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 ..Path::default()
             },
             setup: advertising(Advertise::Outside),
+            diagnosed: &["data-peer-mismatch"],
             ..Scenario::new(
                 "server-connects-from-elsewhere",
                 "The server's own connections leave from another address than the one that clients reach it by: in active \
@@ -195,6 +207,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 ..Path::default()
             },
             works: Ways { epsv: false, ..Ways::ALL },
+            diagnosed: &["extended-unsupported"],
             ..Scenario::new(
                 "epsv-filtered",
                 "A box before the server swallows EPSV, which it does not know; the client gets no answer at all.",
@@ -206,6 +219,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             file: "big.bin",
             works: Ways::NONE,
             ours: Ours::Fails { exit: 8, causes: &[], flags: &["--timeout", "4", "--retry", "0"] },
+            diagnosed: &["mtu-black-hole"],
             ..Scenario::new(
                 "mtu-black-hole",
                 "On the way packets may have 1280 bytes at most, and the ICMP that says so is dropped: commands, listings \
@@ -221,6 +235,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             },
             works: Ways::NONE,
             ours: Ours::Fails { exit: 7, causes: &["passive-port-filtered", "port-unroutable"], flags: &[] },
+            diagnosed: &["passive-port-filtered", "port-unroutable", "alg-not-attached"],
             ..Scenario::new(
                 "nothing-works",
                 "The client is behind a NAT without a helper, and the server's passive range is dropped: no mode can work.",
