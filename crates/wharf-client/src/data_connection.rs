@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -239,8 +239,8 @@ impl Session {
         }
         let times = self.options.times;
         let budget = if is_last { times.last_rung } else { times.active };
-        let mut strangers = Strangers::default();
-        let arrival = self.await_server(listener, &request.command, budget, &mut strangers).await?;
+        let strangers = Strangers::default();
+        let arrival = self.await_server(listener, &request.command, budget, &strangers).await?;
         let attempt = |outcome| {
             Attempt::new(command, outcome, started).with_reply(&reply).with_endpoint(endpoint, told)
         };
@@ -260,8 +260,8 @@ impl Session {
                 // The server may be busy with its connect, and deaf, for a minute.
                 self.abandon();
                 self.pi.handle_data(self.clock.now(), DataEvent::Unanswered);
-                let Strangers { count, last } = strangers;
-                self.note(attempts, attempt(Outcome::NothingConnected { strangers: count, last }));
+                let (strangers, last) = strangers.seen();
+                self.note(attempts, attempt(Outcome::NothingConnected { strangers, last }));
                 Ok(Step::Next)
             }
         }
@@ -407,13 +407,12 @@ impl Session {
         listener: DataListener,
         command: &Command,
         budget: Duration,
-        strangers: &mut Strangers,
+        strangers: &Strangers,
     ) -> Result<Arrival, ClientError> {
         let stall = self.options.times.stall;
         let control_peer = self.peer().ip();
         let mut accepting = pin!(listener.accept(control_peer, budget, stall, |stranger| {
-            strangers.count = strangers.count.saturating_add(1);
-            strangers.last = Some(stranger.from);
+            strangers.note(stranger.from);
             tracing::debug!(from = %stranger.from, "somebody else connected to the data listener");
         }));
         let mut verdict: Option<(Reply, Option<Final>)> = None;
@@ -430,6 +429,10 @@ impl Session {
                     if answer.attribution.is_preliminary && answer.attribution.command.is_some() {
                         verdict = Some((answer.reply, None));
                     } else if let Some(reply) = self.final_of(answer)? {
+                        if reply.code().is_negative() && strangers.seen().0 > 0 {
+                            // It was the server, from another address, and this is about the connection that we dropped.
+                            return Ok(Arrival::Nobody);
+                        }
                         match judge(command, reply)? {
                             Verdict::NoData(reply) => return Ok(Arrival::Refused(reply)),
                             Verdict::Begun { first, said } => {
@@ -493,9 +496,18 @@ impl Session {
 
 /// Others who connected where the server was expected, and were dropped.
 #[derive(Debug, Default)]
-struct Strangers {
-    count: u32,
-    last: Option<SocketAddr>,
+struct Strangers(Mutex<(u32, Option<SocketAddr>)>);
+
+impl Strangers {
+    fn note(&self, from: SocketAddr) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *seen = (seen.0.saturating_add(1), Some(from));
+    }
+
+    /// How many, and the last of them.
+    fn seen(&self) -> (u32, Option<SocketAddr>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What came to the listener.

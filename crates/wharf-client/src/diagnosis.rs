@@ -77,8 +77,11 @@ fn refused_mode(attempts: &[Attempt], mode: DataMode, found: &mut Findings) {
     }
     let unknown = |attempt: &&&Attempt| {
         refusal(attempt).is_some_and(|reply| {
-            matches!(reply.code(), ReplyCode::SYNTAX_ERROR | ReplyCode::NOT_IMPLEMENTED)
-                && texts_of(reply).is_empty()
+            // vsftpd says 550 of what is switched off.
+            matches!(
+                reply.code(),
+                ReplyCode::SYNTAX_ERROR | ReplyCode::NOT_IMPLEMENTED | ReplyCode::FILE_UNAVAILABLE
+            ) && texts_of(reply).is_empty()
         })
     };
     let refused: Vec<_> = of_mode.iter().filter(unknown).collect();
@@ -101,8 +104,8 @@ fn refusal(attempt: &Attempt) -> Option<&Reply> {
     attempt.reply.as_ref().filter(|_| attempt.outcome == Outcome::NegotiationRefused)
 }
 
-/// A negotiation refused for what it said: the address that PORT or EPRT told, or its family.
-fn refused_endpoint(attempt: &Attempt, reply: &Reply, control: Endpoints, found: &mut Findings) {
+/// A negotiation refused for what it said: the address that PORT or EPRT told, or its family. Whether that is the cause.
+fn refused_endpoint(attempt: &Attempt, reply: &Reply, control: Endpoints, found: &mut Findings) -> bool {
     let texts = texts_of(reply);
     let (client, server) = (control.client.ip(), control.server.ip());
     let verb = attempt.command.to_string();
@@ -111,15 +114,16 @@ fn refused_endpoint(attempt: &Attempt, reply: &Reply, control: Endpoints, found:
     {
         let evidence = Evidence::FamilyDiffers { verb: verb.clone(), control_peer: server };
         found.add(Cause::FamilyMismatch, Confidence::Likely, vec![evidence, said(&verb, reply)]);
+        return true;
     }
     let is_about_address =
         matches!(reply.code(), ReplyCode::PARAMETER_SYNTAX_ERROR | ReplyCode::PARAMETER_NOT_IMPLEMENTED)
             || texts.iter().any(|cause| matches!(cause, Cause::PortUnroutable | Cause::BounceRefused));
     let Some(told) = attempt.told.or(attempt.endpoint).filter(|_| attempt.mode() == DataMode::Active) else {
-        return;
+        return false;
     };
     if !is_about_address {
-        return;
+        return false;
     }
     if is_private(told.ip()) && !is_private(server) {
         let evidence = Evidence::UnroutableAddressSent { told, control_source: client };
@@ -128,10 +132,13 @@ fn refused_endpoint(attempt: &Attempt, reply: &Reply, control: Endpoints, found:
             let evidence = Evidence::AddressNotRewritten { verb: verb.clone(), told, control_source };
             found.add(Cause::AlgNotAttached, Confidence::Certain, vec![evidence, said(&verb, reply)]);
         }
+        return true;
     } else if told.ip() != client {
         let evidence = Evidence::IllegalEndpoint { told, control_peer: client };
         found.add(Cause::BounceRefused, Confidence::Likely, vec![evidence, said(&verb, reply)]);
+        return true;
     }
+    false
 }
 
 fn judge(attempt: &Attempt, control: Endpoints, found: &mut Findings) {
@@ -149,8 +156,10 @@ fn judge(attempt: &Attempt, control: Endpoints, found: &mut Findings) {
         Outcome::Open => {}
         Outcome::NegotiationRefused => {
             if let Some(reply) = &attempt.reply {
-                refused_endpoint(attempt, reply, control, found);
-                known_text(&verb, reply, found);
+                // A cause that is known leaves nothing for the words to say.
+                if !refused_endpoint(attempt, reply, control, found) {
+                    known_text(&verb, reply, found);
+                }
             }
         }
         Outcome::NegotiationUnanswered { .. } => {
@@ -196,9 +205,11 @@ fn judge(attempt: &Attempt, control: Endpoints, found: &mut Findings) {
             if was_forbidden(attempt, reply, found) {
                 return;
             }
-            known_text(&verb, reply, found);
             if attempt.mode() == DataMode::Active {
                 not_connected_to_us(attempt, control, Some(reply), found);
+            }
+            if !is_unroutable(attempt, control) {
+                known_text(&verb, reply, found);
             }
         }
     }
@@ -215,18 +226,26 @@ fn was_forbidden(attempt: &Attempt, reply: &Reply, found: &mut Findings) -> bool
     is_told
 }
 
+/// A public server was told a private address.
+fn is_unroutable(attempt: &Attempt, control: Endpoints) -> bool {
+    let told = attempt.told.or(attempt.endpoint).filter(|_| attempt.mode() == DataMode::Active);
+    told.is_some_and(|told| is_private(told.ip())) && !is_private(control.server.ip())
+}
+
 /// The server was told where we listen, and did not get there. From here nobody can tell a SYN that was never sent from
 /// one that was dropped on the way, so the causes stay possible; what tells them apart is a capture on either side.
 fn not_connected_to_us(attempt: &Attempt, control: Endpoints, reply: Option<&Reply>, found: &mut Findings) {
     let Some(endpoint) = attempt.endpoint else { return };
     let told: SocketAddr = attempt.told.unwrap_or(endpoint);
-    let (client, server) = (control.client.ip(), control.server.ip());
-    if is_private(told.ip()) && !is_private(server) {
-        // A private address that reaches a public server was translated on the way.
-        let evidence = Evidence::UnroutableAddressSent { told, control_source: client };
-        found.add(Cause::PortUnroutable, Confidence::Likely, vec![evidence]);
-    }
+    let client = control.client.ip();
     let mut evidence = Vec::new();
+    if is_unroutable(attempt, control) {
+        // A private address that reaches a public server was translated on the way: it needs no other cause.
+        evidence.push(Evidence::UnroutableAddressSent { told, control_source: client });
+        evidence.extend(reply.map(|reply| said(&attempt.command.to_string(), reply)));
+        found.add(Cause::PortUnroutable, Confidence::Likely, evidence);
+        return;
+    }
     match reply {
         Some(reply) => evidence.push(said(&attempt.command.to_string(), reply)),
         None => evidence.push(Evidence::NoSynArrived { endpoint, waited: attempt.took }),

@@ -56,6 +56,13 @@ impl Session {
         self.largest_segment = bytes;
     }
 
+    /// Leaves the control connection silent while it is idle, as most clients do; ours reminds every NAT of it.
+    pub fn stay_silent(&self) {
+        if let Err(error) = self.control.without_keepalive() {
+            tracing::debug!(%error, "keepalive stays on");
+        }
+    }
+
     /// Whether the server still answers on this very control connection; saying that it ends the session is an answer.
     pub async fn answers(&mut self) -> bool {
         matches!(self.exchange(&Command::Noop).await, Ok(_) | Err(ControlFailure::Dismissed(_)))

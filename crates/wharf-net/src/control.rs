@@ -67,6 +67,14 @@ impl ControlConnection {
         Ok(Self { stream, endpoints, relayed: None, tls: None })
     }
 
+    /// Says nothing while there is nothing to say, as most clients do.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn without_keepalive(&self) -> io::Result<()> {
+        SockRef::from(&self.stream).set_keepalive(false)
+    }
+
     /// Says that a balancer made the connection, and for whom: that is the client from here on.
     #[must_use]
     pub fn relayed_for(mut self, relayed: Relayed) -> Self {

@@ -28,6 +28,9 @@ pub(super) async fn examine(
     progress: &mut dyn Progress,
 ) -> Vec<Finding> {
     let left_alone = column::another(plan, column).await;
+    if let Ok(session) = &left_alone {
+        session.stay_silent();
+    }
     let until = Instant::now() + idle;
     let mut findings = Vec::new();
     if column.working.is_some_and(|command| command.mode() == DataMode::Passive) {

@@ -66,9 +66,9 @@ const NO_CONTROL: Text = Text::of(
 const NOTHING_WORKS: Text =
     Text::of("No data connection comes up in any mode.", "任何模式下都无法建立数据连接。");
 const USE_PASSIVE: Text =
-    Text::of("{} works as things are: use passive mode.", "目前可用：{}，请使用被动模式。");
+    Text::of("As things are, use passive mode; what works: {}.", "目前可用：{}，请使用被动模式。");
 const USE_ACTIVE: Text =
-    Text::of("{} works as things are: use active mode.", "目前可用：{}，请使用主动模式。");
+    Text::of("As things are, use active mode; what works: {}.", "目前可用：{}，请使用主动模式。");
 const AT_SERVER: Text = Text::of("To mend the rest, at the server:", "要解决其余问题，请在服务器端处理：");
 const AT_MIDDLE: Text = Text::of("To mend the rest, in between:", "要解决其余问题，请在中间设备上处理：");
 const AT_CLIENT: Text = Text::of("To mend the rest, at the client:", "要解决其余问题，请在客户端处理：");

@@ -138,7 +138,7 @@ fn without_numbers(reply: &str) -> String {
 /// The causes in the log of our server, each once.
 pub(crate) fn logged(log: &str) -> Vec<String> {
     let mut causes: Vec<String> = Vec::new();
-    for piece in log.split("cause=").skip(1) {
+    for piece in log.split(" cause=").skip(1) {
         let cause: String = piece
             .trim_start_matches(['"', '\\'])
             .chars()

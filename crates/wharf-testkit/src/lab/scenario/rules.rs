@@ -58,7 +58,8 @@ pub(super) fn publish(passive: &str, more: &str) -> String {
             inwards +=
                 &format!("        ip daddr 198.51.100.{number} tcp dport {ports} dnat to 10.2.0.{number}\n");
         }
-        outwards += &format!("        ip saddr 10.2.0.{number} snat to 198.51.100.{number}\n");
+        outwards +=
+            &format!("        oifname \"internet\" ip saddr 10.2.0.{number} snat to 198.51.100.{number}\n");
     }
     format!(
         "\
