@@ -31,7 +31,7 @@ pub fn findings(attempts: &[Attempt], control: Endpoints, choice: ModeChoice) ->
     }
     compare::together(attempts, control, &mut found);
     for attempt in attempts.iter().filter(|attempt| !compare::is_explained(attempt, attempts)) {
-        judge(attempt, control, &mut found);
+        judge(attempt, attempts, control, &mut found);
     }
     found.0.sort_by_key(|finding| std::cmp::Reverse(finding.confidence()));
     found.0
@@ -141,7 +141,7 @@ fn refused_endpoint(attempt: &Attempt, reply: &Reply, control: Endpoints, found:
     false
 }
 
-fn judge(attempt: &Attempt, control: Endpoints, found: &mut Findings) {
+fn judge(attempt: &Attempt, attempts: &[Attempt], control: Endpoints, found: &mut Findings) {
     let verb = attempt.command.to_string();
     let peer = control.server.ip();
     if let Some(told) = attempt.told
@@ -164,8 +164,15 @@ fn judge(attempt: &Attempt, control: Endpoints, found: &mut Findings) {
         }
         Outcome::NegotiationUnanswered { .. } => {
             let evidence = Evidence::SilenceAfter { verb, waited: attempt.took };
+            let confidence = if compare::classic_works(attempt, attempts) {
+                Confidence::Likely
+            } else {
+                Confidence::Possible
+            };
             if matches!(attempt.command, NegotiationCommand::Epsv | NegotiationCommand::Eprt) {
-                found.add(Cause::ExtendedUnsupported, Confidence::Possible, vec![evidence]);
+                found.add(Cause::ExtendedUnsupported, confidence, vec![evidence]);
+            } else {
+                found.add(Cause::AlgDrops, Confidence::Possible, vec![evidence]);
             }
         }
         Outcome::ReplyUnreadable { problem } => {

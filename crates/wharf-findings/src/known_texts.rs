@@ -149,6 +149,8 @@ pub const KNOWN_TEXTS: &[KnownText] = &[
         Pattern::Start("Network protocol not supported, use ("),
         &[Cause::FamilyMismatch, Cause::Nat64],
     ),
+    // What an administrator's <Limit> says of a mode that is switched off.
+    known("ProFTPD", 501, Pattern::Pieces(&[": Operation not permitted"]), &[Cause::ModeDisabled]),
     known("ProFTPD", 522, Pattern::Start("SSL/TLS required on the data channel"), &[Cause::ProtMismatch]),
     known(
         "FileZilla Server",

@@ -47,6 +47,15 @@ pub(super) fn is_explained(attempt: &Attempt, attempts: &[Attempt]) -> bool {
         && matches!(attempt.command, NegotiationCommand::Pasv | NegotiationCommand::Epsv)
 }
 
+/// Whether PASV works where EPSV does not, or PORT where EPRT does not.
+pub(super) fn classic_works(attempt: &Attempt, attempts: &[Attempt]) -> bool {
+    let classic = match attempt.mode() {
+        DataMode::Passive => NegotiationCommand::Pasv,
+        DataMode::Active => NegotiationCommand::Port,
+    };
+    attempts.iter().any(|other| other.command == classic && other.is_open())
+}
+
 /// Endpoints that a 227 told and that do not connect, with the one that does.
 fn wrong_addresses(attempts: &[Attempt]) -> impl Iterator<Item = (SocketAddr, SocketAddr)> {
     let pasv = |attempt: &&Attempt| attempt.command == NegotiationCommand::Pasv;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::time::{Instant, timeout};
 use wharf_client::attempt::Outcome;
+use wharf_client::error::IncompleteReason;
 use wharf_client::{Attempt, ClientError};
 use wharf_proto::Reply;
 use wharf_proto::dialogue::NegotiationCommand;
@@ -143,9 +144,8 @@ pub(super) async fn try_command(column: &mut Column, plan: &Plan, command: Negot
         (Some(error), _) => error.to_string().lines().next().map(str::to_owned),
         (None, _) => None,
     };
-    let is_ok = outcome == CellOutcome::Ok;
     let negotiated = telling.and_then(|attempt| attempt.reply.as_ref()).map(Reply::to_string);
-    let negative = heard.refusal.map(|reply| reply.to_string()).filter(|_| !is_ok);
+    let negative = negative(telling, error.as_ref()).map(ToString::to_string);
     let endpoint = telling.and_then(|attempt| attempt.told.or(attempt.endpoint));
     let cell = Cell {
         command,
@@ -159,6 +159,24 @@ pub(super) async fn try_command(column: &mut Column, plan: &Plan, command: Negot
         is_policy: false,
     };
     Tried { cell, attempts, error, ended_plainly: heard.ended_plainly }
+}
+
+/// What the server said no with.
+fn negative<'a>(attempt: Option<&'a Attempt>, error: Option<&'a ClientError>) -> Option<&'a Reply> {
+    match attempt.map(|attempt| &attempt.outcome) {
+        Some(Outcome::GivenUp { reply } | Outcome::HandshakeFailed { reply: Some(reply), .. }) => {
+            return Some(reply);
+        }
+        _ => {}
+    }
+    match error? {
+        ClientError::Refused { reply, .. } => Some(reply),
+        ClientError::Incomplete(incomplete) => match &incomplete.reason {
+            IncompleteReason::ServerGaveUp(reply) => Some(reply),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// The attempt that tells what a client meets that does as it is told: the first.

@@ -96,6 +96,17 @@ scenarios! {
     epsv_filtered
     mtu_black_hole
     nothing_works
+    client_own_firewall
+    client_own_firewall_wants_port_20
+    ipv6_client_firewall
+    server_own_firewall_forbids
+    ipv6_passive_range_prohibited
+    server_nat_with_helper
+    server_nat_helper_blinded_by_tls
+    alg_rewrites_227
+    alg_rewrites_227_in_clear
+    port_swallowed
+    tls_required
     active_only
     passive_only
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::path::Path;
 use super::super::server::{ServerKind, ServerSetup};
-use super::rules::{all_but, helper, only};
+use super::rules::{all_but, helper, only, own};
 use super::{Ours, Scenario, Ways};
 use crate::peers::PeerKind;
 
@@ -130,6 +130,45 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             ..Scenario::new(
                 "client-firewall-wants-port-20-in-vain",
                 "The same firewall, and servers that connect from any port.",
+            )
+        },
+        Scenario {
+            healthy_twin: Some("plain"),
+            path: Path {
+                client_rules: own("input", "tcp dport 1024-65535 ct state new drop"),
+                ..Path::default()
+            },
+            works: Ways::PASSIVE,
+            diagnosed: &["client-refuses-inbound"],
+            ..Scenario::new(
+                "client-own-firewall",
+                "The client's own firewall lets no connection in: the server's SYN comes as far as the machine.",
+            )
+        },
+        Scenario {
+            healthy_twin: Some("plain"),
+            path: Path {
+                client_rules: own("input", "tcp dport 1024-65535 tcp sport != 20 ct state new drop"),
+                ..Path::default()
+            },
+            servers: [ServerKind::Wharf, PeerKind::Vsftpd.into(), PeerKind::Proftpd.into()].to_vec(),
+            setup: ServerSetup { from_port_20: false, ..ServerSetup::default() },
+            works: Ways::PASSIVE,
+            diagnosed: &["client-refuses-inbound", "source-port-filtered"],
+            ..Scenario::new(
+                "client-own-firewall-wants-port-20",
+                "The client's own firewall lets in what comes from port 20, and the servers connect from any port.",
+            )
+        },
+        Scenario {
+            healthy_twin: Some("ipv6"),
+            path: Path { client_router_rules: only(NOTHING_IN), ..Path::default() },
+            over_ipv6: true,
+            works: Ways { epsv: true, ..Ways::NONE },
+            diagnosed: &["client-refuses-inbound", "server-egress-blocked"],
+            ..Scenario::new(
+                "ipv6-client-firewall",
+                "Over IPv6, with a firewall before the client that lets nothing in that was not asked for.",
             )
         },
         Scenario {

@@ -31,8 +31,13 @@ pub(super) const PASSIVE: &str = "iifname \"internet\" tcp dport 50000-50099 acc
 /// Active mode of a firewall before a server.
 pub(super) const ACTIVE: &str = "iifname \"server-lan\" tcp sport 20 accept\n";
 
-/// The kernel's FTP helper on a NAT, for control connections to `port`.
+/// The kernel's FTP helper on a NAT before clients, for control connections to `port`.
 pub(super) fn helper(port: u16) -> String {
+    helper_of("client-lan", port)
+}
+
+/// The same for control connections that come in by `link`.
+pub(super) fn helper_of(link: &str, port: u16) -> String {
     format!(
         "\
 table ip helper {{
@@ -41,7 +46,22 @@ table ip helper {{
     }}
     chain prerouting {{
         type filter hook prerouting priority -150
-        iifname \"client-lan\" tcp dport {port} ct helper set \"ftp\"
+        iifname \"{link}\" tcp dport {port} ct helper set \"ftp\"
+    }}
+}}
+"
+    )
+}
+
+/// A firewall of a machine itself, on what comes in (`input`) or goes out (`output`): all passes but what `rules` drop or
+/// reject.
+pub(super) fn own(hook: &str, rules: &str) -> String {
+    format!(
+        "\
+table inet own_firewall {{
+    chain {hook} {{
+        type filter hook {hook} priority filter; policy accept;
+        {rules}
     }}
 }}
 "

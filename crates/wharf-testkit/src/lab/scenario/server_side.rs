@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::super::path::{Path, published};
 use super::super::server::{Advertise, ServerKind, ServerSetup};
-use super::rules::{ACTIVE, CONTROL, PASSIVE, all_but, only, publish};
+use super::rules::{ACTIVE, CONTROL, PASSIVE, all_but, helper_of, only, own, publish};
 use super::{Ours, Scenario, Ways};
 
 /// A public address that nobody has.
@@ -75,6 +75,104 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             works: Ways::PASSIVE,
             diagnosed: &["server-egress-blocked", "client-refuses-inbound"],
             ..Scenario::new("server-egress-blocked", "The server may be reached, but may not connect out.")
+        },
+        Scenario {
+            healthy_twin: Some("plain"),
+            path: Path {
+                server_rules: own("output", "tcp dport 1024-65535 ct state new drop"),
+                ..Path::default()
+            },
+            works: Ways::PASSIVE,
+            diagnosed: &["server-egress-blocked", "client-refuses-inbound"],
+            ..Scenario::new(
+                "server-own-firewall-forbids",
+                "The server's own firewall lets no connection out: its system says so to the server at once.",
+            )
+        },
+        Scenario {
+            healthy_twin: Some("ipv6"),
+            path: Path {
+                server_router_rules: all_but(&format!("{RANGE} reject with icmpx admin-prohibited")),
+                ..Path::default()
+            },
+            over_ipv6: true,
+            works: Ways { eprt: true, ..Ways::NONE },
+            diagnosed: &["passive-port-refused"],
+            ..Scenario::new(
+                "ipv6-passive-range-prohibited",
+                "Over IPv6, with a firewall that answers connections to the passive range with ICMP \"administratively \
+                 prohibited\".",
+            )
+        },
+        Scenario {
+            situation: Some("S14"),
+            path: behind_nat(publish("", "") + &helper_of("internet", 21)),
+            ..Scenario::new(
+                "server-nat-with-helper",
+                "The server's NAT forwards the control port only, and its kernel reads along: its FTP helper puts the outside \
+                 address into the 227 and lets each data connection in.",
+            )
+        },
+        Scenario {
+            situation: Some("S14"),
+            healthy_twin: Some("server-nat-with-helper"),
+            path: behind_nat(publish("", "") + &helper_of("internet", 21)),
+            setup: ServerSetup { tls: true, ..ServerSetup::default() },
+            works: Ways::ACTIVE,
+            diagnosed: &["tls-blinds-alg"],
+            ..Scenario::new(
+                "server-nat-helper-blinded-by-tls",
+                "The same, but the clients speak TLS: the helper sees neither 227 nor 229.",
+            )
+        },
+        Scenario {
+            path: Path { server_router_rules: rewrites_227(), ..Path::default() },
+            setup: ServerSetup { tls: true, ..advertising(Advertise::Outside) },
+            diagnosed: &["alg-rewrite"],
+            ..Scenario::new(
+                "alg-rewrites-227",
+                "A box before the server changes the address in each 227 that it can read, and gets it wrong; under TLS, which \
+                 the clients here speak, it reads nothing.",
+            )
+        },
+        Scenario {
+            healthy_twin: Some("plain"),
+            path: Path { server_router_rules: rewrites_227(), ..Path::default() },
+            servers: vec![ServerKind::Wharf],
+            setup: advertising(Advertise::Outside),
+            works: Ways { pasv: false, ..Ways::ALL },
+            diagnosed: &["alg-rewrite"],
+            ..Scenario::new(
+                "alg-rewrites-227-in-clear",
+                "The same without TLS: our own server tells the doctor what it sent (SITE CANARY).",
+            )
+        },
+        Scenario {
+            healthy_twin: Some("plain"),
+            path: Path {
+                server_router_rules: all_but("tcp dport 21 @ih,0,32 0x504f5254 drop"),
+                ..Path::default()
+            },
+            works: Ways { port: false, ..Ways::ALL },
+            diagnosed: &["alg-drops"],
+            ..Scenario::new(
+                "port-swallowed",
+                "A box before the server swallows PORT; the client gets no answer at all.",
+            )
+        },
+        Scenario {
+            servers: vec![ServerKind::Wharf],
+            setup: ServerSetup {
+                tls: true,
+                wharf_toml: "[tls]\ncontrol = \"require\"\n",
+                ..ServerSetup::default()
+            },
+            diagnosed: &["tls-required"],
+            doctor_flags: &["--tls", "off"],
+            ..Scenario::new(
+                "tls-required",
+                "The server wants TLS before the login; the doctor is told not to speak it, the clients are.",
+            )
         },
         Scenario {
             healthy_twin: Some("server-nat"),
@@ -290,4 +388,10 @@ table inet no_icmp {
 }
 "
     .to_owned()
+}
+
+/// The third digit of the address in a 227 becomes a 9. It is the packet's text that is changed; checksums are not in use
+/// between these machines.
+fn rewrites_227() -> String {
+    all_but("tcp sport 21 @ih,0,32 0x32323720 @ih,232,8 set 0x39")
 }
