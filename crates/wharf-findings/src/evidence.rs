@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use crate::Language;
 
+mod chinese;
 mod sentence;
 
 /// One of the two ends of a conversation.
@@ -424,12 +425,12 @@ evidence! {
 }
 
 impl Evidence {
-    /// The fact in one sentence, in `language` where that has been written, in English otherwise.
+    /// The fact in one sentence.
     #[must_use]
     pub fn sentence(&self, language: Language) -> String {
         match language {
-            // The facts have no Chinese wording yet; it goes beside `sentence::english`.
-            Language::English | Language::Chinese => sentence::english(self),
+            Language::English => sentence::english(self),
+            Language::Chinese => chinese::sentence(self),
         }
     }
 }

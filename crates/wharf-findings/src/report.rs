@@ -41,16 +41,16 @@ impl<'a> Report<'a> {
     }
 }
 
-const SEEN: Text = Text::english("Seen");
-const CLIENT: Text = Text::english("Client");
-const SERVER: Text = Text::english("Server");
-const MIDDLE: Text = Text::english("In between");
+const SEEN: Text = Text::of("Seen", "依据");
+const CLIENT: Text = Text::of("Client", "客户端");
+const SERVER: Text = Text::of("Server", "服务器");
+const MIDDLE: Text = Text::of("In between", "中间设备");
 
 const fn confidence(confidence: Confidence) -> Text {
     match confidence {
-        Confidence::Certain => Text::english("certain"),
-        Confidence::Likely => Text::english("likely"),
-        Confidence::Possible => Text::english("possible"),
+        Confidence::Certain => Text::of("certain", "确定"),
+        Confidence::Likely => Text::of("likely", "很可能"),
+        Confidence::Possible => Text::of("possible", "可能"),
     }
 }
 
@@ -61,9 +61,14 @@ impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { finding, language } = *self;
         let sure = confidence(finding.confidence()).in_language(language);
-        write!(f, "{} ({}, {sure})", finding.summary(language), finding.cause())?;
+        let (summary, cause) = (finding.summary(language), finding.cause());
+        match language {
+            Language::English => write!(f, "{summary} ({cause}, {sure})")?,
+            Language::Chinese => write!(f, "{summary}（{cause}，{sure}）")?,
+        }
         let mut line = |label: Text, words: &str| {
-            write!(f, "\n  {:<LABEL_WIDTH$}{words}", format!("{}:", label.in_language(language)))
+            let label = format!("{}:", label.in_language(language));
+            write!(f, "\n  {label}{:width$}{words}", "", width = LABEL_WIDTH.saturating_sub(cells(&label)))
         };
         for fact in self.evidence() {
             line(SEEN, &fact)?;
@@ -76,6 +81,11 @@ impl fmt::Display for Report<'_> {
         }
         Ok(())
     }
+}
+
+/// Cells of a terminal that a text takes: a Chinese character takes two.
+fn cells(text: &str) -> usize {
+    text.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum()
 }
 
 #[derive(Serialize)]

@@ -74,18 +74,18 @@ impl Fix {
     /// Nothing that anybody could do; the start of a chain of the methods below.
     pub(crate) const NOBODY: Self = Self { client: None, server: None, middle: None };
 
-    pub(crate) const fn client(mut self, english: &'static str) -> Self {
-        self.client = Some(Text::english(english));
+    pub(crate) const fn client(mut self, english: &'static str, chinese: &'static str) -> Self {
+        self.client = Some(Text::of(english, chinese));
         self
     }
 
-    pub(crate) const fn server(mut self, english: &'static str) -> Self {
-        self.server = Some(Text::english(english));
+    pub(crate) const fn server(mut self, english: &'static str, chinese: &'static str) -> Self {
+        self.server = Some(Text::of(english, chinese));
         self
     }
 
-    pub(crate) const fn middle(mut self, english: &'static str) -> Self {
-        self.middle = Some(Text::english(english));
+    pub(crate) const fn middle(mut self, english: &'static str, chinese: &'static str) -> Self {
+        self.middle = Some(Text::of(english, chinese));
         self
     }
 }

@@ -50,12 +50,14 @@ fn an_id_leads_back_to_its_cause() {
 fn every_cause_has_a_summary_and_somebody_who_can_change_something() {
     for &cause in Cause::ALL {
         assert_sentence(cause, cause.summary(Language::English));
-        assert_sentence(cause, cause.summary(Language::Chinese));
+        assert_chinese(cause, cause.summary(Language::Chinese));
         let fix = cause.fix();
         let fixes: Vec<_> = [fix.client, fix.server, fix.middle].into_iter().flatten().collect();
         assert!(!fixes.is_empty(), "{cause}: nobody can change anything");
         for text in fixes {
             assert_sentence(cause, text.in_language(Language::English));
+            assert!(text.exists_in(Language::Chinese), "{cause}: a fix without a translation");
+            assert_chinese(cause, text.in_language(Language::Chinese));
         }
     }
 }
@@ -69,6 +71,12 @@ fn assert_sentence(cause: Cause, text: &str) {
         let words = sentence.split_whitespace().filter(|word| word.chars().any(char::is_lowercase)).count();
         assert!(words >= 5, "{cause}: says too little: {sentence:?}");
     }
+}
+
+fn assert_chinese(cause: Cause, text: &str) {
+    let han = text.chars().filter(|c| ('\u{4e00}'..='\u{9fff}').contains(c)).count();
+    assert!(han >= 6, "{cause}: not translated: {text:?}");
+    assert!(text.ends_with('。') && !text.contains("  ") && !text.contains('\n'), "{cause}: {text:?}");
 }
 
 #[test]

@@ -98,8 +98,32 @@ fn json_has_the_shape_of_interfaces_md() {
         },
     });
     assert_eq!(serde_json::to_value(finding()).unwrap(), expected);
-    // What has no translation yet is told in English.
-    assert_eq!(serde_json::to_value(finding().report(Language::Chinese)).unwrap(), expected);
+}
+
+#[test]
+fn the_same_is_told_in_chinese() {
+    let told = serde_json::to_value(finding().report(Language::Chinese)).unwrap();
+    let expected = serde_json::json!({
+        "cause": "pasv-private-address",
+        "confidence": "certain",
+        "summary": "服务器的 PASV 应答中携带私有地址，从客户端所在的网络无法到达该地址。",
+        "evidence": [
+            "应答给出的 10.0.0.5:40001 是私有地址，而控制连接的对端是 198.51.100.2。",
+            "向 10.0.0.5:40001 发起的连接在 2.5 秒内没有任何应答。",
+        ],
+        "fix": {
+            "client": "改为连接控制连接所用的地址，不使用应答中的地址；或改用 EPSV。",
+            "server": "为被动模式配置对外公布的公网地址，可填写 IP，也可填写随地址更新的域名。",
+            "middle": null,
+        },
+    });
+    assert_eq!(told, expected);
+    assert_eq!(
+        finding().report(Language::Chinese).to_string().lines().next(),
+        Some(
+            "服务器的 PASV 应答中携带私有地址，从客户端所在的网络无法到达该地址。（pasv-private-address，确定）"
+        )
+    );
 }
 
 #[test]
@@ -128,7 +152,9 @@ fn every_fact_is_one_sentence_on_one_line() {
         assert!(sentence.ends_with('.') && !sentence.ends_with(".."), "{sentence}");
         assert!(sentence.split_whitespace().count() >= 5, "{sentence}");
         assert!(!sentence.chars().any(char::is_control), "{sentence:?}");
-        assert_eq!(sentence, fact.sentence(Language::Chinese));
+        let chinese = fact.sentence(Language::Chinese);
+        assert!(chinese.ends_with('。') && !chinese.chars().any(char::is_control), "{chinese:?}");
+        assert!(chinese.chars().any(is_han), "{chinese} is not translated");
     }
 }
 
@@ -161,6 +187,10 @@ fn confidence_grows_from_possible_to_certain() {
 }
 
 /// One fact of each kind.
+fn is_han(c: char) -> bool {
+    ('\u{4e00}'..='\u{9fff}').contains(&c)
+}
+
 fn samples() -> Vec<Evidence> {
     use Evidence as E;
     let told = endpoint("203.0.113.9:40001");
@@ -188,6 +218,7 @@ fn samples() -> Vec<Evidence> {
         E::UnroutableAddressSent { told: inside, control_source: client },
         E::NoSynArrived { endpoint: inside, waited },
         E::ConnectForbidden { endpoint: inside, error: error() },
+        E::SynDropped { source: endpoint("198.51.100.2:20"), endpoint: inside },
         E::SynFromOtherPort { source: endpoint("198.51.100.2:50123"), endpoint: inside },
         E::BindRefused { port: 20, error: "Permission denied".into() },
         E::ReplyReceived { verb: verb(), reply: "425 no".into() },
@@ -216,6 +247,8 @@ fn samples() -> Vec<Evidence> {
         E::CompletionLate { after: Duration::from_secs(90), patience: Duration::from_secs(60) },
         E::SessionsAtLimit { open: 50, limit: 50 },
         E::FullSegmentsLost { size: 1460, times: 6 },
+        E::SmallSegmentsPass { small: 536, full_bytes: 0, small_bytes: 65_536 },
+        E::DeadAfterIdle { idle: Duration::from_secs(75) },
         E::DataCut { bytes: 4096, error: "Connection reset by peer".into() },
         E::SegmentsLost { duplicates: 300 },
         E::ConnectedWithoutBanner { endpoint: endpoint("198.51.100.2:990"), waited },

@@ -222,7 +222,7 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", escape(text.trim_end_matches(['\r', '\n'])))
 }
 
-fn escape(text: &str) -> impl core::fmt::Display + '_ {
+pub(super) fn escape(text: &str) -> impl core::fmt::Display + '_ {
     wharf_proto::pathname::escaped(text.as_bytes())
 }
 
@@ -246,7 +246,7 @@ const fn side(side: Side) -> &'static str {
     }
 }
 
-const fn other(side: Side) -> Side {
+pub(super) const fn other(side: Side) -> Side {
     match side {
         Side::Client => Side::Server,
         Side::Server => Side::Client,

@@ -86,7 +86,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             diagnosed: &["server-egress-blocked", "client-refuses-inbound"],
             ..Scenario::new(
                 "server-own-firewall-forbids",
-                "The server's own firewall lets no connection out: its system says so to the server at once.",
+                "The server's own firewall drops what the server sends to open a connection.",
             )
         },
         Scenario {
