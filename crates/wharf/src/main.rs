@@ -8,6 +8,7 @@ mod hosts;
 mod language;
 mod output;
 mod prompt;
+mod rules;
 mod settings;
 mod state;
 

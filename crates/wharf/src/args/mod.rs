@@ -7,6 +7,7 @@ pub(crate) mod hosts;
 pub(crate) mod mirror;
 pub(crate) mod paths;
 pub(crate) mod put;
+pub(crate) mod rules;
 pub(crate) mod serve;
 pub(crate) mod shell_help;
 
@@ -52,6 +53,7 @@ pub(crate) enum Command {
     Mv(paths::MvArguments),
     Stat(paths::StatArguments),
     Doctor(doctor::DoctorArguments),
+    Rules(Box<rules::RulesArguments>),
     Hosts(hosts::HostsArguments),
     Completions(shell_help::CompletionsArguments),
     Man(shell_help::ManArguments),

@@ -10,6 +10,7 @@ mod ls;
 mod mirror;
 mod paths;
 mod put;
+mod rules;
 pub(crate) mod serve;
 mod shell_help;
 
@@ -32,6 +33,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Mv(arguments) => paths::rename(arguments),
         Command::Stat(arguments) => paths::status(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
+        Command::Rules(arguments) => rules::run(*arguments),
         Command::Hosts(arguments) => hosts::run(arguments),
         Command::Completions(arguments) => shell_help::completions(arguments),
         Command::Man(arguments) => shell_help::manual(arguments),

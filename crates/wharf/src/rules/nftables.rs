@@ -1,0 +1,50 @@
+//! Rules for nft.
+
+use super::{Direction, Plan, Ports, Rule};
+
+/// As `nft -f` reads them.
+pub(super) fn told(plan: &Plan) -> String {
+    let mut text = "\
+# FTP, made by `wharf rules`. For the chains input and output of the table inet filter, as most distributions have them in
+# /etc/nftables.conf, with the policy drop: load it behind that (nft -f). On a router write forward for input and output.
+"
+    .to_owned();
+    if plan.stateless {
+        text += "# Without state: an answer is what comes from the other side's port and has ACK set.\n";
+    }
+    for section in plan.sections() {
+        text += &format!("\n# {}\n", section.title);
+        let mut last = String::new();
+        for rule in &section.rules {
+            if rule.reason != last {
+                text += &format!("# {}\n", rule.reason);
+                last.clone_from(&rule.reason);
+            }
+            text += &line(plan, rule);
+        }
+    }
+    text
+}
+
+fn line(plan: &Plan, rule: &Rule) -> String {
+    let chain = match rule.direction {
+        Direction::In => "input",
+        Direction::Out => "output",
+    };
+    let ports = |name: &str, ports: Ports| match ports {
+        // A filter that knows no ranges cannot ask for these.
+        Ports::UNPRIVILEGED if plan.each_port => String::new(),
+        ports => format!("tcp {name} {} ", ports.with('-')),
+    };
+    let state = match (plan.stateless, rule.opens) {
+        (false, true) => "ct state new,established ",
+        (false, false) => "ct state established ",
+        (true, true) => "",
+        (true, false) => "tcp flags & ack == ack ",
+    };
+    format!(
+        "add rule inet filter {chain} {}{}{state}accept\n",
+        ports("sport", rule.source),
+        ports("dport", rule.destination)
+    )
+}
