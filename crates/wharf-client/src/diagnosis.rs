@@ -33,6 +33,11 @@ pub fn findings(attempts: &[Attempt], control: Endpoints, choice: ModeChoice) ->
     for attempt in attempts.iter().filter(|attempt| !compare::is_explained(attempt, attempts)) {
         judge(attempt, attempts, control, &mut found);
     }
+    let names = |cause| found.0.iter().any(|finding| finding.cause() == cause);
+    if names(Cause::Nat64) {
+        // The families differ because of it.
+        found.0.retain(|finding| finding.cause() != Cause::FamilyMismatch);
+    }
     found.0.sort_by_key(|finding| std::cmp::Reverse(finding.confidence()));
     found.0
 }

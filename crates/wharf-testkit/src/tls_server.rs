@@ -75,6 +75,14 @@ impl ServerTls {
         Self::accept_with(&self.config, stream)
     }
 
+    /// The same for a data connection.
+    ///
+    /// # Errors
+    /// What TLS says.
+    pub fn accept_for_data(&self, stream: TcpStream) -> std::io::Result<Secured> {
+        Self::accept_with(&self.config_of_data, stream)
+    }
+
     fn accept_with(config: &Arc<ServerConfig>, stream: TcpStream) -> std::io::Result<Secured> {
         let mut secured = StreamOwned::new(ServerConnection::new(config.clone()).unwrap(), stream);
         while secured.conn.is_handshaking() {

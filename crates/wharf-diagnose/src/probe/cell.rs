@@ -124,6 +124,12 @@ pub(super) async fn try_command(column: &mut Column, plan: &Plan, command: Negot
     let mut attempts = heard.attempts;
     // A listing of another form may have been tried behind one that was refused.
     attempts.retain(|attempt| attempt.command == command);
+    // Some servers see only behind the handshake that they do not want the data connection.
+    if let Some(ClientError::NoDataConnection(failure)) = &error
+        && attempts.iter().all(Attempt::is_open)
+    {
+        attempts.clone_from(&failure.attempts);
+    }
     let telling = telling(&attempts);
     let outcome = match (&error, telling) {
         (_, _) if is_late => CellOutcome::Error,

@@ -285,20 +285,26 @@ fn outside_of(attempt: &Attempt, exposed: &RangeInclusive<u16>) -> Option<Findin
 /// What went wrong behind a data connection that came up.
 fn of_listing(tried: &Tried) -> Vec<Finding> {
     let mut all = Vec::new();
+    // Of close_notify nobody can complain in clear.
+    let can_be = |finding: &Finding| tried.cell.tls || finding.cause() != Cause::MissingCloseNotify;
     if let Some(bytes) = tried.ended_plainly {
         let evidence = vec![Evidence::ClosedWithoutNotify { by: Side::Server, bytes }];
         all.extend(found(Cause::MissingCloseNotify, Confidence::Certain, evidence));
     }
     match &tried.error {
         Some(ClientError::NoDataConnection(_)) | None => {}
-        Some(ClientError::Refused { command, reply }) => all.extend(of_refusal(command, reply)),
+        Some(ClientError::Refused { command, reply }) => {
+            all.extend(of_refusal(command, reply).into_iter().filter(can_be));
+        }
         Some(ClientError::Incomplete(incomplete)) => match &incomplete.reason {
             IncompleteReason::CloseNotifyMissing(finding) => all.push((**finding).clone()),
             IncompleteReason::DataBroke(error) => {
                 let evidence = vec![Evidence::DataCut { bytes: incomplete.bytes, error: error.clone() }];
                 all.extend(found(Cause::TransferCut, Confidence::Possible, evidence));
             }
-            IncompleteReason::ServerGaveUp(reply) => all.extend(sure(diagnosis::of_reply("LIST", reply))),
+            IncompleteReason::ServerGaveUp(reply) => {
+                all.extend(sure(diagnosis::of_reply("LIST", reply)).into_iter().filter(can_be));
+            }
             _ => {}
         },
         Some(error) => all.extend(error.findings().iter().cloned()),

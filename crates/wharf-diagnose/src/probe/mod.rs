@@ -212,6 +212,19 @@ fn target(plan: &Plan) -> String {
     format!("{scheme}://{host}:{}/", plan.server.port)
 }
 
+/// A name in the directory that is examined.
+fn below(plan: &Plan, name: &[u8]) -> Option<Pathname> {
+    let path = match &plan.directory {
+        None => name.to_vec(),
+        Some(directory) => {
+            let directory = directory.as_bytes();
+            let between: &[u8] = if directory.ends_with(b"/") { b"" } else { b"/" };
+            [directory, between, name].concat()
+        }
+    };
+    Pathname::new(path).ok()
+}
+
 /// Whether sessions in clear are part of the examination.
 fn tries_in_clear(plan: &Plan) -> bool {
     plan.server.scheme == wharf_client::url::Scheme::Ftp && plan.options.tls.mode != TlsMode::Require

@@ -6,7 +6,7 @@ use wharf_proto::listing::EntryKind;
 use wharf_proto::pathname::Pathname;
 
 use super::column::Column;
-use super::{Plan, Progress, found};
+use super::{Plan, Progress, below, found};
 
 /// The shortest file that fills segments of any size, in bytes.
 const SHORTEST: u64 = 4 * 1024;
@@ -55,9 +55,5 @@ pub(super) async fn examine(column: &mut Column, plan: &Plan, progress: &mut dyn
 fn file_of(column: &Column, plan: &Plan) -> Option<Pathname> {
     let files = column.entries.iter().filter(|entry| entry.kind == EntryKind::File);
     let largest = files.filter(|entry| entry.size >= Some(SHORTEST)).max_by_key(|entry| entry.size)?;
-    let path = match &plan.directory {
-        Some(directory) => [directory.as_bytes(), b"/", &largest.name].concat(),
-        None => largest.name.clone(),
-    };
-    Pathname::new(path).ok()
+    below(plan, &largest.name)
 }

@@ -10,7 +10,7 @@ use wharf_proto::Command;
 use wharf_proto::pathname::Pathname;
 
 use super::column::Column;
-use super::{Note, Plan, Progress, found, judge};
+use super::{Note, Plan, Progress, below, found, judge};
 
 /// Its length in bytes: several segments of full size.
 const LENGTH: usize = 16 * 1024;
@@ -23,11 +23,7 @@ pub(super) async fn examine(
 ) -> (Vec<Finding>, Vec<Note>) {
     let Some(command) = column.working else { return Default::default() };
     let name = format!("wharf-doctor-{}.tmp", std::process::id());
-    let path = match &plan.directory {
-        Some(directory) => [directory.as_bytes(), b"/", name.as_bytes()].concat(),
-        None => name.into_bytes(),
-    };
-    let Ok(path) = Pathname::new(path) else { return Default::default() };
+    let Some(path) = below(plan, name.as_bytes()) else { return Default::default() };
     progress.step("a small upload");
     column.choose(command);
     let mut findings = Vec::new();

@@ -16,7 +16,7 @@ const LIMIT: Duration = Duration::from_secs(90);
 
 /// What it said of one server.
 pub(crate) struct Diagnosed {
-    pub(crate) server: ServerKind,
+    pub(crate) server: Option<ServerKind>,
     json: Value,
     run: Run,
 }
@@ -37,15 +37,27 @@ fn examine_one(scenario: &Scenario, standing: &Standing, server: &LabServer) -> 
     let mut command = client();
     command.args(["doctor", "--json", "--lang", "en"]).args(scenario.doctor_flags).arg(server.url(""));
     let run = run_within(LIMIT, &mut standing.lab.host(CLIENT).adopt(&command));
-    let json = serde_json::from_str(run.output().trim()).unwrap_or(Value::Null);
-    Diagnosed { server: server.kind, json, run }
+    Diagnosed { server: Some(server.kind), ..Diagnosed::from_run(run) }
 }
 
 impl Diagnosed {
+    /// What a run of it said.
+    pub(crate) fn from_run(run: Run) -> Self {
+        let json = serde_json::from_str(run.output().trim()).unwrap_or(Value::Null);
+        Self { server: None, json, run }
+    }
+
     /// That it names a cause of the scenario, and no other; that it exits as it says.
     #[track_caller]
     pub(crate) fn check(&self, scenario: &Scenario, log: &str) {
-        let allowed = scenario.diagnosed_with(self.server);
+        let allowed = self.server.map_or(scenario.diagnosed, |server| scenario.diagnosed_with(server));
+        let place = self.server.map_or_else(String::new, |server| format!(" at {server}"));
+        self.check_against(&format!("{}{place}", scenario.name), allowed, log);
+    }
+
+    /// That it names some of `allowed`, and nothing else; nothing where none is.
+    #[track_caller]
+    pub(crate) fn check_against(&self, name: &str, allowed: &[&str], log: &str) {
         let named: Vec<&str> = self.findings().filter_map(|finding| finding["cause"].as_str()).collect();
         let is_right =
             named.iter().all(|cause| allowed.contains(cause)) && named.is_empty() == allowed.is_empty();
@@ -56,9 +68,7 @@ impl Diagnosed {
         };
         assert!(
             !self.run.timed_out && is_right && exit_is_right,
-            "{}: the doctor at {} named {named:?}, of {allowed:?}\n{}\n--- the server\n{log}",
-            scenario.name,
-            self.server,
+            "{name}: the doctor named {named:?}, of {allowed:?}\n{}\n--- the server\n{log}",
             self.run
         );
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use rustix::fs::{FlockOperation, flock};
 use wharf_testkit::lab::scenario::Scenario;
 
-use crate::IN_MATRIX;
+use crate::{IN_MATRIX, faulty_servers};
 
 /// What the clients did.
 pub(crate) const LAB: &str = "lab.md";
@@ -22,12 +22,17 @@ fn path(name: &str) -> PathBuf {
 /// asked for.
 #[track_caller]
 pub(crate) fn compare(name: &str, scenario: &Scenario, seen: &str) {
-    let section = section(scenario, seen);
+    compare_section(name, scenario.name, section(scenario, seen));
+}
+
+/// The same with a whole section, of something that is no scenario.
+#[track_caller]
+pub(crate) fn compare_section(name: &str, section_name: &str, section: String) {
     if std::env::var_os("WHARF_LAB_WRITE").is_some_and(|value| value == "1") {
-        return write(name, scenario, section);
+        return write(name, section_name, section);
     }
     let document = Document::parse(&fs::read_to_string(path(name)).unwrap());
-    let told = document.sections.get(scenario.name).map_or("nothing", String::as_str);
+    let told = document.sections.get(section_name).map_or("nothing", String::as_str);
     assert!(
         told == section,
         "docs/{name} tells something else; WHARF_LAB_WRITE=1 writes it anew\n--- it tells\n{told}\n--- seen\n{section}"
@@ -50,11 +55,11 @@ fn section(scenario: &Scenario, seen: &str) -> String {
 }
 
 /// Puts a section in its place. The tests run side by side, so each has the file to itself while it does.
-fn write(name: &str, scenario: &Scenario, section: String) {
+fn write(name: &str, section_name: &str, section: String) {
     let file = File::options().read(true).append(true).open(path(name)).unwrap();
     flock(&file, FlockOperation::LockExclusive).unwrap();
     let mut document = Document::parse(&fs::read_to_string(path(name)).unwrap());
-    document.sections.insert(scenario.name.to_owned(), section);
+    document.sections.insert(section_name.to_owned(), section);
     fs::write(path(name), document.to_string()).unwrap();
 }
 
@@ -81,7 +86,9 @@ impl std::fmt::Display for Document {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "{}", self.introduction)?;
         let catalogue = Scenario::catalogue();
-        let known = catalogue.iter().filter_map(|scenario| self.sections.get(scenario.name));
+        let names =
+            catalogue.iter().map(|scenario| scenario.name).chain(faulty_servers::NAMES.iter().copied());
+        let known = names.filter_map(|name| self.sections.get(name));
         known.into_iter().try_for_each(|section| write!(f, "\n{section}\n"))
     }
 }
@@ -96,6 +103,9 @@ fn the_documents_have_a_section_for_each_scenario_and_no_other() {
             let is_told = name == LAB || IN_MATRIX.contains(&scenario.name.replace('-', "_").as_str());
             let has = document.sections.contains_key(scenario.name);
             assert_eq!(has, is_told, "{name}: {}", scenario.name);
+        }
+        for faulty in faulty_servers::NAMES {
+            assert_eq!(document.sections.contains_key(*faulty), name == DIAGNOSIS, "{name}: {faulty}");
         }
         let why = "it has a section too many, or not in the order of the catalogue";
         assert_eq!(document.to_string(), text, "{name}: {why}");

@@ -10,6 +10,7 @@ mod doctor;
 mod document;
 mod dynamic_name;
 mod exposed_ports;
+mod faulty_servers;
 mod matrix;
 mod memory;
 mod programs;

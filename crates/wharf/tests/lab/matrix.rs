@@ -34,7 +34,8 @@ pub(crate) fn run(scenario: &Scenario) {
     }
     let diagnosed = doctor::examine(scenario, &standing);
     for told in &diagnosed {
-        told.check(scenario, &log_of(&standing, told.server));
+        let log = told.server.map(|server| log_of(&standing, server)).unwrap_or_default();
+        told.check(scenario, &log);
     }
     // A table with holes can be compared with nothing.
     if standing.missing.is_empty() && Program::ALL.into_iter().all(Program::is_installed) {
@@ -52,18 +53,18 @@ fn diagnosis(cells: &[Cell], diagnosed: &[doctor::Diagnosed], standing: &Standin
     let mut table =
         "| server | the ways | the doctor | `wharf get` | the server's words |\n|---|---|---|---|---|\n"
             .to_owned();
-    for told in diagnosed {
-        let client = cells.iter().find(|cell| cell.server == told.server && cell.program == Program::Wharf);
+    for (told, server) in diagnosed.iter().filter_map(|told| Some((told, told.server?))) {
+        let client = cells.iter().find(|cell| cell.server == server && cell.program == Program::Wharf);
         let mut words = told.words();
-        if told.server == ServerKind::Wharf {
+        if server == ServerKind::Wharf {
             words.extend(
-                doctor::logged(&log_of(standing, told.server)).iter().map(|cause| format!("log: {cause}")),
+                doctor::logged(&log_of(standing, server)).iter().map(|cause| format!("log: {cause}")),
             );
         }
         let words = if words.is_empty() { "–".to_owned() } else { words.join("; ") };
         table += &format!(
             "| {} | {} | {} | {} | {} |\n",
-            told.server,
+            server,
             told.ways(),
             told.causes(),
             client.map_or("–", |cell| &cell.seen),

@@ -183,7 +183,7 @@ impl Program {
 }
 
 /// The mode that worked, or the exit code and the causes that were named.
-fn ours(run: &Run, is_right: bool) -> String {
+pub(crate) fn ours(run: &Run, is_right: bool) -> String {
     let events: Vec<serde_json::Value> =
         run.output().lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let of_kind = |kind: &str| events.iter().find(|event| event["event"] == kind);
