@@ -266,9 +266,9 @@ impl Session {
             }
             secured.write_all(content).ok()?;
             if fault == Fault::PlainEnd {
-                close_plainly(secured)
+                close_plainly(secured);
             } else {
-                close_in_order(secured)
+                close_in_order(secured);
             }
             return self.say("226 done");
         }

@@ -13,6 +13,7 @@ mod exposed_ports;
 mod faulty_servers;
 mod matrix;
 mod memory;
+mod modes_document;
 mod programs;
 mod ranges;
 
