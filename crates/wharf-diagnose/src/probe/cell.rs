@@ -169,11 +169,10 @@ pub(super) async fn try_command(column: &mut Column, plan: &Plan, command: Negot
 
 /// What the server said no with.
 fn negative<'a>(attempt: Option<&'a Attempt>, error: Option<&'a ClientError>) -> Option<&'a Reply> {
-    match attempt.map(|attempt| &attempt.outcome) {
-        Some(Outcome::GivenUp { reply } | Outcome::HandshakeFailed { reply: Some(reply), .. }) => {
-            return Some(reply);
-        }
-        _ => {}
+    if let Some(Outcome::GivenUp { reply } | Outcome::HandshakeFailed { reply: Some(reply), .. }) =
+        attempt.map(|attempt| &attempt.outcome)
+    {
+        return Some(reply);
     }
     match error? {
         ClientError::Refused { reply, .. } => Some(reply),

@@ -109,13 +109,13 @@ impl Plan {
             sections.push(Section {
                 title: format!("Control connection, port {port} (rules 1 and 2 of either mode)"),
                 rules: vec![
-                    self.from_client(
+                    self.by_client(
                         true,
                         Ports::UNPRIVILEGED,
                         Ports::one(port),
                         format!("1: clients connect to the control port {port}"),
                     ),
-                    self.from_server(
+                    self.by_server(
                         false,
                         Ports::one(port),
                         Ports::UNPRIVILEGED,
@@ -132,8 +132,8 @@ impl Plan {
             sections.push(Section {
                 title: format!("Active mode (rules 3 and 4): the server opens each data connection, {from}, to the port that the client told with PORT or EPRT"),
                 rules: vec![
-                    self.from_server(true, ports, self.listening, format!("3, active: the server connects to the client, {from}")),
-                    self.from_client(false, self.listening, ports, "4, active: the client's acknowledgements and data".to_owned()),
+                    self.by_server(true, ports, self.listening, format!("3, active: the server connects to the client, {from}")),
+                    self.by_client(false, self.listening, ports, "4, active: the client's acknowledgements and data".to_owned()),
                 ],
             });
         }
@@ -146,13 +146,13 @@ impl Plan {
             sections.push(Section {
                 title: format!("Passive mode (rules 3 and 4): the client opens each data connection, {told}"),
                 rules: vec![
-                    self.from_client(
+                    self.by_client(
                         true,
                         Ports::UNPRIVILEGED,
                         range,
                         "3, passive: clients connect to the port that the 227 or 229 told".to_owned(),
                     ),
-                    self.from_server(
+                    self.by_server(
                         false,
                         range,
                         Ports::UNPRIVILEGED,
@@ -169,12 +169,12 @@ impl Plan {
         sections
     }
 
-    fn from_client(&self, opens: bool, source: Ports, destination: Ports, reason: String) -> Rule {
+    fn by_client(&self, opens: bool, source: Ports, destination: Ports, reason: String) -> Rule {
         let direction = if self.side == Side::Server { Direction::In } else { Direction::Out };
         Rule { direction, opens, source, destination, reason }
     }
 
-    fn from_server(&self, opens: bool, source: Ports, destination: Ports, reason: String) -> Rule {
+    fn by_server(&self, opens: bool, source: Ports, destination: Ports, reason: String) -> Rule {
         let direction = if self.side == Side::Server { Direction::Out } else { Direction::In };
         Rule { direction, opens, source, destination, reason }
     }
