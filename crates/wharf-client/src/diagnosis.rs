@@ -3,6 +3,7 @@
 mod compare;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use wharf_findings::{Cause, Confidence, Evidence, Finding, Side, candidates};
 use wharf_net::tls::{HandshakeError, Secured};
@@ -11,7 +12,7 @@ use wharf_proto::pathname::escaped;
 use wharf_proto::{Command, Reply, ReplyCode};
 
 use crate::attempt::{Attempt, Outcome};
-use crate::error::ClientError;
+use crate::error::{ClientError, ControlFailure};
 use crate::options::ModeChoice;
 use crate::tls_failure;
 
@@ -49,6 +50,27 @@ pub fn of_reply(verb: &str, reply: &Reply) -> Vec<Finding> {
     let mut found = Findings(Vec::new());
     known_text(verb, reply, &mut found);
     found.0
+}
+
+/// Silence of the control connection behind which a NAT may have forgotten it; many do so within a minute.
+const LONG_SILENCE: Duration = Duration::from_secs(20);
+
+/// What silence behind a transfer means that left the control connection idle for so long.
+pub(crate) fn forgotten(failure: ControlFailure, idle: Duration) -> ControlFailure {
+    let ControlFailure::Silent(waited) = failure else { return failure };
+    let evidence = vec![Evidence::CompletionMissing { idle }];
+    match Finding::new(Cause::ControlCutIdle, Confidence::Possible, evidence) {
+        Ok(finding) if idle >= LONG_SILENCE => {
+            ControlFailure::Forgotten { waited, finding: Box::new(finding) }
+        }
+        _ => failure,
+    }
+}
+
+/// What it may be that a data connection came up, and not a byte came over it.
+pub(crate) fn nothing_came(problem: &str) -> Option<Box<Finding>> {
+    let evidence = vec![Evidence::DataCut { bytes: 0, error: problem.to_owned() }];
+    Finding::new(Cause::MtuBlackHole, Confidence::Possible, evidence).ok().map(Box::new)
 }
 
 struct Findings(Vec<Finding>);

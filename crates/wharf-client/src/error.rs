@@ -200,9 +200,13 @@ impl ClientError {
         match self {
             Self::NoDataConnection(failure) => &failure.findings,
             Self::Tls(failure) => &failure.findings,
-            Self::DataUnprotected { finding, .. } => std::slice::from_ref(finding),
+            Self::DataUnprotected { finding, .. }
+            | Self::Unconfirmed { failure: ControlFailure::Forgotten { finding, .. }, .. } => {
+                std::slice::from_ref(finding)
+            }
             Self::Incomplete(incomplete) => match &incomplete.reason {
-                IncompleteReason::CloseNotifyMissing(finding) => std::slice::from_ref(finding),
+                IncompleteReason::CloseNotifyMissing(finding)
+                | IncompleteReason::NothingCame { finding, .. } => std::slice::from_ref(finding),
                 _ => &[],
             },
             _ => &[],
@@ -231,6 +235,15 @@ pub enum ControlFailure {
     /// No whole reply came in time.
     #[error("no reply in {} s", .0.as_secs_f32())]
     Silent(Duration),
+    /// No reply came behind a transfer that left the control connection silent for long: somebody on the way may have
+    /// forgotten it.
+    #[error("no reply in {} s\n{finding}", .waited.as_secs_f32())]
+    Forgotten {
+        /// How long it was waited for.
+        waited: Duration,
+        /// The root cause.
+        finding: Box<Finding>,
+    },
     /// What came is no FTP.
     #[error("{0}")]
     NotFtp(#[from] ReplyError),
@@ -273,6 +286,14 @@ pub enum IncompleteReason {
     /// The data connection broke or stalled.
     #[error("{0}")]
     DataBroke(String),
+    /// The data connection came up, and not a byte of what was announced came over it.
+    #[error("{problem}")]
+    NothingCame {
+        /// How that ended.
+        problem: String,
+        /// What it may be.
+        finding: Box<Finding>,
+    },
     /// The data connection ended without close_notify, and nothing else proves that all of it came.
     #[error("its end may have been cut off: no close_notify came")]
     CloseNotifyMissing(Box<Finding>),
@@ -304,7 +325,9 @@ impl fmt::Display for Incomplete {
             WayOn::Again => "; try again",
         })?;
         match &self.reason {
-            IncompleteReason::CloseNotifyMissing(finding) => write!(f, "\n{finding}"),
+            IncompleteReason::CloseNotifyMissing(finding) | IncompleteReason::NothingCame { finding, .. } => {
+                write!(f, "\n{finding}")
+            }
             _ => Ok(()),
         }
     }

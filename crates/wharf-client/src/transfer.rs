@@ -9,6 +9,7 @@ use wharf_net::dtp::PumpError;
 use wharf_proto::dialogue::DataEvent;
 use wharf_proto::{Reply, ReplyCode};
 
+use crate::diagnosis;
 use crate::error::{ControlFailure, IncompleteReason};
 use crate::session::Session;
 
@@ -24,6 +25,8 @@ pub(crate) enum DataEnd {
     Complete,
     /// Out of order, or not in time.
     Broken(String),
+    /// Nothing moved for too long.
+    Stalled(String),
     /// The local file made trouble.
     Local(std::io::Error),
 }
@@ -36,22 +39,25 @@ impl Session {
         work: impl Future<Output = Result<(), PumpError>>,
         mut said: Option<Final>,
     ) -> (DataEnd, Final) {
+        let began = Instant::now();
         let end = self.watch(work, &mut said).await;
         let event = match &end {
             DataEnd::Complete => DataEvent::Closed,
-            DataEnd::Broken(_) | DataEnd::Local(_) => DataEvent::Cut,
+            DataEnd::Broken(_) | DataEnd::Stalled(_) | DataEnd::Local(_) => DataEvent::Cut,
         };
         self.pi.handle_data(self.clock.now(), event);
         let limit = match &end {
             DataEnd::Complete => self.options.times.reply,
             // The server's words are worth a moment; its confirmation would change nothing.
-            DataEnd::Broken(_) => GRACE,
+            DataEnd::Broken(_) | DataEnd::Stalled(_) => GRACE,
             DataEnd::Local(_) => Duration::ZERO,
         };
+        let idle = began.elapsed();
         let said = match said {
             Some(said) => said,
             None => self.final_reply(limit).await,
         };
+        let said = said.map_err(|failure| diagnosis::forgotten(failure, idle));
         self.observer.transfer_ended();
         (end, self.judge_order(said))
     }
@@ -69,6 +75,7 @@ impl Session {
                 outcome = &mut work => return match outcome {
                     Ok(()) => DataEnd::Complete,
                     Err(PumpError::Local(error)) => DataEnd::Local(error),
+                    Err(error @ PumpError::Stalled) => DataEnd::Stalled(error.to_string()),
                     Err(error) => DataEnd::Broken(error.to_string()),
                 },
                 answer = self.next_answer(), if said.is_none() => {
@@ -116,7 +123,14 @@ pub(crate) fn completion(
         (_, Ok(reply)) if reply.code().is_negative() => {
             Err(Some(IncompleteReason::ServerGaveUp(reply.clone())))
         }
-        (DataEnd::Broken(problem), _) => Err(Some(IncompleteReason::DataBroke(problem.clone()))),
+        (DataEnd::Stalled(problem), _) if bytes == 0 => {
+            let broke = || IncompleteReason::DataBroke(problem.clone());
+            let came = |finding| IncompleteReason::NothingCame { problem: problem.clone(), finding };
+            Err(Some(diagnosis::nothing_came(problem).map_or_else(broke, came)))
+        }
+        (DataEnd::Broken(problem) | DataEnd::Stalled(problem), _) => {
+            Err(Some(IncompleteReason::DataBroke(problem.clone())))
+        }
         (DataEnd::Local(error), _) => Err(Some(IncompleteReason::DataBroke(error.to_string()))),
         (DataEnd::Complete, Ok(_)) if length_is_right => Ok(()),
         (DataEnd::Complete, Ok(_)) => Err(Some(IncompleteReason::WrongSize)),
@@ -125,7 +139,11 @@ pub(crate) fn completion(
         }
         // All is there by the count; or nobody knows the count, but the server still holds the connection, as one that
         // was killed would not.
-        (DataEnd::Complete, Err(ControlFailure::Silent(_))) if length_is_right => Err(None),
+        (DataEnd::Complete, Err(ControlFailure::Silent(_) | ControlFailure::Forgotten { .. }))
+            if length_is_right =>
+        {
+            Err(None)
+        }
         (DataEnd::Complete, Err(_)) if expected == Some(bytes) => Err(None),
         (DataEnd::Complete, Err(failure)) => Err(Some(IncompleteReason::NotConfirmed(failure.clone()))),
     }
@@ -175,6 +193,8 @@ mod tests {
         assert!(completion(&ended, &Ok(reply(426, "cut")), 5, Some(5)).unwrap_err().is_some());
         let broken = DataEnd::Broken("reset".into());
         assert!(completion(&broken, &done(), 5, Some(5)).unwrap_err().is_some());
+        let forgotten = || Err(diagnosis::forgotten(ControlFailure::Silent(GRACE), Duration::from_secs(60)));
+        assert!(matches!(completion(&ended, &forgotten(), 5, Some(5)), Err(None)));
     }
 
     #[test]

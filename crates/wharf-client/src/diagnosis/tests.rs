@@ -145,3 +145,15 @@ fn no_rung_at_all_is_a_matter_of_families() {
     let found = findings(&[], endpoints("[2001:db8::1]", "[2001:db8::2]"), ModeChoice::Only(Port));
     assert_eq!(found[0].cause(), Cause::FamilyMismatch);
 }
+
+#[test]
+fn a_long_silence_behind_a_transfer_may_have_been_too_long() {
+    let silent = || ControlFailure::Silent(Duration::from_secs(60));
+    assert_eq!(forgotten(silent(), Duration::from_secs(3)), silent());
+    let ControlFailure::Forgotten { finding, .. } = forgotten(silent(), Duration::from_secs(90)) else {
+        panic!("90 s are long");
+    };
+    assert_eq!(finding.cause(), Cause::ControlCutIdle);
+    assert_eq!(forgotten(ControlFailure::Closed, Duration::from_secs(90)), ControlFailure::Closed);
+    assert_eq!(nothing_came("stalled").unwrap().cause(), Cause::MtuBlackHole);
+}

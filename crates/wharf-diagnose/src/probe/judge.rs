@@ -297,7 +297,9 @@ fn of_listing(tried: &Tried) -> Vec<Finding> {
             all.extend(of_refusal(command, reply).into_iter().filter(can_be));
         }
         Some(ClientError::Incomplete(incomplete)) => match &incomplete.reason {
-            IncompleteReason::CloseNotifyMissing(finding) => all.push((**finding).clone()),
+            IncompleteReason::CloseNotifyMissing(finding) | IncompleteReason::NothingCame { finding, .. } => {
+                all.push((**finding).clone())
+            }
             IncompleteReason::DataBroke(error) => {
                 let evidence = vec![Evidence::DataCut { bytes: incomplete.bytes, error: error.clone() }];
                 all.extend(found(Cause::TransferCut, Confidence::Possible, evidence));

@@ -316,7 +316,11 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             path: Path { internet_mtu: Some(1280), server_router_rules: no_icmp(), ..Path::default() },
             file: "big.bin",
             works: Ways::NONE,
-            ours: Ours::Fails { exit: 8, causes: &[], flags: &["--timeout", "4", "--retry", "0"] },
+            ours: Ours::Fails {
+                exit: 8,
+                causes: &["mtu-black-hole"],
+                flags: &["--timeout", "4", "--retry", "0"],
+            },
             diagnosed: &["mtu-black-hole"],
             ..Scenario::new(
                 "mtu-black-hole",
