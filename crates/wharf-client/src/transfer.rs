@@ -120,13 +120,14 @@ pub(crate) fn completion(
 ) -> Result<(), Option<IncompleteReason>> {
     let length_is_right = expected.is_none_or(|expected| expected == bytes);
     match (end, said) {
-        (_, Ok(reply)) if reply.code().is_negative() => {
-            Err(Some(IncompleteReason::ServerGaveUp(reply.clone())))
-        }
+        // What the server says then is about our giving up.
         (DataEnd::Stalled(problem), _) if bytes == 0 => {
             let broke = || IncompleteReason::DataBroke(problem.clone());
             let came = |finding| IncompleteReason::NothingCame { problem: problem.clone(), finding };
             Err(Some(diagnosis::nothing_came(problem).map_or_else(broke, came)))
+        }
+        (_, Ok(reply)) if reply.code().is_negative() => {
+            Err(Some(IncompleteReason::ServerGaveUp(reply.clone())))
         }
         (DataEnd::Broken(problem) | DataEnd::Stalled(problem), _) => {
             Err(Some(IncompleteReason::DataBroke(problem.clone())))

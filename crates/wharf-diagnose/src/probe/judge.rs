@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
 use wharf_client::attempt::Outcome;
-use wharf_client::error::IncompleteReason;
+use wharf_client::error::{ControlFailure, IncompleteReason};
 use wharf_client::options::ModeChoice;
 use wharf_client::{Attempt, ClientError, diagnosis};
 use wharf_findings::{Cause, Confidence, Evidence, Finding, Side, Text};
@@ -309,6 +309,16 @@ fn of_listing(tried: &Tried) -> Vec<Finding> {
             }
             _ => {}
         },
+        // The server closed what it had accepted, and still waits for us.
+        Some(ClientError::Unconfirmed { bytes: 0, failure, .. })
+            if tried.cell.command.mode() == DataMode::Passive =>
+        {
+            let endpoint = tried.attempts.first().and_then(|attempt| attempt.endpoint);
+            if let (ControlFailure::Silent(waited), Some(endpoint)) = (failure, endpoint) {
+                let evidence = vec![Evidence::ClosedWithoutReply { endpoint, waited: *waited }];
+                all.extend(found(Cause::DataPeerMismatch, Confidence::Possible, evidence));
+            }
+        }
         Some(error) => all.extend(error.findings().iter().cloned()),
     }
     all

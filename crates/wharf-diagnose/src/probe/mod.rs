@@ -43,8 +43,8 @@ use column::Column;
 pub use column::Control;
 pub use report::{InJson, InWords};
 
-/// Longest wait for a reply, and for the control connection.
-const REPLY_TIME: Duration = Duration::from_secs(10);
+/// Longest wait for a reply, and for the control connection: some servers say only after 10 s that nobody connected to them.
+const REPLY_TIME: Duration = Duration::from_secs(12);
 
 /// What is to be examined, and how.
 #[derive(Clone, Debug)]
