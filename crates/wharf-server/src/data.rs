@@ -24,8 +24,8 @@ pub(crate) enum Negotiated {
     Nothing,
     /// PASV, EPSV: a listener waits.
     Passive(Box<Awaited>),
-    /// PORT, EPRT: the client listens there. The address was checked.
-    Active(SocketAddr),
+    /// PORT, EPRT: the client listens there. The address was checked. Apart, since a session owns no room for it.
+    Active(Box<SocketAddr>),
 }
 
 /// A passive data connection that is awaited.
@@ -61,7 +61,7 @@ impl Negotiated {
     pub(crate) fn expected(&self) -> Option<(SocketAddr, Cause)> {
         match self {
             Self::Passive(awaited) => Some((awaited.told, Cause::PassivePortFiltered)),
-            Self::Active(target) => Some((*target, Cause::ClientRefusesInbound)),
+            Self::Active(target) => Some((**target, Cause::ClientRefusesInbound)),
             Self::Nothing => None,
         }
     }
@@ -122,7 +122,7 @@ impl Negotiated {
                 let mut active = ActiveTarget {
                     local: opening.local,
                     source_port: source_port.for_control_port(opening.control_port),
-                    target,
+                    target: *target,
                     deadline: times.data_connection,
                     stall: times.data_stall,
                 };

@@ -49,7 +49,7 @@ pub(crate) fn run(session: &mut Session, verb: Verb, told: SocketAddr) -> Carrie
         Whose::ThirdParty => told,
     };
     target.set_port(told.port());
-    session.negotiated = Negotiated::Active(target);
+    session.negotiated = Negotiated::Active(Box::new(target));
     Ok(match whose {
         Whose::Client | Whose::ThirdParty => replies::port_accepted(),
         Whose::ClientInstead => replies::port_accepted_at(told.ip(), client),
