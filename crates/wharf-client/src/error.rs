@@ -105,7 +105,7 @@ pub enum ClientError {
     #[error("{0}")]
     Incomplete(Box<Incomplete>),
     /// All bytes went over, and the server did not confirm it.
-    #[error("all {bytes} bytes of {path} went over, but the server's confirmation never came ({failure}){}; look at what is there before you use it", kept_note(.kept))]
+    #[error("all {bytes} bytes of {path} went over, but the server's confirmation never came ({failure}){}; look at what is there before you use it{}", kept_note(.kept), cause_note(.failure))]
     Unconfirmed {
         /// The remote path.
         path: String,
@@ -237,7 +237,7 @@ pub enum ControlFailure {
     Silent(Duration),
     /// No reply came behind a transfer that left the control connection silent for long: somebody on the way may have
     /// forgotten it.
-    #[error("no reply in {} s\n{finding}", .waited.as_secs_f32())]
+    #[error("no reply in {} s", .waited.as_secs_f32())]
     Forgotten {
         /// How long it was waited for.
         waited: Duration,
@@ -367,6 +367,14 @@ impl fmt::Display for NoDataConnection {
 fn joined(tries: &[(SocketAddr, String)]) -> String {
     let tries: Vec<String> = tries.iter().map(|(address, problem)| format!("{address}: {problem}")).collect();
     tries.join("; ")
+}
+
+/// The root cause of a failure, on lines of its own, where it has one.
+fn cause_note(failure: &ControlFailure) -> String {
+    match failure {
+        ControlFailure::Forgotten { finding, .. } => format!("\n{finding}"),
+        _ => String::new(),
+    }
 }
 
 fn kept_note(kept: &Option<PathBuf>) -> String {

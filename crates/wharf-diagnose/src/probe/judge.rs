@@ -298,7 +298,7 @@ fn of_listing(tried: &Tried) -> Vec<Finding> {
         }
         Some(ClientError::Incomplete(incomplete)) => match &incomplete.reason {
             IncompleteReason::CloseNotifyMissing(finding) | IncompleteReason::NothingCame { finding, .. } => {
-                all.push((**finding).clone())
+                all.push((**finding).clone());
             }
             IncompleteReason::DataBroke(error) => {
                 let evidence = vec![Evidence::DataCut { bytes: incomplete.bytes, error: error.clone() }];

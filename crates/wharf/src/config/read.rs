@@ -209,7 +209,7 @@ mod tests {
         );
         assert_eq!(
             errors("\"a\\u001Bb\" = 1"),
-            "wharf.toml:1: unknown key `a\\u{1b}b`; here are `listen`, `root`, `write`, `modes`, `proxy_protocol`, `ascii`, `passive`, `active`, `fxp`, `users`, `tls`, `log`, `times`"
+            "wharf.toml:1: unknown key `a\\u{1b}b`; here are `listen`, `root`, `write`, `modes`, `proxy_protocol`, `ascii`, `canary`, `passive`, `active`, `fxp`, `users`, `tls`, `log`, `times`"
         );
     }
 
