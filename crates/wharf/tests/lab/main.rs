@@ -109,6 +109,8 @@ scenarios! {
     alg_rewrites_227_in_clear
     port_swallowed
     tls_required
+    control_port_filtered
+    control_port_prohibited
     active_only
     passive_only
 }

@@ -78,6 +78,28 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         },
         Scenario {
             healthy_twin: Some("plain"),
+            path: Path { server_router_rules: all_but("tcp dport 21 drop"), ..Path::default() },
+            works: Ways::NONE,
+            ours: Ours::Fails { exit: 3, causes: &[], flags: &["--timeout", "4"] },
+            diagnosed: &["control-unreachable"],
+            ..Scenario::new("control-port-filtered", "A firewall drops connections to the control port.")
+        },
+        Scenario {
+            healthy_twin: Some("plain"),
+            path: Path {
+                server_router_rules: all_but("tcp dport 21 reject with icmpx admin-prohibited"),
+                ..Path::default()
+            },
+            works: Ways::NONE,
+            ours: Ours::Fails { exit: 3, causes: &[], flags: &[] },
+            diagnosed: &["control-unreachable"],
+            ..Scenario::new(
+                "control-port-prohibited",
+                "A firewall answers connections to the control port with ICMP \"administratively prohibited\".",
+            )
+        },
+        Scenario {
+            healthy_twin: Some("plain"),
             path: Path {
                 server_rules: own("output", "tcp dport 1024-65535 ct state new drop"),
                 ..Path::default()
