@@ -8,8 +8,6 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use socket2::SockRef;
-
 use crate::scripted::accept_within;
 use crate::tls::TestCertificate;
 use crate::tls_server::{Secured, ServerTls, close_in_order, close_plainly};
@@ -37,7 +35,7 @@ pub enum Fault {
     WrongFamily,
     /// It may not list, nor send files.
     Forbidden,
-    /// It resets its data connections in the middle.
+    /// It gives its transfers up in the middle.
     CutsData,
     /// Its passive ports are all taken.
     RangeFull,
@@ -274,9 +272,9 @@ impl Session {
         }
         data.write_all(content).ok()?;
         if fault == Fault::CutsData {
-            // With the reset goes what the client has not read yet.
-            SockRef::from(&data).set_linger(Some(Duration::ZERO)).unwrap();
-            drop(data);
+            let _ = data.shutdown(Shutdown::Write);
+            // The client has read what came when it has closed as well.
+            let _ = data.read(&mut [0; 1]);
             return self.say("426 Failure writing network stream.");
         }
         let _ = data.shutdown(Shutdown::Write);

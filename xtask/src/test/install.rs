@@ -28,6 +28,7 @@ const TOOLS: &[Tool] = &[
     tool("ip", "iproute2", "the tests in network namespaces (ports 20 and 21)"),
     tool("nft", "nftables", "the network lab: the tests behind firewalls and NAT"),
     tool("dnsmasq", "dnsmasq-base", "the tests with a name whose address changes"),
+    tool("iptables", "iptables", "the tests that load the rules of wharf rules"),
     tool("tcpdump", "tcpdump", "the tests that look at packets"),
     tool("haproxy", "haproxy", "the test with a real balancer"),
     tool("ps", "procps", "the tests that look at processes"),

@@ -172,7 +172,7 @@ fn behind_nat64() {
 fn transfers() {
     let about = "The user may neither list nor fetch.";
     Case::new("server-forbids-listing", about, Fault::Forbidden, &["not-network"]).run();
-    let about = "Each data connection is reset in its middle.";
+    let about = "The server gives each transfer up in its middle, as it does when the network fails it.";
     Case::new("server-cuts-data", about, Fault::CutsData, &["transfer-cut"]).run();
     let about = "Every port of the passive range is in use.";
     Case::new("server-range-full", about, Fault::RangeFull, &["range-exhausted"]).run();

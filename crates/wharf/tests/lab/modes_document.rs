@@ -87,7 +87,14 @@ impl Event {
             ("S.", _) => seen.push(What::SynAck),
             (".", _) if length == 0 => seen.push(What::Ack),
             (_, Some(text)) if length > 0 => seen.push(What::Line(text.trim().to_owned())),
-            (_, None) if length > 0 => seen.push(What::Data(length)),
+            // `seq 1449:2897`: the end counts, whatever came twice.
+            (_, None) if length > 0 => {
+                let end = line
+                    .split("seq ")
+                    .nth(1)
+                    .and_then(|rest| rest.split([':', ',']).nth(1)?.parse::<u32>().ok());
+                seen.push(What::Data(end.map_or(length, |end| end - 1)));
+            }
             _ => {}
         }
         if flags.contains('F') {
@@ -116,13 +123,17 @@ fn textbook(events: Vec<Event>) -> Vec<Event> {
                 steps.insert(at, event);
             }
             What::Ack if last != Some(What::SynAck) => {}
-            What::Data(more) => match steps.iter_mut().rev().find(|it| matches!(it.what, What::Data(_))) {
-                Some(Event { what: What::Data(sum), .. }) => *sum += more,
+            What::Data(end) => match steps.iter_mut().rev().find(|it| matches!(it.what, What::Data(_))) {
+                Some(Event { what: What::Data(reached), .. }) => *reached = (*reached).max(*end),
                 _ => steps.push(event),
             },
-            What::Fin if !event.is_control() && last == Some(What::Fin) => {
-                let first = steps.iter().rposition(|it| same(&it) && it.what == What::Fin).unwrap();
-                steps.insert(first + 1, event);
+            // What was lost on a busy machine, and sent again.
+            _ if steps.contains(&event) => {}
+            What::Fin if !event.is_control() => {
+                // The confirmation may overtake the end of the data.
+                let done = |it: &Event| matches!(&it.what, What::Line(line) if line.starts_with("226"));
+                let at = steps.iter().position(done).unwrap_or(steps.len());
+                steps.insert(at, event);
             }
             _ => steps.push(event),
         }
