@@ -75,7 +75,7 @@ pub const MIRROR_DEPTH: usize = 100;
 /// Longest packet of a capture that is read; a block or record that claims to be longer ends the reading.
 pub const CAPTURED_PACKET: usize = 256 * 1024;
 /// TCP connections of a capture that are followed at once; the one that was silent for longest is given up for a new one.
-pub const CAPTURED_CONNECTIONS: usize = 32 * 1024;
+pub const CAPTURED_CONNECTIONS: usize = 16 * 1024;
 /// Bytes of one direction of a control connection that wait for others that should have come before them.
 pub const CAPTURED_OUT_OF_ORDER: usize = 128 * 1024;
 /// Bytes of each direction of a connection that are kept until it is known whether it is a control connection.
@@ -85,11 +85,15 @@ pub const CAPTURED_UNJUDGED_CONNECTIONS: usize = 2048;
 /// IP datagrams of a capture that are put together from fragments at once.
 pub const CAPTURED_FRAGMENTED: usize = 64;
 /// Control connections of a capture that are told about; further ones are counted.
-pub const CAPTURED_CONVERSATIONS: usize = 10_000;
+pub const CAPTURED_CONVERSATIONS: usize = 4096;
 /// Transfers of a capture that are told about, all conversations together; further ones are counted.
-pub const CAPTURED_TRANSFERS: usize = 20_000;
+pub const CAPTURED_TRANSFERS: usize = 8 * 1024;
+/// Data connections of a capture that are told about; those beyond are nobody's.
+pub const CAPTURED_DATA_CONNECTIONS: usize = 2 * CAPTURED_TRANSFERS;
+/// Agreements on data connections that a capture's connections are compared with; older ones are forgotten.
+pub const CAPTURED_AGREEMENTS: usize = 8 * 1024;
 /// Lines of dialogue of a capture that are shown, all conversations together; further ones are counted.
-pub const CAPTURED_LINES: usize = 60_000;
+pub const CAPTURED_LINES: usize = 64 * 1024;
 /// Longest text of a captured line that is kept for showing.
 pub const CAPTURED_LINE_TEXT: usize = 300;
 /// Longest TLS hello that is read in a capture.

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::command::{Command, CommandError};
+use crate::command::{Command, CommandError, UnknownCommand};
 use crate::decoder::{DecodedReply, LineDecoder, ReplyDecoder, ReplyError, ReplyQuirk};
 use crate::dialogue::{
     Attribution, DataEvent, Deadlines, Deviation, Dialogue, Endpoints, Event, SecurityState, Side,
@@ -209,7 +209,7 @@ impl Observer {
                 None => return,
                 Some(Err(_)) => (Err(CommandError::TooLong), false),
                 Some(Ok(line)) if line.bytes.is_empty() => continue,
-                Some(Ok(line)) => (Command::parse(line.bytes), line.bare_line_feed),
+                Some(Ok(line)) => (parse(line.bytes), line.bare_line_feed),
             };
             if bare_line_feed {
                 self.dialogue.deviation(Deviation::BareLineFeed { by: Side::Client });
@@ -364,6 +364,20 @@ impl Observer {
             self.seen.push_back(Seen::Event(event));
         }
     }
+}
+
+/// A line that a server cannot obey is answered too: it takes its turn, as a command that nobody knows. What stands behind
+/// the verbs that carry a secret is left out.
+fn parse(line: &[u8]) -> Result<Command, CommandError> {
+    Command::parse(line).or_else(|error| match &error {
+        CommandError::Argument { verb: verb @ (Verb::Pass | Verb::Acct), .. } => {
+            UnknownCommand::new(verb.specification().name.as_bytes()).map(Command::Unknown).map_err(|_| error)
+        }
+        CommandError::Argument { .. } | CommandError::NotAVerb(_) => {
+            UnknownCommand::new(line).map(Command::Unknown).map_err(|_| error)
+        }
+        CommandError::Empty | CommandError::TooLong | CommandError::TelnetInside => Err(error),
+    })
 }
 
 fn index(side: Side) -> usize {

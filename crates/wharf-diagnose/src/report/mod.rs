@@ -1,1 +1,15 @@
 //! What was understood, told to people and programs.
+//!
+//! | file | job |
+//! |---|---|
+//! | `ladder.rs` | the steps, in order, and a transfer in one line |
+//! | `text.rs` | for a terminal |
+//! | `json.rs` | for programs |
+//! | `words.rs` | every text, in each language |
+
+pub mod json;
+pub mod ladder;
+pub mod text;
+pub(crate) mod words;
+
+pub use text::Style;

@@ -12,8 +12,8 @@ pub(crate) static PORT_UNROUTABLE: Entry = Entry {
             "Use passive mode, or tell the client its outside address and a port range that is forwarded to it.",
         )
         .server("Connect to the address of the control connection when the client names a private one, if policy allows."),
-    decided_by: &[Kind::UnroutableAddressSent],
-    hinted_by: &[Kind::ReplyReceived, Kind::SynUnanswered, Kind::ConnectForbidden],
+    decided_by: &[Kind::UnroutableAddressSent, Kind::PrivateAddressSent],
+    hinted_by: &[Kind::ReplyReceived, Kind::SynUnanswered, Kind::ConnectForbidden, Kind::ResetReceived],
 };
 
 pub(crate) static CLIENT_REFUSES_INBOUND: Entry = Entry {
@@ -23,7 +23,7 @@ pub(crate) static CLIENT_REFUSES_INBOUND: Entry = Entry {
         "Use passive mode, or let connections from the server's port 20 reach the port at which the client listens.",
     ),
     decided_by: &[Kind::SynUnanswered, Kind::ConnectRefused, Kind::ResetReceived, Kind::ProhibitedByIcmp],
-    hinted_by: &[Kind::ReplyReceived],
+    hinted_by: &[Kind::ReplyReceived, Kind::NoSynArrived],
 };
 
 pub(crate) static SERVER_EGRESS_BLOCKED: Entry = Entry {

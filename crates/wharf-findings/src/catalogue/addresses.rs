@@ -24,7 +24,7 @@ pub(crate) static PASV_WRONG_ADDRESS: Entry = Entry {
     fix: Fix::NOBODY
         .server("Correct the address that is advertised in passive mode: it must lead to this server."),
     decided_by: &[Kind::OtherAddressConnects],
-    hinted_by: &[Kind::SynUnanswered, Kind::ConnectRefused],
+    hinted_by: &[Kind::SynUnanswered, Kind::ConnectRefused, Kind::ResetReceived, Kind::ProhibitedByIcmp],
 };
 
 pub(crate) static HAIRPIN: Entry = Entry {
@@ -70,7 +70,7 @@ pub(crate) static PORT_RENUMBERED: Entry = Entry {
     fix: Fix::NOBODY
         .server("Tell the server how the ports are mapped, so that it advertises the outside port of each."),
     decided_by: &[Kind::PortsDiffer, Kind::PortOutsideRange],
-    hinted_by: &[Kind::SynUnanswered, Kind::ConnectRefused],
+    hinted_by: &[Kind::SynUnanswered, Kind::ConnectRefused, Kind::ResetReceived, Kind::NeverAccepted],
 };
 
 pub(crate) static ALG_REWRITE: Entry = Entry {
@@ -107,7 +107,7 @@ pub(crate) static ALG_NOT_ATTACHED: Entry = Entry {
              (nftables) or `-j CT --helper ftp` (iptables).",
     ),
     decided_by: &[Kind::AddressNotRewritten],
-    hinted_by: &[Kind::ReplyReceived, Kind::UnroutableAddressSent],
+    hinted_by: &[Kind::ReplyReceived, Kind::UnroutableAddressSent, Kind::PrivateAddressSent],
 };
 
 pub(crate) static ALG_DROPS: Entry = Entry {

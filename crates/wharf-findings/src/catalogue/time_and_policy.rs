@@ -44,7 +44,7 @@ pub(crate) static MTU_BLACK_HOLE: Entry = Entry {
     fix: Fix::NOBODY
         .middle("Clamp the TCP maximum segment size to the path, and let ICMP (packet too big) pass."),
     decided_by: &[Kind::FullSegmentsLost],
-    hinted_by: &[Kind::ReplyReceived, Kind::DataCut],
+    hinted_by: &[Kind::ReplyReceived, Kind::DataCut, Kind::NothingSent],
 };
 
 pub(crate) static TRANSFER_CUT: Entry = Entry {
@@ -54,7 +54,7 @@ pub(crate) static TRANSFER_CUT: Entry = Entry {
         "Find the device that resets or loses long connections, and raise its timeouts or its capacity.",
     ),
     decided_by: &[Kind::DataCut, Kind::SegmentsLost],
-    hinted_by: &[Kind::ReplyReceived],
+    hinted_by: &[Kind::ReplyReceived, Kind::NothingSent],
 };
 
 pub(crate) static SERVER_MISCONFIGURED: Entry = Entry {

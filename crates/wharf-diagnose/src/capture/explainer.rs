@@ -1,0 +1,646 @@
+//! From packets to conversations: who talks FTP with whom, and which connections belong to whose transfers.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use wharf_findings::Finding;
+use wharf_proto::dialogue::{DataEvent, DataMode, Side};
+use wharf_proto::{Timestamp, limits};
+
+use super::conversation::{Conversation, FoundBy};
+use super::facts::{End, Facts, IcmpSeen};
+use super::file::Packet;
+use super::packet::{Dissector, Icmp, Layer, Segment};
+use super::sniff::{Unjudged, Verdict};
+use super::stream::{Sight, Stream};
+use super::watched::{Budget, Watched};
+use crate::capture::diagnosis;
+
+/// What is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Ports that are control ports whatever is said there, beside 21.
+    pub ports: Vec<u16>,
+}
+
+/// Everything that was understood of a capture.
+#[derive(Debug)]
+pub struct Reading {
+    /// The conversations, in the order in which they began.
+    pub conversations: Vec<Conversation>,
+    /// Causes that belong to no conversation.
+    pub findings: Vec<Finding>,
+    /// Packets in all.
+    pub frames: u64,
+    /// When the first of them was seen, since 1970; what [`Timestamp`]s count from.
+    pub epoch: Duration,
+    /// Conversations that are not told about.
+    pub left_out: u64,
+    /// Whether packets went to other ports than those of control connections: where not, the capture was filtered, and
+    /// what is missing in it proves nothing.
+    pub shows_other_ports: bool,
+}
+
+/// A transfer that came to its end, in a reading that still goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended {
+    conversation: usize,
+    transfer: usize,
+}
+
+/// The two ends of a connection, the lower one first.
+type Key = (SocketAddr, SocketAddr);
+
+/// What a TCP connection is to us.
+#[derive(Debug)]
+enum Tracked {
+    /// A control connection that has not come up.
+    Coming { facts: Facts, client_end: End },
+    /// A control connection.
+    Control { conversation: usize },
+    /// A data connection.
+    Data { conversation: usize, index: usize, told: Told },
+    /// It is not known, or is something else.
+    Loose { facts: Facts, unjudged: Option<Box<Unjudged>> },
+    /// A control connection over the limit.
+    Ignored,
+}
+
+/// What the dialogue was told of a data connection.
+#[derive(Clone, Copy, Debug, Default)]
+struct Told {
+    opened: bool,
+    over: bool,
+}
+
+/// A connection that is expected because it was agreed.
+#[derive(Clone, Copy, Debug)]
+struct Expected {
+    conversation: usize,
+    negotiation: usize,
+    endpoint: SocketAddr,
+    listener: Side,
+}
+
+/// Reads packets, and understands.
+///
+/// - Input: [`packet`](Self::packet), in the order of the capture.
+/// - Output: [`poll_ended`](Self::poll_ended) after each packet, with [`conversation`](Self::conversation); in the end
+///   [`finish`](Self::finish).
+///
+/// Memory is bounded by `limits.rs`, whatever the capture holds and however long it is.
+#[derive(Debug)]
+pub struct Explainer {
+    options: Options,
+    dissector: Dissector,
+    connections: HashMap<Key, Box<Tracked>>,
+    watched: Vec<Watched>,
+    expected: HashMap<u16, Vec<Expected>>,
+    /// The ports of the agreements, oldest first.
+    expected_order: VecDeque<u16>,
+    /// Connections that nobody expected when they began, oldest first.
+    recent: VecDeque<(Timestamp, Key)>,
+    unjudged: usize,
+    budget: Budget,
+    ended: Vec<Ended>,
+    /// Connections that were given up and have something to tell.
+    lost: Vec<Facts>,
+    frames: u64,
+    epoch: Option<Duration>,
+    left_out: u64,
+    shows_other_ports: bool,
+}
+
+/// The port of control connections (RFC 959 §8), and the one under TLS from the start.
+const CONTROL: u16 = 21;
+const IMPLICIT: u16 = 990;
+/// Connections that may turn out to have come before the answer that agreed on them.
+const MOST_RECENT: usize = 256;
+/// Connections that tell of a control connection which never came up, or of data without control.
+const MOST_LOST: usize = 256;
+/// What is longer ago than this has nothing to do with an agreement.
+const EARLY: Duration = Duration::from_secs(60);
+
+impl Explainer {
+    /// Nothing was read yet.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        Self {
+            options,
+            dissector: Dissector::default(),
+            connections: HashMap::new(),
+            watched: Vec::new(),
+            expected: HashMap::new(),
+            expected_order: VecDeque::new(),
+            recent: VecDeque::new(),
+            unjudged: 0,
+            budget: Budget::default(),
+            ended: Vec::new(),
+            lost: Vec::new(),
+            frames: 0,
+            epoch: None,
+            left_out: 0,
+            shows_other_ports: false,
+        }
+    }
+
+    /// Takes the next packet.
+    pub fn packet(&mut self, packet: Packet<'_>) {
+        self.frames = packet.frame;
+        let epoch = *self.epoch.get_or_insert(packet.at);
+        let at = Timestamp::from_start(packet.at.saturating_sub(epoch));
+        let sight = Sight { frame: packet.frame, at };
+        // It is given back below: what it holds is lent to the segment.
+        let mut dissector = std::mem::take(&mut self.dissector);
+        match dissector.dissect(packet.link_type, packet.data) {
+            Some(Layer::Tcp(segment)) => self.segment(sight, &segment),
+            Some(Layer::Icmp(icmp)) => self.icmp(sight, &icmp),
+            None => {}
+        }
+        self.dissector = dissector;
+    }
+
+    /// A transfer that has come to its end.
+    pub fn poll_ended(&mut self) -> Option<Ended> {
+        if self.ended.is_empty() { None } else { Some(self.ended.remove(0)) }
+    }
+
+    /// The conversation of a transfer that has ended, and the transfer's number in it.
+    #[must_use]
+    pub fn conversation(&self, ended: Ended) -> (&Conversation, usize) {
+        (&self.watched[ended.conversation].told, ended.transfer)
+    }
+
+    /// When the first packet was seen, since 1970.
+    #[must_use]
+    pub fn epoch(&self) -> Duration {
+        self.epoch.unwrap_or_default()
+    }
+
+    /// The capture is over: all that is to be said about it.
+    #[must_use]
+    pub fn finish(mut self) -> Reading {
+        for watched in &mut self.watched {
+            watched.end(&mut self.budget);
+        }
+        self.claim_by_time();
+        for watched in &mut self.watched {
+            watched.settle();
+        }
+        for tracked in std::mem::take(&mut self.connections).into_values() {
+            if let Tracked::Coming { facts, .. } | Tracked::Loose { facts, .. } = *tracked {
+                self.lose(facts);
+            }
+        }
+        self.lost.sort_by_key(|facts| facts.first);
+        let mut reading = Reading {
+            conversations: self.watched.into_iter().map(|watched| watched.told).collect(),
+            findings: Vec::new(),
+            frames: self.frames,
+            epoch: self.epoch.unwrap_or_default(),
+            left_out: self.left_out,
+            shows_other_ports: self.shows_other_ports,
+        };
+        let is_control = |port: u16| is_control(&self.options, port);
+        diagnosis::diagnose(&mut reading, &self.lost, &is_control);
+        reading
+    }
+
+    fn segment(&mut self, sight: Sight, segment: &Segment<'_>) {
+        let key = key(segment.source, segment.destination);
+        if let Some(tracked) = self.connections.get(&key)
+            && self.is_begun_anew(tracked, segment)
+        {
+            self.give_up(key);
+        }
+        match self.connections.get(&key).map(|tracked| &**tracked) {
+            None => self.begin(key, sight, segment),
+            Some(Tracked::Control { conversation }) => self.control(*conversation, sight, segment),
+            Some(Tracked::Data { conversation, index, told }) => {
+                self.data(key, (*conversation, *index, *told), sight, segment);
+            }
+            Some(Tracked::Coming { .. }) => self.coming(key, sight, segment),
+            Some(Tracked::Loose { .. }) => self.loose(key, sight, segment),
+            Some(Tracked::Ignored) => {}
+        }
+    }
+
+    fn facts<'a>(&'a self, tracked: &'a Tracked) -> Option<&'a Facts> {
+        match tracked {
+            Tracked::Coming { facts, .. } | Tracked::Loose { facts, .. } => Some(facts),
+            Tracked::Control { conversation } => Some(&self.watched[*conversation].told.control),
+            Tracked::Data { conversation, index, .. } => {
+                self.watched[*conversation].told.data.get(*index).map(|data| &data.facts)
+            }
+            Tracked::Ignored => None,
+        }
+    }
+
+    fn is_begun_anew(&self, tracked: &Tracked, segment: &Segment<'_>) -> bool {
+        segment.flags.syn && self.facts(tracked).is_some_and(|facts| facts.is_begun_anew_by(segment))
+    }
+
+    /// Forgets a connection, but for what has to be told of it.
+    fn give_up(&mut self, key: Key) {
+        match self.connections.remove(&key).map(|tracked| *tracked) {
+            Some(Tracked::Coming { facts, .. }) => self.lose(facts),
+            Some(Tracked::Loose { facts, unjudged }) => {
+                self.unjudged -= usize::from(unjudged.is_some());
+                self.lose(facts);
+            }
+            Some(Tracked::Control { conversation }) => self.watched[conversation].end(&mut self.budget),
+            Some(Tracked::Data { .. } | Tracked::Ignored) | None => {}
+        }
+    }
+
+    /// Keeps what tells of trouble: attempts that failed, and control connections without a word.
+    fn lose(&mut self, facts: Facts) {
+        let has_failed = facts.opened && !facts.is_established();
+        let is_silent = facts.is_established() && facts.sent.iter().all(|sent| sent.bytes == 0);
+        let is_control = is_control(&self.options, facts.ends[1].port());
+        if (has_failed || (is_silent && is_control)) && self.lost.len() < MOST_LOST {
+            self.lost.push(facts);
+        }
+    }
+
+    fn begin(&mut self, key: Key, sight: Sight, segment: &Segment<'_>) {
+        if self.connections.len() >= limits::CAPTURED_CONNECTIONS {
+            self.make_room();
+        }
+        let mut facts = Facts::new(sight, segment);
+        if let Some((expected, found_by)) = self.expectation(&facts) {
+            facts.take(sight, segment);
+            self.claim(key, facts, expected, found_by);
+            return;
+        }
+        let ports = [facts.ends[1].port(), facts.ends[0].port()];
+        // Without a SYN the first packet may be either side's.
+        let server = if facts.opened { &ports[..1] } else { &ports[..] };
+        if let Some(position) = server.iter().position(|port| is_control(&self.options, *port)) {
+            let tracked = Tracked::Coming { facts, client_end: position };
+            self.connections.insert(key, Box::new(tracked));
+            self.coming(key, sight, segment);
+            return;
+        }
+        facts.take(sight, segment);
+        self.shows_other_ports = true;
+        if self.recent.len() >= MOST_RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((sight.at, key));
+        let judged = self.unjudged < limits::CAPTURED_UNJUDGED_CONNECTIONS;
+        self.unjudged += usize::from(judged);
+        let unjudged = judged.then(Box::default);
+        self.connections.insert(key, Box::new(Tracked::Loose { facts, unjudged }));
+        if segment.length() > 0 {
+            self.judge(key, sight, segment);
+        }
+    }
+
+    /// A control connection that had not said a word: it is watched from the first one on. One that stays silent is told of
+    /// elsewhere.
+    fn coming(&mut self, key: Key, sight: Sight, segment: &Segment<'_>) {
+        if segment.length() == 0 {
+            if let Some(Tracked::Coming { facts, .. }) = self.connections.get_mut(&key).map(|tracked| &mut **tracked) {
+                facts.take(sight, segment);
+            }
+            return;
+        }
+        let Some(Tracked::Coming { facts, client_end }) = self.connections.remove(&key).map(|tracked| *tracked) else {
+            return;
+        };
+        let mut streams = [Stream::new(), Stream::new()];
+        for (end, stream) in streams.iter_mut().enumerate() {
+            if let Some(sequence) = facts.next_sequence(end) {
+                stream.begin(sequence);
+            }
+        }
+        if let Some(conversation) = self.watch(key, facts, client_end, streams) {
+            self.control(conversation, sight, segment);
+        }
+    }
+
+    fn watch(&mut self, key: Key, facts: Facts, client_end: End, streams: [Stream; 2]) -> Option<usize> {
+        if self.watched.len() >= limits::CAPTURED_CONVERSATIONS {
+            self.left_out += 1;
+            self.connections.insert(key, Box::new(Tracked::Ignored));
+            return None;
+        }
+        self.watched.push(Watched::new(facts, client_end, streams));
+        let conversation = self.watched.len() - 1;
+        self.connections.insert(key, Box::new(Tracked::Control { conversation }));
+        Some(conversation)
+    }
+
+    fn control(&mut self, conversation: usize, sight: Sight, segment: &Segment<'_>) {
+        self.watched[conversation].take(sight, segment, &mut self.budget);
+        self.after_talk(conversation);
+    }
+
+    /// What the dialogue agreed on is looked for, and what ended is told.
+    fn after_talk(&mut self, conversation: usize) {
+        for agreed in std::mem::take(&mut self.watched[conversation].agreed) {
+            let expected = Expected {
+                conversation,
+                negotiation: agreed.negotiation,
+                endpoint: agreed.plan.endpoint,
+                listener: agreed.plan.listener(),
+            };
+            self.claim_earlier(expected);
+            self.expect(expected);
+        }
+        for transfer in std::mem::take(&mut self.watched[conversation].ended) {
+            self.watched[conversation].settle_transfer(transfer);
+            self.ended.push(Ended { conversation, transfer });
+        }
+    }
+
+    fn expect(&mut self, expected: Expected) {
+        if self.expected_order.len() >= limits::CAPTURED_AGREEMENTS
+            && let Some(port) = self.expected_order.pop_front()
+            && let Some(same_port) = self.expected.get_mut(&port)
+        {
+            same_port.remove(0);
+            if same_port.is_empty() {
+                self.expected.remove(&port);
+            }
+        }
+        let port = expected.endpoint.port();
+        self.expected.entry(port).or_default().push(expected);
+        self.expected_order.push_back(port);
+    }
+
+    /// The agreement that a new connection follows from, the best one and of equals the latest.
+    fn expectation(&self, facts: &Facts) -> Option<(Expected, FoundBy)> {
+        let fits = |expected: &Expected| self.fits(*expected, facts).map(|(rank, by)| (rank, *expected, by));
+        let of_port = |end: End| self.expected.get(&facts.ends[end].port()).into_iter().flatten();
+        // In the middle of a connection it is not known who listens.
+        let both = (!facts.opened).then(|| of_port(0)).into_iter().flatten();
+        of_port(1).chain(both).filter_map(fits).max_by_key(|(rank, ..)| *rank).map(|(_, expected, by)| (expected, by))
+    }
+
+    /// How well a connection fits an agreement, and how it was found; `None` if it does not.
+    fn fits(&self, expected: Expected, facts: &Facts) -> Option<(u8, FoundBy)> {
+        let told = &self.watched[expected.conversation].told;
+        let (listener, connector) = match expected.listener {
+            Side::Client => (told.client.ip(), told.server.ip()),
+            Side::Server => (told.server.ip(), told.client.ip()),
+        };
+        let ends = |listening: End| (facts.ends[listening], facts.ends[1 - listening].ip());
+        let rank = |(to, from): (SocketAddr, std::net::IpAddr)| {
+            if to.port() != expected.endpoint.port() {
+                return None;
+            }
+            match (to == expected.endpoint, to.ip() == listener, from == connector) {
+                (true, _, true) => Some((4, FoundBy::Endpoint)),
+                (_, true, true) => Some((3, FoundBy::Port)),
+                // The address was rewritten on the way, or is a private one that was tried all the same.
+                (false, false, true) => Some((2, FoundBy::Port)),
+                (true, _, false) | (_, true, false) => Some((1, FoundBy::Stranger)),
+                (false, false, false) => None,
+            }
+        };
+        if facts.opened {
+            return rank(ends(1));
+        }
+        rank(ends(1)).or_else(|| rank(ends(0)))
+    }
+
+    /// A connection turned out to be what was agreed.
+    fn claim(&mut self, key: Key, facts: Facts, expected: Expected, found_by: FoundBy) {
+        self.shows_other_ports = true;
+        let listens = if facts.opened || facts.ends[1].port() == expected.endpoint.port() { 1 } else { 0 };
+        let client_end = match expected.listener {
+            Side::Client => listens,
+            Side::Server => 1 - listens,
+        };
+        let conversation = expected.conversation;
+        if self.budget.data == 0 {
+            self.connections.insert(key, Box::new(Tracked::Loose { facts, unjudged: None }));
+            return;
+        }
+        self.budget.data -= 1;
+        let index = self.watched[conversation].adopt(facts, client_end, found_by, Some(expected.negotiation));
+        let tracked = Tracked::Data { conversation, index, told: Told::default() };
+        self.connections.insert(key, Box::new(tracked));
+        self.tell_dialogue(key, conversation, index, Told::default());
+    }
+
+    /// The connection may have come before the answer that agreed on it.
+    fn claim_earlier(&mut self, expected: Expected) {
+        let watched = &self.watched[expected.conversation].told;
+        let asked = watched.negotiations[expected.negotiation].asked.map_or(Timestamp::START, |asked| asked.at);
+        let mut found: Option<(u8, Key, FoundBy)> = None;
+        for (_, key) in self.recent.iter().rev().take_while(|(at, _)| *at >= asked) {
+            let Some(Tracked::Loose { facts, .. }) = self.connections.get(key).map(|tracked| &**tracked) else {
+                continue;
+            };
+            if let Some((rank, by)) = self.fits(expected, facts)
+                && found.is_none_or(|(best, ..)| rank > best)
+            {
+                found = Some((rank, *key, by));
+            }
+        }
+        if let Some((_, key, by)) = found
+            && let Some(Tracked::Loose { facts, unjudged }) = self.connections.remove(&key).map(|tracked| *tracked)
+        {
+            self.unjudged -= usize::from(unjudged.is_some());
+            self.claim(key, facts, expected, by);
+        }
+    }
+
+    fn data(&mut self, key: Key, (conversation, index, told): (usize, usize, Told), sight: Sight, segment: &Segment<'_>) {
+        if let Some(data) = self.watched[conversation].told.data.get_mut(index) {
+            data.facts.take(sight, segment);
+        }
+        if !told.over {
+            self.tell_dialogue(key, conversation, index, told);
+        }
+    }
+
+    /// Tells the dialogue what became of a data connection, each thing once.
+    fn tell_dialogue(&mut self, key: Key, conversation: usize, index: usize, told: Told) {
+        let Some(data) = self.watched[conversation].told.data.get(index) else { return };
+        let sight = data.facts.last;
+        let end = |side: Side| data.facts.ends[data.end(side)];
+        let (client, server, bytes) = (end(Side::Client), end(Side::Server), data.bytes());
+        let opened_by = data.opened_by();
+        let (is_up, is_over) = (data.facts.is_established(), data.facts.is_over());
+        let (is_cut, was_up) = (data.facts.reset().is_some(), told.opened || is_up);
+        let mut events = Vec::new();
+        if is_up && !told.opened && let Some(by) = opened_by {
+            events.push(DataEvent::Opened { by, client, server });
+        }
+        if is_over && !told.over {
+            if was_up {
+                events.push(DataEvent::Progress { bytes });
+            }
+            events.push(match (was_up, is_cut) {
+                (false, _) => DataEvent::Refused,
+                (true, true) => DataEvent::Cut,
+                (true, false) => DataEvent::Closed,
+            });
+        }
+        if events.is_empty() {
+            return;
+        }
+        for event in events {
+            self.watched[conversation].data_event(sight, event, &mut self.budget);
+        }
+        let told = Told { opened: is_up, over: is_over };
+        self.connections.insert(key, Box::new(Tracked::Data { conversation, index, told }));
+        self.after_talk(conversation);
+    }
+
+    fn loose(&mut self, key: Key, sight: Sight, segment: &Segment<'_>) {
+        let Some(Tracked::Loose { facts, unjudged }) = self.connections.get_mut(&key).map(|tracked| &mut **tracked)
+        else {
+            return;
+        };
+        let is_new = facts.take(sight, segment);
+        if is_new && unjudged.is_some() && segment.length() > 0 {
+            self.judge(key, sight, segment);
+        }
+    }
+
+    /// Looks at the first words of a connection.
+    fn judge(&mut self, key: Key, sight: Sight, segment: &Segment<'_>) {
+        let Some(Tracked::Loose { facts, unjudged }) = self.connections.get_mut(&key).map(|tracked| &mut **tracked)
+        else {
+            return;
+        };
+        let Some(words) = unjudged else { return };
+        let end = facts.end_of(segment.source);
+        let implicit = facts.ends[1].port() == IMPLICIT && facts.sent[end].tls.is_some() && end == 0;
+        let verdict = if implicit {
+            words.take(end, sight, segment.sequence, segment.payload);
+            Verdict::Control(0)
+        } else {
+            words.take(end, sight, segment.sequence, segment.payload)
+        };
+        match verdict {
+            Verdict::Open => {}
+            Verdict::Other => {
+                *unjudged = None;
+                self.unjudged -= 1;
+            }
+            Verdict::Control(client_end) => {
+                self.unjudged -= 1;
+                let Some(Tracked::Loose { facts, unjudged: Some(words) }) =
+                    self.connections.remove(&key).map(|tracked| *tracked)
+                else {
+                    return;
+                };
+                let (streams, kept) = words.into_parts();
+                if let Some(conversation) = self.watch(key, facts, client_end, streams) {
+                    self.watched[conversation].take_earlier(kept, &mut self.budget);
+                    self.after_talk(conversation);
+                }
+            }
+        }
+    }
+
+    fn icmp(&mut self, sight: Sight, icmp: &Icmp) {
+        let key = key(icmp.source, icmp.destination);
+        let seen = IcmpSeen { sight, sender: icmp.sender, message: icmp.message };
+        match self.connections.get_mut(&key).map(|tracked| &mut **tracked) {
+            Some(Tracked::Coming { facts, .. } | Tracked::Loose { facts, .. }) => {
+                facts.icmp.get_or_insert(seen);
+            }
+            Some(Tracked::Control { conversation }) => {
+                self.watched[*conversation].told.control.icmp.get_or_insert(seen);
+            }
+            Some(Tracked::Data { conversation, index, .. }) => {
+                if let Some(data) = self.watched[*conversation].told.data.get_mut(*index) {
+                    data.facts.icmp.get_or_insert(seen);
+                }
+            }
+            Some(Tracked::Ignored) | None => {}
+        }
+    }
+
+    /// Too many connections: those that were silent for longest go.
+    fn make_room(&mut self) {
+        let mut last: Vec<(Timestamp, Key)> = self
+            .connections
+            .iter()
+            .map(|(key, tracked)| (self.facts(tracked).map_or(Timestamp::START, |facts| facts.last.at), *key))
+            .collect();
+        let count = last.len() / 8 + 1;
+        last.sort_unstable();
+        for (_, key) in last.into_iter().take(count) {
+            self.give_up(key);
+        }
+    }
+
+    /// What no agreement led to, but is between the same hosts at the right time: ports that were changed on the way, and
+    /// data connections whose agreement TLS hides.
+    fn claim_by_time(&mut self) {
+        let mut loose: Vec<(Sight, Key)> = self
+            .connections
+            .iter()
+            .filter_map(|(key, tracked)| match &**tracked {
+                Tracked::Loose { facts, .. } if facts.opened => Some((facts.first, *key)),
+                _ => None,
+            })
+            .collect();
+        loose.sort_unstable();
+        for (first, key) in loose {
+            let Some(tracked) = self.connections.get(&key) else { continue };
+            let Tracked::Loose { facts, .. } = &**tracked else { continue };
+            let Some((conversation, client_end, claim)) = self.by_time(first, facts) else { continue };
+            let Some(Tracked::Loose { facts, .. }) = self.connections.remove(&key).map(|tracked| *tracked) else {
+                continue;
+            };
+            let watched = &mut self.watched[conversation];
+            match claim {
+                Claim::Hidden => watched.adopt_hidden(facts, client_end, &mut self.budget),
+                Claim::Negotiation(negotiation) => {
+                    watched.adopt(facts, client_end, FoundBy::Time, Some(negotiation));
+                }
+            }
+        }
+    }
+
+    fn by_time(&self, first: Sight, facts: &Facts) -> Option<(usize, End, Claim)> {
+        self.watched.iter().enumerate().rev().find_map(|(index, watched)| {
+            let client_end = watched.client_end_of(facts)?;
+            let (begins, ends) = watched.lifetime();
+            if first.at < begins || first.at > ends {
+                return None;
+            }
+            if watched.hides_agreements() && facts.ends[1].port() >= 1024 {
+                return Some((index, client_end, Claim::Hidden));
+            }
+            let mode = if client_end == 0 { DataMode::Passive } else { DataMode::Active };
+            let negotiation = watched.told.negotiations.iter().position(|negotiation| {
+                let answered = negotiation.reply.as_ref().map(|reply| reply.sight);
+                let waiting = negotiation.agreed && negotiation.data.is_empty();
+                let is_after = answered.is_some_and(|answered| {
+                    first >= answered && first.at.since(answered.at) < EARLY
+                });
+                let is_before_end = negotiation
+                    .transfer
+                    .and_then(|transfer| watched.told.transfers[transfer].reply.as_ref())
+                    .is_none_or(|reply| first <= reply.sight);
+                waiting && is_after && is_before_end && negotiation.command.mode() == mode
+            })?;
+            Some((index, client_end, Claim::Negotiation(negotiation)))
+        })
+    }
+}
+
+/// How a connection belongs to a conversation that did not name it.
+enum Claim {
+    Hidden,
+    Negotiation(usize),
+}
+
+fn key(one: SocketAddr, other: SocketAddr) -> Key {
+    if one <= other { (one, other) } else { (other, one) }
+}
+
+fn is_control(options: &Options, port: u16) -> bool {
+    port == CONTROL || options.ports.contains(&port)
+}

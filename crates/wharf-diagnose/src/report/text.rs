@@ -1,0 +1,294 @@
+//! The ladder as text, for a terminal.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use wharf_findings::{Finding, Language, Text};
+use wharf_proto::dialogue::Side;
+
+use super::ladder::{Lane, Step, Tone, number, steps, summary};
+use super::words::{self, fill};
+use crate::capture::{Conversation, Reading, TlsUse};
+
+/// How the text is to look.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    /// The language.
+    pub language: Language,
+    /// With colours, as ANSI has them.
+    pub colours: bool,
+    /// Columns in all.
+    pub width: usize,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Self { language: Language::English, colours: false, width: 100 }
+    }
+}
+
+/// Everything that was understood of a capture.
+#[must_use]
+pub fn reading(reading: &Reading, style: Style) -> String {
+    let mut out = String::new();
+    let say = |text: Text, values: &[&str]| fill(text, style.language, values);
+    for (index, conversation) in reading.conversations.iter().enumerate() {
+        if index > 0 {
+            out.push('\n');
+        }
+        out.push_str(&self::conversation(index + 1, conversation, style));
+    }
+    if reading.conversations.is_empty() && reading.findings.is_empty() {
+        let _ = writeln!(out, "{}", say(words::NO_CONVERSATION, &[&number(reading.frames)]));
+    }
+    if reading.left_out > 0 {
+        let _ = writeln!(out, "\n{}", say(words::LEFT_OUT_CONVERSATIONS, &[&number(reading.left_out)]));
+    }
+    if !reading.findings.is_empty() {
+        let heading = if reading.conversations.is_empty() { words::FINDINGS } else { words::FINDINGS_ALL };
+        let _ = write!(out, "\n{}\n", say(heading, &[]));
+        out.push_str(&findings(&reading.findings, style));
+    }
+    out
+}
+
+/// One conversation: its ladder, its transfers, its findings.
+#[must_use]
+pub fn conversation(number_of_it: usize, conversation: &Conversation, style: Style) -> String {
+    let say = |text: Text, values: &[&str]| fill(text, style.language, values);
+    let mut out = heading(number_of_it, conversation, style);
+    out.push('\n');
+    let steps = steps(conversation, style.language);
+    out.push_str(&ladder(&steps, style));
+    if conversation.lines_left_out > 0 {
+        let left_out = number(conversation.lines_left_out);
+        let _ = writeln!(out, "\n{}", say(words::LEFT_OUT_LINES, &[&left_out]));
+    }
+    if !conversation.transfers.is_empty() {
+        let _ = writeln!(out, "\n{}", say(words::TRANSFERS, &[]));
+        for transfer in &conversation.transfers {
+            let _ = writeln!(out, "  {}", summary(conversation, transfer, style.language));
+        }
+        if conversation.transfers_left_out > 0 {
+            let left_out = number(conversation.transfers_left_out);
+            let _ = writeln!(out, "  {}", say(words::LEFT_OUT_TRANSFERS, &[&left_out]));
+        }
+    }
+    if conversation.findings.is_empty() {
+        let _ = writeln!(out, "\n{}", say(words::NOTHING_WRONG, &[]));
+    } else {
+        let _ = write!(out, "\n{}\n", say(words::FINDINGS, &[]));
+        out.push_str(&findings(&conversation.findings, style));
+    }
+    out
+}
+
+/// Who talks with whom, and what is special about it.
+#[must_use]
+pub(crate) fn heading(number_of_it: usize, conversation: &Conversation, style: Style) -> String {
+    let say = |text: Text, values: &[&str]| fill(text, style.language, values);
+    let (client, server) = (conversation.client.to_string(), conversation.server.to_string());
+    let mut out = say(words::CONVERSATION, &[&number_of_it.to_string(), &client, &server]);
+    let remarks = remarks(conversation, style.language);
+    if !remarks.is_empty() {
+        let _ = write!(out, "\n  {}", remarks.join("; "));
+    }
+    out.push('\n');
+    out
+}
+
+/// What is special about a conversation.
+pub(crate) fn remarks(conversation: &Conversation, language: Language) -> Vec<String> {
+    let say = |text: Text, values: &[&str]| fill(text, language, values);
+    let mut remarks = Vec::new();
+    remarks.extend(conversation.user.as_deref().map(|user| say(words::USER, &[user])));
+    match conversation.tls {
+        TlsUse::None => {}
+        TlsUse::Explicit => remarks.push(say(words::UNDER_TLS_EXPLICIT, &[])),
+        TlsUse::Implicit => remarks.push(say(words::UNDER_TLS_IMPLICIT, &[])),
+    }
+    if conversation.control.syns.is_empty() {
+        remarks.push(say(words::BEGINS_LATE, &[]));
+    }
+    if !conversation.control.is_over() {
+        remarks.push(say(words::ENDS_EARLY, &[]));
+    }
+    if conversation.gaps > 0 {
+        remarks.push(say(words::HAS_GAPS, &[&number(conversation.gaps)]));
+    }
+    let copies: u64 =
+        conversation.control.copies + conversation.data.iter().map(|data| data.facts.copies).sum::<u64>();
+    if copies > 0 {
+        remarks.push(say(words::COPIES, &[&number(copies)]));
+    }
+    remarks
+}
+
+fn findings(findings: &[Finding], style: Style) -> String {
+    let mut out = String::new();
+    for finding in findings {
+        let text = finding.report(style.language).to_string();
+        for (index, line) in text.lines().enumerate() {
+            let indent = if index == 0 { "  " } else { "      " };
+            for (piece, line) in wrapped(line.trim_start(), style.width.saturating_sub(indent.len() + 2)).iter().enumerate() {
+                let more = if piece > 0 { "  " } else { "" };
+                let _ = writeln!(out, "{indent}{more}{line}");
+            }
+        }
+    }
+    out
+}
+
+/// The columns before the client's line: frame, time, blanks.
+const BEFORE: usize = 22;
+
+/// The ladder alone.
+#[must_use]
+pub fn ladder(steps: &[Step], style: Style) -> String {
+    let mut out = String::new();
+    let say = |text: Text| text.in_language(style.language);
+    let inner = style.width.saturating_sub(BEFORE + 2).max(20);
+    let (client, server) = (say(words::CLIENT), say(words::SERVER));
+    let between = (inner + 2).saturating_sub(columns(client) + columns(server));
+    let _ = writeln!(out, "{}{client}{}{server}", columns_of(style), " ".repeat(between));
+    let mut frame = 0;
+    for step in steps {
+        let place = if step.sight.frame == frame {
+            String::new()
+        } else {
+            format!("{:>7}  {:>11}", step.sight.frame, time(step.sight.at.since_start()))
+        };
+        frame = step.sight.frame;
+        rung(&mut out, &place, step, inner, style);
+    }
+    out
+}
+
+fn columns_of(style: Style) -> String {
+    let say = |text: Text| text.in_language(style.language);
+    let right = |text: &str, width: usize| format!("{}{text}", " ".repeat(width.saturating_sub(columns(text))));
+    format!("{}  {}  ", right(say(words::FRAME), 7), right(say(words::TIME), 11))
+}
+
+/// One step: an arrow with its text in it, what does not fit below it.
+pub(crate) fn rung(out: &mut String, place: &str, step: &Step, inner: usize, style: Style) {
+    let (line, edge) = match step.lane {
+        Lane::Control => ('─', '│'),
+        Lane::Data => ('═', '║'),
+    };
+    let paint = Paint { step, on: style.colours };
+    let room = inner.saturating_sub(10);
+    let mut texts = Vec::new();
+    for (index, text) in step.text.lines().enumerate() {
+        if index == 2 && step.text.lines().count() > 4 {
+            texts.push("…".to_owned());
+        }
+        if index < 2 || index + 1 >= step.text.lines().count() || step.text.lines().count() <= 4 {
+            texts.extend(wrapped(text, room));
+        }
+    }
+    let first = texts.first().cloned().unwrap_or_default();
+    let tail = |used: usize| inner.saturating_sub(used);
+    let arrow = match step.from {
+        Some(Side::Client) => {
+            let head = format!("{line}{line} {first} ");
+            format!("{head}{}>", line.to_string().repeat(tail(columns(&head) + 1)))
+        }
+        Some(Side::Server) => {
+            let head = format!("<{line} {first} ");
+            format!("{head}{}", line.to_string().repeat(tail(columns(&head))))
+        }
+        None => {
+            let head = format!("   {first}");
+            format!("{head}{}", " ".repeat(tail(columns(&head))))
+        }
+    };
+    let _ = writeln!(out, "{place:<width$}{edge}{}{edge}", paint.apply(&arrow), width = BEFORE);
+    let notes = step.note.iter().flat_map(|note| wrapped(note, room)).map(|note| format!("({note})"));
+    let more = texts.into_iter().skip(1);
+    for text in more.chain(notes) {
+        let text = format!("   {text}");
+        let padded = format!("{text}{}", " ".repeat(tail(columns(&text))));
+        let _ = writeln!(out, "{}{edge}{}{edge}", " ".repeat(BEFORE), paint.apply(&padded));
+    }
+}
+
+struct Paint<'a> {
+    step: &'a Step,
+    on: bool,
+}
+
+impl Paint<'_> {
+    fn apply(&self, text: &str) -> String {
+        if !self.on {
+            return text.to_owned();
+        }
+        let colour = match (self.step.tone, self.step.lane) {
+            (Tone::Trouble, _) => "31",
+            (Tone::Remark, _) => "2",
+            (_, Lane::Control) => "36",
+            (_, Lane::Data) => "33",
+        };
+        format!("\x1b[{colour}m{text}\x1b[0m")
+    }
+}
+
+fn time(since: Duration) -> String {
+    format!("{}.{:06}", since.as_secs(), since.subsec_micros())
+}
+
+/// The columns that a text takes: Chinese characters take two.
+pub(crate) fn columns(text: &str) -> usize {
+    text.chars().map(|character| if is_wide(character) { 2 } else { 1 }).sum()
+}
+
+/// Unicode's East Asian Width, as far as our own texts and most names need it.
+fn is_wide(character: char) -> bool {
+    matches!(character, '\u{1100}'..='\u{115F}' | '\u{2E80}'..='\u{A4CF}' | '\u{AC00}'..='\u{D7A3}'
+        | '\u{F900}'..='\u{FAFF}' | '\u{FE30}'..='\u{FE4F}' | '\u{FF00}'..='\u{FF60}' | '\u{FFE0}'..='\u{FFE6}'
+        | '\u{1F300}'..='\u{1FAFF}' | '\u{20000}'..='\u{3FFFD}')
+}
+
+/// Pieces of at most `room` columns, cut at blanks where there are any.
+pub(crate) fn wrapped(text: &str, room: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in text.split_inclusive([' ', '，', '。', '；', '、']) {
+        if columns(&line) + columns(word.trim_end()) > room && !line.is_empty() {
+            lines.push(std::mem::take(&mut line).trim_end().to_owned());
+        }
+        let mut rest = word;
+        while columns(rest.trim_end()) > room {
+            let mut end = 0;
+            for (at, character) in rest.char_indices() {
+                if columns(&rest[..at + character.len_utf8()]) > room {
+                    break;
+                }
+                end = at + character.len_utf8();
+            }
+            if end == 0 {
+                break;
+            }
+            lines.push(rest[..end].to_owned());
+            rest = &rest[end..];
+        }
+        line.push_str(rest);
+    }
+    if !line.is_empty() || lines.is_empty() {
+        lines.push(line.trim_end().to_owned());
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_cut_at_blanks_and_long_words_anywhere() {
+        assert_eq!(wrapped("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrapped("abcdefghij", 4), ["abcd", "efgh", "ij"]);
+        assert_eq!(wrapped("", 4), [""]);
+        assert_eq!(wrapped("数据连接没有得到应答", 8), ["数据连接", "没有得到", "应答"]);
+    }
+}

@@ -1,0 +1,138 @@
+//! Every text of the explainer itself, in each language. What the causes and their evidence say is `wharf-findings`'.
+
+use wharf_findings::{Language, Text};
+
+/// Replaces `{0}`, `{1}`, … in a text.
+pub(crate) fn fill(text: Text, language: Language, values: &[&str]) -> String {
+    let mut filled = String::new();
+    let mut rest = text.in_language(language);
+    while let Some((before, behind)) = rest.split_once('{') {
+        filled.push_str(before);
+        let Some((number, after)) = behind.split_once('}') else { break };
+        let value = number.parse().ok().and_then(|index: usize| values.get(index));
+        filled.push_str(value.copied().unwrap_or_default());
+        rest = after;
+    }
+    filled.push_str(rest);
+    filled
+}
+
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident = $english:literal, $chinese:literal;)*) => {
+        $($(#[$doc])* pub(crate) const $name: Text =
+            Text::english($english).translated(&[(Language::Chinese, $chinese)]);)*
+
+        /// Every text, for the test that looks at all of them.
+        #[cfg(test)]
+        pub(crate) const ALL: &[(&str, Text)] = &[$((stringify!($name), $name)),*];
+    };
+}
+
+texts! {
+    CLIENT = "client", "客户端";
+    SERVER = "server", "服务器";
+    CONVERSATION = "Conversation {0}: client {1}, server {2}", "会话 {0}：客户端 {1}，服务器 {2}";
+    USER = "user {0}", "用户 {0}";
+    UNDER_TLS_EXPLICIT = "under TLS after AUTH", "AUTH 之后使用 TLS";
+    UNDER_TLS_IMPLICIT = "under TLS from the start", "从一开始就使用 TLS";
+    BEGINS_LATE = "the capture begins in its middle", "抓包从会话中途开始";
+    ENDS_EARLY = "the capture ends before it does", "抓包在会话结束前结束";
+    HAS_GAPS = "{0} bytes of dialogue are not in the capture", "抓包中缺少 {0} 字节的对话";
+    FRAME = "frame", "帧";
+    TIME = "time", "时间";
+    SYN = "SYN", "SYN";
+    SYN_AGAIN = "SYN again, attempt {0}", "再次 SYN，第 {0} 次";
+    SYN_ACK = "SYN, ACK", "SYN, ACK";
+    ACK = "ACK", "ACK";
+    FIN = "FIN", "FIN";
+    RESET = "RST", "RST";
+    RESET_TTL = "RST with TTL {0}; other packets of this host have {1}", "RST，TTL 为 {0}；该主机其他包为 {1}";
+    OPENS_PASSIVE = "the client opens the data connection: passive mode", "客户端打开数据连接：被动模式";
+    OPENS_ACTIVE = "the server opens the data connection: active mode", "服务器打开数据连接：主动模式";
+    OPENS_ACTIVE_20 = "the server opens the data connection from its port {0}: active mode", "服务器从端口 {0} 打开数据连接：主动模式";
+    SERVER_LISTENS = "{0}: the server listens on {1}", "{0}：服务器在 {1} 监听";
+    CLIENT_LISTENS = "{0}: the client listens on {1}", "{0}：客户端在 {1} 监听";
+    DATA = "{0} bytes in {1} segments", "{0} 字节，{1} 个报文段";
+    DATA_TIMED = "{0} bytes in {1} segments, {2}, {3}/s", "{0} 字节，{1} 个报文段，{2}，{3}/秒";
+    SENT_AGAIN = "{0} segments sent again", "重传 {0} 个报文段";
+    NOT_CAPTURED_BYTES = "{0} bytes of them not captured", "其中 {0} 字节未被捕获";
+    GAP = "{0} bytes are not in the capture", "抓包中缺少 {0} 字节";
+    HIDDEN = "the rest is hidden by TLS", "其余内容被 TLS 隐藏";
+    CLEAR_AGAIN = "in clear again (CCC)", "恢复明文（CCC）";
+    CLIENT_HELLO = "TLS ClientHello", "TLS ClientHello";
+    CLIENT_HELLO_RESUMING = "TLS ClientHello, to resume a session", "TLS ClientHello，请求恢复会话";
+    SERVER_HELLO = "TLS {0} ServerHello", "TLS {0} ServerHello";
+    TLS_ALERT = "TLS alert {0}", "TLS 警报 {0}";
+    TLS_RESUMED = "TLS {0}, session resumed", "TLS {0}，会话已恢复";
+    TLS_NEW = "TLS {0}, new session", "TLS {0}，新会话";
+    ICMP = "ICMP from {0}: {1}", "来自 {0} 的 ICMP：{1}";
+    ICMP_PROHIBITED = "administratively prohibited", "被管理策略禁止";
+    ICMP_UNREACHABLE = "unreachable", "不可达";
+    ICMP_PORT = "port unreachable", "端口不可达";
+    ICMP_TOO_BIG = "packet too big", "数据包过大";
+    NO_ANSWER = "no answer", "无应答";
+    ELSEWHERE = "to {0}, and not to {1} as agreed", "连接到 {0}，而不是约定的 {1}";
+    STRANGER = "from {0}, which is not the {1} of the control connection", "来自 {0}，不是控制连接的{1}";
+    LEFT_OUT_LINES = "{0} more lines are not shown", "另有 {0} 行未显示";
+    LEFT_OUT_TRANSFERS = "{0} more transfers are not shown", "另有 {0} 次传输未显示";
+    LEFT_OUT_CONVERSATIONS = "{0} more control connections are not told about", "另有 {0} 个控制连接未说明";
+    COPIES = "{0} packets were captured twice and are told once", "{0} 个数据包被捕获两次，只说明一次";
+    TRANSFERS = "Transfers", "传输";
+    UNKNOWN_TRANSFER = "transfer", "传输";
+    MODE_PASSIVE = "passive", "被动";
+    MODE_ACTIVE = "active", "主动";
+    BYTES = "{0} bytes", "{0} 字节";
+    ONE_BYTE = "1 byte", "1 字节";
+    COMPLETE = "complete", "完成";
+    COMPLETE_HIDDEN = "complete as far as can be seen under TLS", "就 TLS 下所能看到的，已完成";
+    REFUSED = "refused by the server", "被服务器拒绝";
+    NO_SYN = "nobody tried to open the data connection", "没有人尝试打开数据连接";
+    UNANSWERED = "the data connection got no answer", "数据连接没有得到应答";
+    WAS_RESET = "the data connection was refused", "数据连接被拒绝";
+    CUT = "cut", "中断";
+    UNKNOWN = "how it ended is not in the capture", "抓包中看不到结果";
+    CONFIRMED_UNSEEN = "complete; its data connection is not in the capture", "完成；其数据连接不在抓包中";
+    FINDINGS = "What went wrong", "出了什么问题";
+    FINDINGS_ALL = "Beside the conversations", "会话之外";
+    NOTHING_WRONG = "Nothing went wrong.", "没有发现问题。";
+    NO_CONVERSATION = "No FTP control connection in {0} packets. If it uses another port than 21 and is under TLS from the start, name it with --port.", "{0} 个数据包中没有 FTP 控制连接。如果它使用 21 以外的端口并且一开始就使用 TLS，请用 --port 指定。";
+    TITLE = "FTP, step by step", "FTP，逐步说明";
+    CONTROL_CONNECTION = "control connection", "控制连接";
+    DATA_CONNECTION = "data connection", "数据连接";
+    STEPS = "{0} steps", "{0} 步";
+    DIFFERENCES = "What differs between the two captures", "两份抓包之间的差异";
+    NO_DIFFERENCES = "The two captures show the same: nothing was changed or lost between them.", "两份抓包一致：途中没有任何内容被修改或丢失。";
+    OFFSET = "The second capture's clock is {0} s ahead of the first's.", "第二份抓包的时钟比第一份快 {0} 秒。";
+    REWRITTEN = "rewritten: {0} in frame {1} of the first, {2} in frame {3} of the second", "被改写：第一份第 {1} 帧为 {0}，第二份第 {3} 帧为 {2}";
+    LOST = "lost: {0} in frame {1} of the {2}, and not in the other", "丢失：{0} 在{2}第 {1} 帧，另一份中没有";
+    INJECTED = "injected: {0} in frame {1} of the {2}, which the other side did not send", "被注入：{0} 在{2}第 {1} 帧，而另一端并未发送";
+    FIRST = "first", "第一份";
+    SECOND = "second", "第二份";
+    FIRST_CAPTURE = "First capture", "第一份抓包";
+    SECOND_CAPTURE = "Second capture", "第二份抓包";
+    UNPAIRED = "No conversation of one capture is in the other.", "一份抓包中的会话都不在另一份中。";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_languages_have_the_same_values_in_each_text() {
+        for (name, text) in ALL {
+            let values = |language| {
+                let mut found: Vec<&str> =
+                    text.in_language(language).split('{').skip(1).filter_map(|rest| rest.split('}').next()).collect();
+                found.sort_unstable();
+                found
+            };
+            assert_eq!(values(Language::English), values(Language::Chinese), "{name}");
+            assert!(!text.in_language(Language::Chinese).is_empty());
+        }
+    }
+
+    #[test]
+    fn values_are_filled_in() {
+        assert_eq!(fill(CONVERSATION, Language::English, &["1", "a", "b{0}"]), "Conversation 1: client a, server b{0}");
+    }
+}
