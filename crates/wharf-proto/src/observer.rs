@@ -272,10 +272,23 @@ impl Observer {
         }
         if self.unsettled {
             self.find_owner(at, reply.code());
+        } else if reply.code() == ReplyCode::CLOSING_CONTROL_CONNECTION {
+            self.skip_to_quit(at);
         }
         let attribution = self.dialogue.reply(at, &reply);
         self.seen.push_back(Seen::Reply { reply, attribution });
         self.drain_events();
+    }
+
+    /// 221 answers QUIT and nothing else: what was asked before it was never answered.
+    fn skip_to_quit(&mut self, at: Timestamp) {
+        if !self.dialogue.is_waiting_for(Verb::Quit) {
+            return;
+        }
+        while self.dialogue.oldest_verb() != Some(Verb::Quit) {
+            let Some(command) = self.dialogue.forget_oldest(at) else { return };
+            self.seen.push_back(Seen::Forgotten(command));
+        }
     }
 
     /// After a gap: the answer belongs to the first command that it fits. The command itself may be what was lost, and a

@@ -37,9 +37,36 @@ pub struct Reading {
     pub epoch: Duration,
     /// Conversations that are not told about.
     pub left_out: u64,
+    /// Connections that did not come up, or were silent, and belong to no conversation.
+    pub strays: Vec<Facts>,
     /// Whether packets went to other ports than those of control connections: where not, the capture was filtered, and
     /// what is missing in it proves nothing.
     pub shows_other_ports: bool,
+}
+
+impl Reading {
+    /// Whether anything was found to be wrong.
+    #[must_use]
+    pub fn has_findings(&self) -> bool {
+        !self.findings.is_empty() || self.conversations.iter().any(|conversation| !conversation.findings.is_empty())
+    }
+
+    /// Which side of a conversation opened a connection between the same hosts.
+    #[must_use]
+    pub fn opener_of(&self, facts: &Facts) -> Option<Side> {
+        let source = facts.ends[0].ip();
+        let target = facts.ends[1].ip();
+        self.conversations.iter().find_map(|conversation| {
+            let (client, server) = (conversation.client.ip(), conversation.server.ip());
+            if source == client || target == server {
+                Some(Side::Client)
+            } else if source == server || target == client {
+                Some(Side::Server)
+            } else {
+                None
+            }
+        })
+    }
 }
 
 /// A transfer that came to its end, in a reading that still goes on.
@@ -200,10 +227,11 @@ impl Explainer {
             frames: self.frames,
             epoch: self.epoch.unwrap_or_default(),
             left_out: self.left_out,
+            strays: self.lost,
             shows_other_ports: self.shows_other_ports,
         };
         let is_control = |port: u16| is_control(&self.options, port);
-        diagnosis::diagnose(&mut reading, &self.lost, &is_control);
+        diagnosis::diagnose(&mut reading, &is_control);
         reading
     }
 

@@ -195,6 +195,12 @@ impl Facts {
             }
     }
 
+    /// The number with which whoever opened it began: a NAT leaves it alone.
+    #[must_use]
+    pub fn initial_sequence(&self) -> Option<u32> {
+        self.initial_sequence
+    }
+
     /// The sequence number of what this end sends next, as far as it was seen.
     #[must_use]
     pub fn next_sequence(&self, end: End) -> Option<u32> {

@@ -10,10 +10,12 @@
 //! | `explainer.rs` | the connections of a capture, and whose they are |
 //! | `watched.rs` | a control connection: `wharf_proto::Observer` and what follows from it |
 //! | `conversation.rs` | what was understood |
+//! | `compare.rs` | two captures of the same conversations |
 //! | `outcome.rs`, `diagnosis/` | what came of each transfer, and why |
 //!
 //! Nothing of a data connection is kept but counts, so that a capture of any size is read in the same memory.
 
+mod compare;
 mod conversation;
 mod diagnosis;
 mod explainer;
@@ -26,6 +28,7 @@ mod sniff;
 mod stream;
 mod watched;
 
+pub use compare::{Comparison, Difference, What, compare};
 pub use conversation::{
     Conversation, DataConnection, FoundBy, Line, LineKind, Negotiation, Outcome, Said, TlsUse, Transfer,
 };

@@ -11,6 +11,8 @@ pub(super) fn outcome(conversation: &Conversation, transfer: &Transfer) -> Outco
     let Some(reply) = &transfer.reply else { return without_reply(conversation, transfer, data) };
     match reply.code.class() {
         ReplyClass::Completion => match data {
+            // 225 and the like confirm nothing.
+            None if transfer.begun.is_none() && !matches!(reply.code.get(), 226 | 250) => Outcome::Unknown,
             None => Outcome::NotCaptured,
             // The server's word counts: it may have been another connection that was reset.
             Some(data) if !data.facts.is_established() => Outcome::NotCaptured,

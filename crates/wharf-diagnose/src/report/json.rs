@@ -4,13 +4,40 @@ use serde::Serialize;
 use wharf_findings::{Language, Report};
 use wharf_proto::dialogue::{DataMode, Side};
 
-use crate::capture::{Conversation, Outcome, Reading, TlsUse, Transfer};
+use crate::capture::{Comparison, Conversation, Difference, Outcome, Reading, TlsUse, Transfer};
 
 /// A reading as it is serialised.
 #[derive(Debug, Serialize)]
 pub struct Document<'a> {
     conversations: Vec<ConversationShape<'a>>,
     findings: Vec<Report<'a>>,
+}
+
+/// Two readings and what differs between them.
+#[derive(Debug, Serialize)]
+pub struct ComparisonDocument<'a> {
+    a: Document<'a>,
+    b: Document<'a>,
+    clock_offset: Option<f64>,
+    differences: &'a [Difference],
+    findings: Vec<Report<'a>>,
+}
+
+/// The JSON shape of two readings and of what differs between them.
+#[must_use]
+pub fn comparison<'a>(
+    a: &'a Reading,
+    b: &'a Reading,
+    comparison: &'a Comparison,
+    language: Language,
+) -> ComparisonDocument<'a> {
+    ComparisonDocument {
+        a: document(a, language),
+        b: document(b, language),
+        clock_offset: comparison.offset,
+        differences: &comparison.differences,
+        findings: comparison.findings.iter().map(|finding| finding.report(language)).collect(),
+    }
 }
 
 #[derive(Debug, Serialize)]

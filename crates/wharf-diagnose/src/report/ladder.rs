@@ -29,6 +29,8 @@ pub struct Step {
     pub transfer: Option<usize>,
     /// How it is to be looked at.
     pub tone: Tone,
+    /// Of one packet: handshake, talk, end.
+    rank: u8,
 }
 
 /// Which connection a step is of.
@@ -65,10 +67,13 @@ pub fn steps(conversation: &Conversation, language: Language) -> Vec<Step> {
         ladder.data(index, data);
     }
     let mut steps = ladder.steps;
-    steps.sort_by_key(|step| step.sight);
+    steps.sort_by_key(|step| (step.sight.frame, step.rank));
     assign(conversation, &mut steps);
     steps
 }
+
+/// The rank of FIN and RST.
+const END: u8 = 2;
 
 struct Ladder<'a> {
     conversation: &'a Conversation,
@@ -82,7 +87,8 @@ impl Ladder<'_> {
     }
 
     fn push(&mut self, sight: Sight, lane: Lane, from: Option<Side>, text: String, tone: Tone) -> &mut Step {
-        self.steps.push(Step { sight, lane, from, text, note: None, transfer: None, tone });
+        let rank = u8::from(tone != Tone::Transport);
+        self.steps.push(Step { sight, lane, from, text, note: None, transfer: None, tone, rank });
         let last = self.steps.len() - 1;
         &mut self.steps[last]
     }
@@ -117,7 +123,8 @@ impl Ladder<'_> {
         for end in 0..2 {
             if let Some(fin) = facts.sent[end].fin {
                 let text = self.say(words::FIN, &[]);
-                self.push(fin, lane, Some(side(end)), text, Tone::Transport).transfer = transfer;
+                let step = self.push(fin, lane, Some(side(end)), text, Tone::Transport);
+                (step.transfer, step.rank) = (transfer, END);
             }
             if let Some(reset) = facts.sent[end].reset {
                 let usual = facts.sent[end].ttl.or(self.usual_ttl(side(end)));
@@ -129,7 +136,8 @@ impl Ladder<'_> {
                 };
                 let is_late = facts.sent.iter().all(|sent| sent.fin.is_some());
                 let tone = if is_late { Tone::Transport } else { Tone::Trouble };
-                self.push(reset.sight, lane, Some(side(end)), text, tone).transfer = transfer;
+                let step = self.push(reset.sight, lane, Some(side(end)), text, tone);
+                (step.transfer, step.rank) = (transfer, END);
             }
         }
         if let Some(icmp) = facts.icmp {
@@ -186,7 +194,18 @@ impl Ladder<'_> {
             DataMode::Passive => words::SERVER_LISTENS,
             DataMode::Active => words::CLIENT_LISTENS,
         };
-        Some(self.say(text, &[&port_sum(negotiation.command, told), &told.to_string()]))
+        let mut note = self.say(text, &[&port_sum(negotiation.command, told), &told.to_string()]);
+        let control = match negotiation.command.mode() {
+            DataMode::Passive => self.conversation.server.ip(),
+            DataMode::Active => self.conversation.client.ip(),
+        };
+        if told.ip() != control {
+            note = format!("{note}; {}", self.say(words::OTHER_HOST, &[&control.to_string()]));
+        }
+        if told.port() < 1024 {
+            note = format!("{note}; {}", self.say(words::LOW_PORT, &[]));
+        }
+        Some(note)
     }
 
     fn data(&mut self, index: usize, data: &DataConnection) {
@@ -235,7 +254,9 @@ impl Ladder<'_> {
         let (Some(first), Some(last)) = (sent.first, sent.last) else { return };
         let lasted = last.at.since(first.at);
         let (bytes, segments) = (number(sent.bytes), number(sent.segments));
-        let text = if lasted.is_zero() {
+        let text = if sent.segments == 1 {
+            self.say(words::DATA_ONE, &[&bytes])
+        } else if lasted.is_zero() {
             self.say(words::DATA, &[&bytes, &segments])
         } else {
             let rate = rate(sent.bytes, lasted);

@@ -5,10 +5,13 @@
 //! | `ladder.rs` | the steps, in order, and a transfer in one line |
 //! | `text.rs` | for a terminal |
 //! | `json.rs` | for programs |
+//! | `html.rs`, `page.css`, `svg.rs` | for browsers and documents |
 //! | `words.rs` | every text, in each language |
 
+pub mod html;
 pub mod json;
 pub mod ladder;
+pub mod svg;
 pub mod text;
 pub(crate) mod words;
 

@@ -8,7 +8,7 @@ use wharf_proto::dialogue::Side;
 
 use super::ladder::{Lane, Step, Tone, number, steps, summary};
 use super::words::{self, fill};
-use crate::capture::{Conversation, Reading, TlsUse};
+use crate::capture::{Comparison, Conversation, Difference, Reading, TlsUse, What};
 
 /// How the text is to look.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +52,61 @@ pub fn reading(reading: &Reading, style: Style) -> String {
     out
 }
 
+/// Two readings, and what differs between them.
+#[must_use]
+pub fn comparison(a: &Reading, b: &Reading, comparison: &Comparison, style: Style) -> String {
+    let say = |text: Text, values: &[&str]| fill(text, style.language, values);
+    let mut out = String::new();
+    for (heading, one) in [(words::FIRST_CAPTURE, a), (words::SECOND_CAPTURE, b)] {
+        let heading = say(heading, &[]);
+        let _ = writeln!(out, "{heading}\n{}\n", "=".repeat(columns(&heading)));
+        out.push_str(&reading(one, style));
+        out.push('\n');
+    }
+    out.push_str(&differences(comparison, style.language));
+    if comparison.pairs.is_empty() && !a.conversations.is_empty() && !b.conversations.is_empty() {
+        let _ = writeln!(out, "{}", say(words::UNPAIRED, &[]));
+    }
+    if !comparison.findings.is_empty() {
+        let _ = write!(out, "\n{}\n", say(words::FINDINGS, &[]));
+        out.push_str(&findings(&comparison.findings, style));
+    }
+    out
+}
+
+/// What differs, a line each.
+pub(crate) fn differences(comparison: &Comparison, language: Language) -> String {
+    let say = |text: Text, values: &[&str]| fill(text, language, values);
+    let mut out = String::new();
+    let heading = say(words::DIFFERENCES, &[]);
+    let _ = writeln!(out, "{heading}\n{}\n", "=".repeat(columns(&heading)));
+    if let Some(offset) = comparison.offset {
+        let _ = writeln!(out, "{}", say(words::OFFSET, &[&format!("{offset:.6}")]));
+    }
+    if !comparison.pairs.is_empty() && comparison.differences.is_empty() {
+        let _ = writeln!(out, "{}", say(words::NO_DIFFERENCES, &[]));
+    }
+    for difference in &comparison.differences {
+        let _ = writeln!(out, "  {}", self::difference(difference, language));
+    }
+    out
+}
+
+fn difference(difference: &Difference, language: Language) -> String {
+    let say = |text: Text, values: &[&str]| fill(text, language, values);
+    let frame = |frame: Option<u64>| frame.map(|frame| frame.to_string()).unwrap_or_default();
+    let (text, which, at) = match (difference.frame_a, difference.frame_b) {
+        (Some(_), Some(_)) => {
+            let (a, b) = (frame(difference.frame_a), frame(difference.frame_b));
+            return say(words::REWRITTEN, &[&difference.a, &a, &difference.b, &b]);
+        }
+        (Some(_), None) => (&difference.a, words::FIRST, difference.frame_a),
+        (None, _) => (&difference.b, words::SECOND, difference.frame_b),
+    };
+    let words = if difference.what == What::Injected { words::INJECTED } else { words::LOST };
+    say(words, &[text, &frame(at), &say(which, &[])])
+}
+
 /// One conversation: its ladder, its transfers, its findings.
 #[must_use]
 pub fn conversation(number_of_it: usize, conversation: &Conversation, style: Style) -> String {
@@ -81,6 +136,20 @@ pub fn conversation(number_of_it: usize, conversation: &Conversation, style: Sty
         out.push_str(&findings(&conversation.findings, style));
     }
     out
+}
+
+/// A transfer that has just ended, in a line.
+#[must_use]
+pub fn ended(conversation: &Conversation, transfer: usize, language: Language) -> String {
+    let Some(transfer) = conversation.transfers.get(transfer) else { return String::new() };
+    let at = transfer.reply.as_ref().map_or(transfer.asked, |reply| reply.sight);
+    format!(
+        "{:>12}  {} → {}  {}\n",
+        time(at.at.since_start()),
+        conversation.client,
+        conversation.server,
+        summary(conversation, transfer, language)
+    )
 }
 
 /// Who talks with whom, and what is special about it.
@@ -204,7 +273,7 @@ pub(crate) fn rung(out: &mut String, place: &str, step: &Step, inner: usize, sty
         }
     };
     let _ = writeln!(out, "{place:<width$}{edge}{}{edge}", paint.apply(&arrow), width = BEFORE);
-    let notes = step.note.iter().flat_map(|note| wrapped(note, room)).map(|note| format!("({note})"));
+    let notes = step.note.iter().flat_map(|note| wrapped(&format!("({note})"), room));
     let more = texts.into_iter().skip(1);
     for text in more.chain(notes) {
         let text = format!("   {text}");

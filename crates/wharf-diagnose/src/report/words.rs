@@ -50,9 +50,12 @@ texts! {
     OPENS_PASSIVE = "the client opens the data connection: passive mode", "客户端打开数据连接：被动模式";
     OPENS_ACTIVE = "the server opens the data connection: active mode", "服务器打开数据连接：主动模式";
     OPENS_ACTIVE_20 = "the server opens the data connection from its port {0}: active mode", "服务器从端口 {0} 打开数据连接：主动模式";
+    OTHER_HOST = "not the address of the control connection, {0}", "不是控制连接的地址 {0}";
+    LOW_PORT = "a port below 1024", "低于 1024 的端口";
     SERVER_LISTENS = "{0}: the server listens on {1}", "{0}：服务器在 {1} 监听";
     CLIENT_LISTENS = "{0}: the client listens on {1}", "{0}：客户端在 {1} 监听";
     DATA = "{0} bytes in {1} segments", "{0} 字节，{1} 个报文段";
+    DATA_ONE = "{0} bytes in one segment", "{0} 字节，一个报文段";
     DATA_TIMED = "{0} bytes in {1} segments, {2}, {3}/s", "{0} 字节，{1} 个报文段，{2}，{3}/秒";
     SENT_AGAIN = "{0} segments sent again", "重传 {0} 个报文段";
     NOT_CAPTURED_BYTES = "{0} bytes of them not captured", "其中 {0} 字节未被捕获";

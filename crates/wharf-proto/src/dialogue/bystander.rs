@@ -40,6 +40,12 @@ impl Dialogue {
         self.outstanding.front().and_then(Command::verb)
     }
 
+    /// Whether a command with this verb is unanswered.
+    #[must_use]
+    pub fn is_waiting_for(&self, verb: Verb) -> bool {
+        self.outstanding.iter().any(|command| command.verb() == Some(verb))
+    }
+
     /// Whether a transfer has been announced with 1yz and not been ended.
     #[must_use]
     pub fn is_transferring(&self) -> bool {

@@ -1,6 +1,7 @@
 //! What can be typed: clap definitions only.
 
 pub(crate) mod connection;
+pub(crate) mod explain;
 pub(crate) mod get;
 pub(crate) mod hosts;
 pub(crate) mod mirror;
@@ -22,6 +23,7 @@ use clap::{Parser, Subcommand};
   wharf put *.jpg ftp://me@ftp.example.net/inbox/     send files
   wharf ls -l ftp://ftp.example.net//srv/media        list an absolute path
   wharf mirror ftp://ftp.example.net/pub/ pub         make pub here like /pub there
+  wharf explain trouble.pcap                          what went on in a capture, and what went wrong
 
 `wharf COMMAND --help` tells more about each.
 
@@ -50,6 +52,7 @@ pub(crate) enum Command {
     Rmdir(paths::RmdirArguments),
     Mv(paths::MvArguments),
     Stat(paths::StatArguments),
+    Explain(explain::ExplainArguments),
     Hosts(hosts::HostsArguments),
     Completions(shell_help::CompletionsArguments),
     Man(shell_help::ManArguments),

@@ -144,13 +144,8 @@ fn slow_completion(case: &mut Case<'_>, transfer: &Transfer) {
 }
 
 /// Connections that never became conversations, or were nobody's.
-pub(super) fn judge_lost(
-    reading: &Reading,
-    lost: &[Facts],
-    is_control: &dyn Fn(u16) -> bool,
-    findings: &mut Findings,
-) {
-    for facts in lost {
+pub(super) fn judge_strays(reading: &Reading, is_control: &dyn Fn(u16) -> bool, findings: &mut Findings) {
+    for facts in &reading.strays {
         let server = facts.ends[1];
         if is_control(server.port()) {
             if !succeeded_later(reading, facts) {

@@ -18,12 +18,11 @@ use wharf_proto::Timestamp;
 
 use super::conversation::{Conversation, Negotiation, Outcome, Said};
 use super::explainer::Reading;
-use super::facts::Facts;
 use super::stream::Sight;
 use vantage::Vantage;
 
 /// Fills in the findings of each conversation, and of the capture as a whole.
-pub(super) fn diagnose(reading: &mut Reading, lost: &[Facts], is_control: &dyn Fn(u16) -> bool) {
+pub(super) fn diagnose(reading: &mut Reading, is_control: &dyn Fn(u16) -> bool) {
     let shows_data = reading.shows_other_ports;
     for conversation in &mut reading.conversations {
         let mut case = Case::new(conversation, shows_data);
@@ -37,7 +36,7 @@ pub(super) fn diagnose(reading: &mut Reading, lost: &[Facts], is_control: &dyn F
     }
     let mut findings = Findings::default();
     several::judge(reading, &mut findings);
-    control::judge_lost(reading, lost, is_control, &mut findings);
+    control::judge_strays(reading, is_control, &mut findings);
     reading.findings = findings.0;
 }
 
@@ -61,10 +60,6 @@ impl Findings {
             Some(_) => {}
             None => self.0.push(finding),
         }
-    }
-
-    fn has(&self, cause: Cause) -> bool {
-        self.0.iter().any(|finding| finding.cause() == cause)
     }
 }
 
