@@ -159,6 +159,12 @@ impl Observer {
             Side::Server => self.replies = ReplyDecoder::new(),
         }
         self.unsettled = true;
+        // What was lost answered the commands before the last one: most clients wait for each answer.
+        while by == Side::Server && self.dialogue.outstanding() > 1 {
+            if let Some(command) = self.dialogue.forget_oldest(at) {
+                self.seen.push_back(Seen::Forgotten(command));
+            }
+        }
         if !self.dialogue.is_greeted() && by == Side::Server {
             self.dialogue.joined_late(at);
         }

@@ -131,6 +131,13 @@ impl Watched {
         if segment.flags.syn {
             self.streams[end].begin(segment.sequence.wrapping_add(1));
         }
+        // What it acknowledges was said before what it says.
+        if let Some(acknowledged) = segment.acknowledges {
+            let mut pieces = Vec::new();
+            let mut keep = |delivered: Delivered<'_>| pieces.push(Piece::from(delivered));
+            self.streams[1 - end].acknowledged(acknowledged, &mut keep);
+            self.take_pieces(1 - end, pieces, budget);
+        }
         let mut pieces = Vec::new();
         let mut keep = |delivered: Delivered<'_>| pieces.push(Piece::from(delivered));
         if !segment.flags.syn && !segment.flags.rst {
@@ -138,12 +145,6 @@ impl Watched {
             self.streams[end].segment(sight, segment.sequence, segment.payload, missing, &mut keep);
         }
         self.take_pieces(end, pieces, budget);
-        if let Some(acknowledged) = segment.acknowledges {
-            let mut pieces = Vec::new();
-            let mut keep = |delivered: Delivered<'_>| pieces.push(Piece::from(delivered));
-            self.streams[1 - end].acknowledged(acknowledged, &mut keep);
-            self.take_pieces(1 - end, pieces, budget);
-        }
         if self.told.control.is_over() {
             self.end(budget);
         }

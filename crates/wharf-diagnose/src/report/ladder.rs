@@ -33,6 +33,21 @@ pub struct Step {
     rank: u8,
 }
 
+impl Step {
+    /// A step by itself.
+    pub(crate) fn new(
+        sight: Sight,
+        lane: Lane,
+        from: Option<Side>,
+        text: String,
+        tone: Tone,
+        note: Option<String>,
+    ) -> Self {
+        let rank = u8::from(tone != Tone::Transport);
+        Self { sight, lane, from, text, note, transfer: None, tone, rank }
+    }
+}
+
 /// Which connection a step is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
@@ -87,8 +102,7 @@ impl Ladder<'_> {
     }
 
     fn push(&mut self, sight: Sight, lane: Lane, from: Option<Side>, text: String, tone: Tone) -> &mut Step {
-        let rank = u8::from(tone != Tone::Transport);
-        self.steps.push(Step { sight, lane, from, text, note: None, transfer: None, tone, rank });
+        self.steps.push(Step::new(sight, lane, from, text, tone, None));
         let last = self.steps.len() - 1;
         &mut self.steps[last]
     }
@@ -362,8 +376,9 @@ fn icmp_text(message: IcmpMessage) -> Text {
     }
 }
 
-/// `8 × 256 + 86 = 2134` where the port is told in two numbers, and the port alone where it is told as one.
-fn port_sum(command: NegotiationCommand, told: SocketAddr) -> String {
+/// The port arithmetic: `8 × 256 + 86 = 2134` where the port is told in two numbers, and the port alone where it is told as one.
+#[must_use]
+pub fn port_sum(command: NegotiationCommand, told: SocketAddr) -> String {
     let port = told.port();
     match command {
         NegotiationCommand::Port | NegotiationCommand::Pasv => {

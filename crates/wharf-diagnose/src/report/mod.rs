@@ -6,11 +6,13 @@
 //! | `text.rs` | for a terminal |
 //! | `json.rs` | for programs |
 //! | `html.rs`, `page.css`, `svg.rs` | for browsers and documents |
+//! | `lesson.rs` | a ladder that is drawn while it happens, with a sentence for each step |
 //! | `words.rs` | every text, in each language |
 
 pub mod html;
 pub mod json;
 pub mod ladder;
+pub mod lesson;
 pub mod svg;
 pub mod text;
 pub(crate) mod words;

@@ -214,23 +214,50 @@ const BEFORE: usize = 22;
 /// The ladder alone.
 #[must_use]
 pub fn ladder(steps: &[Step], style: Style) -> String {
-    let mut out = String::new();
-    let say = |text: Text| text.in_language(style.language);
-    let inner = style.width.saturating_sub(BEFORE + 2).max(20);
-    let (client, server) = (say(words::CLIENT), say(words::SERVER));
-    let between = (inner + 2).saturating_sub(columns(client) + columns(server));
-    let _ = writeln!(out, "{}{client}{}{server}", columns_of(style), " ".repeat(between));
+    let mut out = head(style);
+    let inner = inner(style);
     let mut frame = 0;
     for step in steps {
         let place = if step.sight.frame == frame {
             String::new()
         } else {
-            format!("{:>7}  {:>11}", step.sight.frame, time(step.sight.at.since_start()))
+            place(step)
         };
         frame = step.sight.frame;
         rung(&mut out, &place, step, inner, style);
     }
     out
+}
+
+/// The columns between the two hosts' lines.
+fn inner(style: Style) -> usize {
+    style.width.saturating_sub(BEFORE + 2).max(20)
+}
+
+/// The line above a ladder.
+pub(crate) fn head(style: Style) -> String {
+    let say = |text: Text| text.in_language(style.language);
+    let (client, server) = (say(words::CLIENT), say(words::SERVER));
+    let between = (inner(style) + 2).saturating_sub(columns(client) + columns(server));
+    format!("{}{client}{}{server}\n", columns_of(style), " ".repeat(between))
+}
+
+/// One step by itself.
+pub(crate) fn rung_text(step: &Step, style: Style) -> String {
+    let mut out = String::new();
+    rung(&mut out, &place(step), step, inner(style), style);
+    out
+}
+
+/// The same, below a step of the same moment.
+pub(crate) fn rung_without_place(step: &Step, style: Style) -> String {
+    let mut out = String::new();
+    rung(&mut out, "", step, inner(style), style);
+    out
+}
+
+fn place(step: &Step) -> String {
+    format!("{:>7}  {:>11}", step.sight.frame, time(step.sight.at.since_start()))
 }
 
 fn columns_of(style: Style) -> String {
@@ -240,7 +267,7 @@ fn columns_of(style: Style) -> String {
 }
 
 /// One step: an arrow with its text in it, what does not fit below it.
-pub(crate) fn rung(out: &mut String, place: &str, step: &Step, inner: usize, style: Style) {
+fn rung(out: &mut String, place: &str, step: &Step, inner: usize, style: Style) {
     let (line, edge) = match step.lane {
         Lane::Control => ('─', '│'),
         Lane::Data => ('═', '║'),

@@ -114,6 +114,31 @@ texts! {
     FIRST_CAPTURE = "First capture", "第一份抓包";
     SECOND_CAPTURE = "Second capture", "第二份抓包";
     UNPAIRED = "No conversation of one capture is in the other.", "一份抓包中的会话都不在另一份中。";
+    LESSON_PASSIVE = "Passive mode: the server listens, the client opens the data connection", "被动模式：服务器监听，客户端打开数据连接";
+    LESSON_ACTIVE = "Active mode: the client listens, the server opens the data connection", "主动模式：客户端监听，服务器打开数据连接";
+    MORAL_PASSIVE = "In passive mode every connection is opened by the client. A firewall before the server has to let in the control port and the range of passive ports; one before the client needs no rule.", "在被动模式下，所有连接都由客户端打开。服务器前的防火墙必须放行控制端口和被动端口范围；客户端前的防火墙不需要规则。";
+    MORAL_ACTIVE = "In active mode the server opens a connection to the client, from one port below its control port (20, where that is 21). A firewall or NAT before the client has to let that in; most do not, which is why clients prefer passive mode.", "在主动模式下，服务器从控制端口减一的端口（控制端口为 21 时即 20）向客户端打开连接。客户端前的防火墙或 NAT 必须放行；大多数不会，所以客户端更喜欢被动模式。";
+    TEACH_CONNECT = "The client opens the control connection. It stays for the whole session; every command and every reply goes over it.", "客户端打开控制连接。它在整个会话中保持；所有命令和应答都经过它。";
+    TEACH_GREETING = "The server greets; before that the client says nothing.", "服务器问候；在此之前客户端不说话。";
+    TEACH_USER = "The client says who it is.", "客户端表明身份。";
+    TEACH_PASS = "The password; it is never shown here.", "密码；这里从不显示。";
+    TEACH_LOGGED_IN = "The client is let in.", "客户端登录成功。";
+    TEACH_FEAT = "The client asks what the server can do beyond RFC 959.", "客户端询问服务器除 RFC 959 之外还支持什么。";
+    TEACH_TYPE = "Bytes are to go over as they are.", "字节按原样传输。";
+    TEACH_SIZE = "How long is the file? That is how a cut transfer will be known.", "文件有多长？这样才能发现中断的传输。";
+    TEACH_MDTM = "When was the file changed?", "文件何时修改过？";
+    TEACH_PASV = "The client asks the server to listen. Where is not for the client to say: the server chooses, and tells it in the 227.", "客户端请求服务器监听。端口不由客户端决定：由服务器选择，并在 227 应答中告知。";
+    TEACH_227 = "The server listens there, for this client and this one transfer.", "服务器在那里监听，只为这个客户端和这一次传输。";
+    TEACH_PORT = "The client listens, on a port of its own choice, and tells the server where.", "客户端在自己选择的端口监听，并告诉服务器在哪里。";
+    TEACH_PORT_TAKEN = "The server will connect there when there is something to send.", "有数据要发送时，服务器会连接到那里。";
+    TEACH_RETR = "Now the file can be asked for.", "现在可以请求文件了。";
+    TEACH_DATA_PASSIVE = "The client opens the data connection to the port that it was told: a second TCP connection, for this one file.", "客户端打开到所告知端口的数据连接：第二个 TCP 连接，只用于这一个文件。";
+    TEACH_DATA_ACTIVE = "The server opens the data connection to the port that it was told. To a firewall before the client this is a stranger who knocks.", "服务器打开到所告知端口的数据连接。对客户端前的防火墙来说，这是陌生人在敲门。";
+    TEACH_150 = "The server says that it begins. The data go over the other connection.", "服务器宣布开始。数据走另一个连接。";
+    TEACH_DATA = "The file, and nothing else. The control connection is silent meanwhile.", "只有文件内容。其间控制连接保持沉默。";
+    TEACH_FIN = "The sender closes the data connection: that is how the end of the file is told.", "发送方关闭数据连接：文件的结束就是这样表示的。";
+    TEACH_226 = "The server confirms. Now, and not before, the transfer is complete.", "服务器确认。直到现在传输才算完成。";
+    TEACH_QUIT = "The client says goodbye; the control connection is closed.", "客户端告别；控制连接关闭。";
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What can be typed: clap definitions only.
 
 pub(crate) mod connection;
+pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod get;
 pub(crate) mod hosts;
@@ -53,6 +54,7 @@ pub(crate) enum Command {
     Mv(paths::MvArguments),
     Stat(paths::StatArguments),
     Explain(explain::ExplainArguments),
+    Demo(demo::DemoArguments),
     Hosts(hosts::HostsArguments),
     Completions(shell_help::CompletionsArguments),
     Man(shell_help::ManArguments),

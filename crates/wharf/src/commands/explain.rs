@@ -143,7 +143,7 @@ fn end_with_the_other_program() {
 const INTERRUPTED: i32 = 130;
 
 /// As wide as the terminal, but not wider than can be read.
-fn style(language: Language) -> Style {
+pub(crate) fn style(language: Language) -> Style {
     const NARROW: usize = 60;
     const WIDE: usize = 120;
     let mut style = Style { language, ..Style::default() };

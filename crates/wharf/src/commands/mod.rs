@@ -3,6 +3,7 @@
 mod cat;
 mod client;
 pub(crate) use client::describe_data;
+mod demo;
 mod explain;
 mod get;
 mod hosts;
@@ -31,6 +32,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Rmdir(arguments) => paths::remove_directory(arguments),
         Command::Mv(arguments) => paths::rename(arguments),
         Command::Stat(arguments) => paths::status(arguments),
+        Command::Demo(arguments) => demo::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
         Command::Hosts(arguments) => hosts::run(arguments),
         Command::Completions(arguments) => shell_help::completions(arguments),
