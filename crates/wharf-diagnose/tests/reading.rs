@@ -66,7 +66,9 @@ fn gzip_and_short_reads() {
             Ok(count)
         }
     }
-    for format in [Format::Pcap { big_endian: false, nanoseconds: false }, Format::PcapNg { big_endian: true }] {
+    for format in
+        [Format::Pcap { big_endian: false, nanoseconds: false }, Format::PcapNg { big_endian: true }]
+    {
         let bytes = Capture { format, ..Capture::default() }.bytes(&healthy());
         assert_healthy(&common::explained_from(Trickle(&bytes)).unwrap());
     }
@@ -76,7 +78,10 @@ fn gzip_and_short_reads() {
 fn what_is_no_capture_is_said_to_be_none() {
     let error = |bytes: &[u8]| read(bytes, &mut |_| std::ops::ControlFlow::Continue(())).unwrap_err();
     assert!(matches!(error(b""), CaptureError::Empty));
-    assert!(matches!(error(b"hello, this is a text file, long enough for a header"), CaptureError::NotACapture));
+    assert!(matches!(
+        error(b"hello, this is a text file, long enough for a header"),
+        CaptureError::NotACapture
+    ));
     let whole = Capture::default().bytes(&healthy());
     assert!(matches!(error(&whole[..whole.len() - 5]), CaptureError::Truncated { frames } if frames > 10));
     assert!(error(&whole[..whole.len() - 5]).is_at_end());

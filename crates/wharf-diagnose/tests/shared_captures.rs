@@ -89,7 +89,8 @@ fn both_modes_over_ipv4() {
 #[test]
 fn both_modes_over_ipv6() {
     let Some(reading) = explained("zeek__ipv6.pcap") else { return };
-    let commands: Vec<_> = transfers(&reading).into_iter().map(|(verb, command, ..)| (verb, command)).collect();
+    let commands: Vec<_> =
+        transfers(&reading).into_iter().map(|(verb, command, ..)| (verb, command)).collect();
     let expected = [("LIST", EPSV), ("NLST", EPSV), ("RETR", EPSV), ("RETR", EPRT), ("LIST", EPRT)];
     assert_eq!(commands, expected.map(|(verb, command)| (verb.to_owned(), command)));
     assert!(transfers(&reading).iter().all(|(.., outcome, _)| *outcome == Outcome::Complete));
@@ -107,7 +108,10 @@ fn another_address_in_every_227_and_every_transfer_confirmed() {
     let conversation = &reading.conversations[0];
     assert!(conversation.gaps > 0 && !conversation.is_complete());
     let told = conversation.negotiations[0].told.unwrap();
-    assert_eq!((told.ip().to_string(), conversation.server.ip().to_string()), ("205.167.25.101".into(), "10.167.25.101".into()));
+    assert_eq!(
+        (told.ip().to_string(), conversation.server.ip().to_string()),
+        ("205.167.25.101".into(), "10.167.25.101".into())
+    );
     assert_eq!(causes(&reading), Vec::<&str>::new());
 }
 
@@ -119,7 +123,9 @@ fn a_capture_that_begins_in_the_middle() {
     assert_eq!((conversation.server.port(), conversation.client.port()), (21, 54089));
     let transfers = transfers(&reading);
     assert_eq!(transfers.len(), 4);
-    assert!(transfers.iter().all(|(_, command, outcome, _)| (*command, *outcome) == (PASV, Outcome::Complete)));
+    assert!(
+        transfers.iter().all(|(_, command, outcome, _)| (*command, *outcome) == (PASV, Outcome::Complete))
+    );
     assert_eq!(transfers[3].3, Some(154_427));
     assert_eq!(causes(&reading), Vec::<&str>::new());
 }
@@ -259,10 +265,14 @@ fn every_capture_can_be_told_in_every_way() {
         }
         let Some(reading) = explained(&name) else { return };
         for language in [Language::English, Language::Chinese] {
-            let json = serde_json::to_value(wharf_diagnose::report::json::document(&reading, language)).unwrap();
+            let json =
+                serde_json::to_value(wharf_diagnose::report::json::document(&reading, language)).unwrap();
             assert!(json["conversations"].is_array() && json["findings"].is_array());
             let page = wharf_diagnose::report::html::page(&reading, language);
-            assert!(!page.contains("http://") && !page.contains("https://"), "{name}: the page wants the network");
+            assert!(
+                !page.contains("http://") && !page.contains("https://"),
+                "{name}: the page wants the network"
+            );
             assert_eq!(page.matches("<details").count(), page.matches("</details>").count());
             assert_eq!(page.matches("<div").count(), page.matches("</div>").count());
             let picture = wharf_diagnose::report::svg::picture(&reading, language);

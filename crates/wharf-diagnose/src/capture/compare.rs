@@ -69,7 +69,9 @@ pub fn compare(a: &Reading, b: &Reading) -> Comparison {
             let lines = (lines_of(first, side), lines_of(second, side));
             let whole = first.gaps == 0 && second.gaps == 0 && first.control.opened && second.control.opened;
             for step in align(&lines.0, &lines.1) {
-                let line = |lines: &[&'_ Line], index: Option<usize>| index.and_then(|index| lines.get(index).map(|line| (*line).clone()));
+                let line = |lines: &[&'_ Line], index: Option<usize>| {
+                    index.and_then(|index| lines.get(index).map(|line| (*line).clone()))
+                };
                 let (one, other) = (line(&lines.0, step.0), line(&lines.1, step.1));
                 if let (Some(one), Some(other)) = (&one, &other) {
                     let shift = (b.epoch + other.sight.at.since_start()).as_secs_f64()
@@ -101,7 +103,9 @@ struct Nearer {
 
 impl Nearer {
     fn of(a: &Conversation, b: &Conversation) -> Self {
-        let ttl = |conversation: &Conversation, side: Side| conversation.control.sent[conversation.control_end(side)].ttl;
+        let ttl = |conversation: &Conversation, side: Side| {
+            conversation.control.sent[conversation.control_end(side)].ttl
+        };
         let client = ttl(a, Side::Client).cmp(&ttl(b, Side::Client));
         let server = ttl(a, Side::Server).cmp(&ttl(b, Side::Server));
         // As they are named on the command line, where the packets do not tell.
@@ -186,13 +190,19 @@ impl Comparison {
             Nearer::of(&a.conversations[*first], &b.conversations[*second])
         });
         let (ours, theirs) = (connections(a), connections(b));
-        let numbered = |all: &[Connection<'_>]| -> HashMap<u32, usize> {
-            all.iter().enumerate().filter_map(|(index, it)| Some((it.facts.initial_sequence()?, index))).collect()
-        };
-        let by_number = numbered(&theirs);
+        let mut by_number: HashMap<u32, Vec<usize>> = HashMap::new();
+        for (index, it) in theirs.iter().enumerate() {
+            if let Some(number) = it.facts.initial_sequence() {
+                by_number.entry(number).or_default().push(index);
+            }
+        }
         let mut met = vec![false; theirs.len()];
         for one in &ours {
-            let other = one.facts.initial_sequence().and_then(|number| by_number.get(&number)).copied();
+            let same_number = one.facts.initial_sequence().and_then(|number| by_number.get(&number));
+            let free = || same_number.into_iter().flatten().copied().filter(|index| !met[*index]);
+            // Of several with one number, the one between the same ends.
+            let other =
+                free().find(|index| theirs[*index].facts.ends == one.facts.ends).or_else(|| free().next());
             match other {
                 Some(index) => {
                     met[index] = true;
@@ -228,7 +238,9 @@ impl Comparison {
         let side = |end: usize| if end == 0 { opener } else { opener.opposite() };
         for end in 0..2 {
             let resets = (one.facts.sent[end].reset, other.facts.sent[end].reset);
-            let text = |facts: &Facts, ttl: u8| format!("RST {} → {}, TTL {ttl}", facts.ends[end], facts.ends[1 - end]);
+            let text = |facts: &Facts, ttl: u8| {
+                format!("RST {} → {}, TTL {ttl}", facts.ends[end], facts.ends[1 - end])
+            };
             match resets {
                 (Some(reset), None) => {
                     let what = nearer.only_in(true, side(end));
@@ -244,7 +256,9 @@ impl Comparison {
         let answer = |facts: &Facts| format!("SYN, ACK {} → {}", facts.ends[1], facts.ends[0]);
         match (one.facts.syn_ack, other.facts.syn_ack) {
             (Some(sight), None) => self.put(nearer.only_in(true, side(1)), true, sight, answer(one.facts)),
-            (None, Some(sight)) => self.put(nearer.only_in(false, side(1)), false, sight, answer(other.facts)),
+            (None, Some(sight)) => {
+                self.put(nearer.only_in(false, side(1)), false, sight, answer(other.facts))
+            }
             _ => {}
         }
     }
@@ -305,9 +319,10 @@ fn pairs(a: &Reading, b: &Reading) -> Vec<(usize, usize)> {
     let mut pairs = Vec::new();
     for (first, one) in a.conversations.iter().enumerate() {
         let number = one.control.initial_sequence();
-        let same_number = b.conversations.iter().position(|other| {
-            number.is_some() && other.control.initial_sequence() == number
-        });
+        let same_number = b
+            .conversations
+            .iter()
+            .position(|other| number.is_some() && other.control.initial_sequence() == number);
         let alike = || {
             let similarity = |other: &Conversation| similarity(one, other);
             let all = b.conversations.iter().enumerate().filter(|(index, _)| !taken[*index]);
@@ -342,7 +357,8 @@ fn similarity(one: &Conversation, other: &Conversation) -> usize {
 
 fn lines_of(conversation: &Conversation, side: Side) -> Vec<&Line> {
     let is_talk = |line: &&Line| {
-        line.by == side && matches!(line.kind, LineKind::Command(_) | LineKind::Reply(_) | LineKind::Unreadable)
+        line.by == side
+            && matches!(line.kind, LineKind::Command(_) | LineKind::Reply(_) | LineKind::Unreadable)
     };
     conversation.lines.iter().filter(is_talk).take(MOST_LINES).collect()
 }
@@ -353,11 +369,7 @@ fn align(a: &[&Line], b: &[&Line]) -> Vec<(Option<usize>, Option<usize>)> {
     const ALONE: u32 = 3;
     const CHANGED: u32 = 1;
     let step = |one: &Line, other: &Line| {
-        if one.text == other.text {
-            Some(0)
-        } else {
-            (one.kind == other.kind).then_some(CHANGED)
-        }
+        if one.text == other.text { Some(0) } else { (one.kind == other.kind).then_some(CHANGED) }
     };
     let width = b.len() + 1;
     let mut costs = vec![0_u32; (a.len() + 1) * width];

@@ -231,6 +231,14 @@ impl Conversation {
         !self.control.syns.is_empty() && self.control.is_over() && self.gaps == 0 && self.lines_left_out == 0
     }
 
+    /// Whether the client did something else after `sight`, or hung up: it does not wait any more.
+    #[must_use]
+    pub fn client_gave_up(&self, sight: Sight) -> bool {
+        let client = &self.control.sent[self.control_end(Side::Client)];
+        let hung_up = client.fin.is_some() || client.reset.is_some();
+        hung_up || self.lines.iter().any(|line| line.by == Side::Client && line.sight > sight)
+    }
+
     /// Which end of the control connection is on this side.
     #[must_use]
     pub fn control_end(&self, side: Side) -> End {

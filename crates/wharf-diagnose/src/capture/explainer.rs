@@ -48,7 +48,8 @@ impl Reading {
     /// Whether anything was found to be wrong.
     #[must_use]
     pub fn has_findings(&self) -> bool {
-        !self.findings.is_empty() || self.conversations.iter().any(|conversation| !conversation.findings.is_empty())
+        !self.findings.is_empty()
+            || self.conversations.iter().any(|conversation| !conversation.findings.is_empty())
     }
 
     /// Which side of a conversation opened a connection between the same hosts.
@@ -213,7 +214,7 @@ impl Explainer {
         }
         self.claim_by_time();
         for watched in &mut self.watched {
-            watched.settle();
+            watched.settle(self.shows_other_ports);
         }
         for tracked in std::mem::take(&mut self.connections).into_values() {
             if let Tracked::Coming { facts, .. } | Tracked::Loose { facts, .. } = *tracked {
@@ -330,12 +331,16 @@ impl Explainer {
     /// elsewhere.
     fn coming(&mut self, key: Key, sight: Sight, segment: &Segment<'_>) {
         if segment.length() == 0 {
-            if let Some(Tracked::Coming { facts, .. }) = self.connections.get_mut(&key).map(|tracked| &mut **tracked) {
+            if let Some(Tracked::Coming { facts, .. }) =
+                self.connections.get_mut(&key).map(|tracked| &mut **tracked)
+            {
                 facts.take(sight, segment);
             }
             return;
         }
-        let Some(Tracked::Coming { facts, client_end }) = self.connections.remove(&key).map(|tracked| *tracked) else {
+        let Some(Tracked::Coming { facts, client_end }) =
+            self.connections.remove(&key).map(|tracked| *tracked)
+        else {
             return;
         };
         let mut streams = [Stream::new(), Stream::new()];
@@ -379,7 +384,7 @@ impl Explainer {
             self.expect(expected);
         }
         for transfer in std::mem::take(&mut self.watched[conversation].ended) {
-            self.watched[conversation].settle_transfer(transfer);
+            self.watched[conversation].settle_transfer(transfer, self.shows_other_ports);
             self.ended.push(Ended { conversation, transfer });
         }
     }
@@ -405,7 +410,11 @@ impl Explainer {
         let of_port = |end: End| self.expected.get(&facts.ends[end].port()).into_iter().flatten();
         // In the middle of a connection it is not known who listens.
         let both = (!facts.opened).then(|| of_port(0)).into_iter().flatten();
-        of_port(1).chain(both).filter_map(fits).max_by_key(|(rank, ..)| *rank).map(|(_, expected, by)| (expected, by))
+        of_port(1)
+            .chain(both)
+            .filter_map(fits)
+            .max_by_key(|(rank, ..)| *rank)
+            .map(|(_, expected, by)| (expected, by))
     }
 
     /// How well a connection fits an agreement, and how it was found; `None` if it does not.
@@ -458,10 +467,12 @@ impl Explainer {
     /// The connection may have come before the answer that agreed on it.
     fn claim_earlier(&mut self, expected: Expected) {
         let watched = &self.watched[expected.conversation].told;
-        let asked = watched.negotiations[expected.negotiation].asked.map_or(Timestamp::START, |asked| asked.at);
+        let asked =
+            watched.negotiations[expected.negotiation].asked.map_or(Timestamp::START, |asked| asked.at);
         let mut found: Option<(u8, Key, FoundBy)> = None;
         for (_, key) in self.recent.iter().rev().take_while(|(at, _)| *at >= asked) {
-            let Some(Tracked::Loose { facts, .. }) = self.connections.get(key).map(|tracked| &**tracked) else {
+            let Some(Tracked::Loose { facts, .. }) = self.connections.get(key).map(|tracked| &**tracked)
+            else {
                 continue;
             };
             if let Some((rank, by)) = self.fits(expected, facts)
@@ -471,14 +482,21 @@ impl Explainer {
             }
         }
         if let Some((_, key, by)) = found
-            && let Some(Tracked::Loose { facts, unjudged }) = self.connections.remove(&key).map(|tracked| *tracked)
+            && let Some(Tracked::Loose { facts, unjudged }) =
+                self.connections.remove(&key).map(|tracked| *tracked)
         {
             self.unjudged -= usize::from(unjudged.is_some());
             self.claim(key, facts, expected, by);
         }
     }
 
-    fn data(&mut self, key: Key, (conversation, index, told): (usize, usize, Told), sight: Sight, segment: &Segment<'_>) {
+    fn data(
+        &mut self,
+        key: Key,
+        (conversation, index, told): (usize, usize, Told),
+        sight: Sight,
+        segment: &Segment<'_>,
+    ) {
         if let Some(data) = self.watched[conversation].told.data.get_mut(index) {
             data.facts.take(sight, segment);
         }
@@ -497,7 +515,10 @@ impl Explainer {
         let (is_up, is_over) = (data.facts.is_established(), data.facts.is_over());
         let (is_cut, was_up) = (data.facts.reset().is_some(), told.opened || is_up);
         let mut events = Vec::new();
-        if is_up && !told.opened && let Some(by) = opened_by {
+        if is_up
+            && !told.opened
+            && let Some(by) = opened_by
+        {
             events.push(DataEvent::Opened { by, client, server });
         }
         if is_over && !told.over {
@@ -522,7 +543,8 @@ impl Explainer {
     }
 
     fn loose(&mut self, key: Key, sight: Sight, segment: &Segment<'_>) {
-        let Some(Tracked::Loose { facts, unjudged }) = self.connections.get_mut(&key).map(|tracked| &mut **tracked)
+        let Some(Tracked::Loose { facts, unjudged }) =
+            self.connections.get_mut(&key).map(|tracked| &mut **tracked)
         else {
             return;
         };
@@ -534,7 +556,8 @@ impl Explainer {
 
     /// Looks at the first words of a connection.
     fn judge(&mut self, key: Key, sight: Sight, segment: &Segment<'_>) {
-        let Some(Tracked::Loose { facts, unjudged }) = self.connections.get_mut(&key).map(|tracked| &mut **tracked)
+        let Some(Tracked::Loose { facts, unjudged }) =
+            self.connections.get_mut(&key).map(|tracked| &mut **tracked)
         else {
             return;
         };
@@ -618,7 +641,8 @@ impl Explainer {
             let Some(tracked) = self.connections.get(&key) else { continue };
             let Tracked::Loose { facts, .. } = &**tracked else { continue };
             let Some((conversation, client_end, claim)) = self.by_time(first, facts) else { continue };
-            let Some(Tracked::Loose { facts, .. }) = self.connections.remove(&key).map(|tracked| *tracked) else {
+            let Some(Tracked::Loose { facts, .. }) = self.connections.remove(&key).map(|tracked| *tracked)
+            else {
                 continue;
             };
             let watched = &mut self.watched[conversation];
@@ -645,9 +669,8 @@ impl Explainer {
             let negotiation = watched.told.negotiations.iter().position(|negotiation| {
                 let answered = negotiation.reply.as_ref().map(|reply| reply.sight);
                 let waiting = negotiation.agreed && negotiation.data.is_empty();
-                let is_after = answered.is_some_and(|answered| {
-                    first >= answered && first.at.since(answered.at) < EARLY
-                });
+                let is_after =
+                    answered.is_some_and(|answered| first >= answered && first.at.since(answered.at) < EARLY);
                 let is_before_end = negotiation
                     .transfer
                     .and_then(|transfer| watched.told.transfers[transfer].reply.as_ref())

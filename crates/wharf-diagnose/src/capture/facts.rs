@@ -260,10 +260,9 @@ impl Facts {
             && !resent.acknowledged
         {
             resent.acknowledged = true;
-            other.most_resent = other.most_resent.map(|most| Resent {
-                acknowledged: most.acknowledged || most.first == resent.first,
-                ..most
-            });
+            other.most_resent = other
+                .most_resent
+                .map(|most| Resent { acknowledged: most.acknowledged || most.first == resent.first, ..most });
         }
         let in_flight = other.next.is_some_and(|next| next != number);
         let sent = &mut self.sent[end];
@@ -297,9 +296,8 @@ impl Sent {
             print = (print ^ u64::from(part)).wrapping_mul(0x0100_0000_01B3).rotate_left(17);
         }
         let now = sight.at.since_start();
-        let known = self.recent.iter().flatten().any(|(other, at)| {
-            *other == print && now.abs_diff(*at) < COPY_TIME
-        });
+        let known =
+            self.recent.iter().flatten().any(|(other, at)| *other == print && now.abs_diff(*at) < COPY_TIME);
         if !known {
             self.recent[self.recent_at] = Some((print, now));
             self.recent_at = (self.recent_at + 1) % self.recent.len();
@@ -308,7 +306,9 @@ impl Sent {
     }
 
     fn last_length(&self) -> u32 {
-        u32::try_from(self.bytes.checked_div(self.segments).unwrap_or(0)).unwrap_or(u32::MAX).saturating_mul(2)
+        u32::try_from(self.bytes.checked_div(self.segments).unwrap_or(0))
+            .unwrap_or(u32::MAX)
+            .saturating_mul(2)
     }
 
     fn take_payload(&mut self, sight: Sight, segment: &Segment<'_>) {

@@ -184,13 +184,8 @@ fn read_blocks<'a>(
         Err(PcapError::Eof) => return Err(CaptureError::Empty),
         Err(_) => return Err(CaptureError::NotACapture),
     };
-    let mut state = State {
-        frames: 0,
-        link_type: 1,
-        nanoseconds: false,
-        interfaces: Vec::new(),
-        last: Duration::ZERO,
-    };
+    let mut state =
+        State { frames: 0, link_type: 1, nanoseconds: false, interfaces: Vec::new(), last: Duration::ZERO };
     let mut capacity = BUFFER;
     loop {
         match reader.next() {

@@ -5,10 +5,11 @@ use wharf_proto::reply::ReplyClass;
 use super::conversation::{Conversation, DataConnection, Outcome, Transfer};
 use super::facts::Facts;
 
-/// The word for a transfer.
-pub(super) fn outcome(conversation: &Conversation, transfer: &Transfer) -> Outcome {
+/// The word for a transfer. `shows_data`: the capture holds more than control connections, so that what is not in it did not
+/// happen.
+pub(super) fn outcome(conversation: &Conversation, transfer: &Transfer, shows_data: bool) -> Outcome {
     let data = conversation.data_of(transfer);
-    let Some(reply) = &transfer.reply else { return without_reply(conversation, transfer, data) };
+    let Some(reply) = &transfer.reply else { return without_reply(conversation, transfer, data, shows_data) };
     match reply.code.class() {
         ReplyClass::Completion => match data {
             // 225 and the like confirm nothing.
@@ -19,12 +20,12 @@ pub(super) fn outcome(conversation: &Conversation, transfer: &Transfer) -> Outco
             Some(_) => Outcome::Complete,
         },
         ReplyClass::Preliminary | ReplyClass::Intermediate => Outcome::Unknown,
-        ReplyClass::TransientNegative | ReplyClass::PermanentNegative => failed(transfer, data),
+        ReplyClass::TransientNegative | ReplyClass::PermanentNegative => failed(transfer, data, shows_data),
     }
 }
 
 /// A negative final reply.
-fn failed(transfer: &Transfer, data: Option<&DataConnection>) -> Outcome {
+fn failed(transfer: &Transfer, data: Option<&DataConnection>, shows_data: bool) -> Outcome {
     match data {
         Some(data) => match attempt(&data.facts) {
             Some(outcome) => outcome,
@@ -32,7 +33,9 @@ fn failed(transfer: &Transfer, data: Option<&DataConnection>) -> Outcome {
             None if transfer.begun.is_none() && data.bytes() == 0 => Outcome::Refused,
             None => Outcome::Cut,
         },
-        None if is_about_data(transfer) => Outcome::NoSyn,
+        None if is_about_data(transfer) && shows_data => Outcome::NoSyn,
+        // Where nothing but the control connection was captured, nothing is known of the other.
+        None if is_about_data(transfer) => Outcome::Unknown,
         None => Outcome::Refused,
     }
 }
@@ -60,11 +63,12 @@ fn without_reply(
     conversation: &Conversation,
     transfer: &Transfer,
     data: Option<&DataConnection>,
+    shows_data: bool,
 ) -> Outcome {
     let Some(data) = data else {
-        let gave_up = conversation.control.is_over() && !conversation.is_hidden && !transfer.is_answer_missed;
+        let gave_up = conversation.client_gave_up(transfer.asked) && !transfer.is_answer_missed;
         let waited = gave_up && transfer.negotiation.is_some() && transfer.begun.is_none();
-        return if waited && conversation.gaps == 0 && shows_data(conversation) {
+        return if waited && !conversation.is_hidden && conversation.gaps == 0 && shows_data {
             Outcome::NoSyn
         } else {
             Outcome::Unknown
@@ -73,19 +77,16 @@ fn without_reply(
     if let Some(failed) = attempt(&data.facts) {
         return failed;
     }
-    if data.facts.reset().is_some_and(|_| !is_whole(data)) {
+    // Whoever has got everything may hang up as it likes: what counts is whether the sender had ended before.
+    let was_ended = data.facts.sent.iter().any(|sent| sent.fin.is_some());
+    if data.facts.reset().is_some() && !was_ended {
         return Outcome::Cut;
     }
     // Under TLS the connection itself is all that tells: it carried data and was ended in order, with a last word.
-    if conversation.is_hidden && is_whole(data) && ends_in_order(data) && data.facts.reset().is_none() {
+    if conversation.is_hidden && ends_in_order(data) {
         return Outcome::Complete;
     }
     Outcome::Unknown
-}
-
-/// Whether both ends were done.
-fn is_whole(data: &DataConnection) -> bool {
-    data.facts.sent.iter().all(|sent| sent.fin.is_some())
 }
 
 /// Whether whoever sent the data sent more than a handshake needs, and said at the end that it was the end.
@@ -97,9 +98,4 @@ fn ends_in_order(data: &DataConnection) -> bool {
         };
         sent.fin.is_some() && is_said
     })
-}
-
-/// Whether the capture would show data connections: it does show some.
-pub(super) fn shows_data(conversation: &Conversation) -> bool {
-    !conversation.data.is_empty()
 }

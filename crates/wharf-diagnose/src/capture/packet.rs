@@ -259,7 +259,9 @@ fn icmp_v4(sender: IpAddr, packet: &[u8]) -> Option<Icmp> {
     };
     let quoted = packet.get(8..)?;
     let header = usize::from(quoted.first()? & 0x0F) * 4;
-    let address = |at: usize| quoted.get(at..at + 4).map(|bytes| IpAddr::from([bytes[0], bytes[1], bytes[2], bytes[3]]));
+    let address = |at: usize| {
+        quoted.get(at..at + 4).map(|bytes| IpAddr::from([bytes[0], bytes[1], bytes[2], bytes[3]]))
+    };
     (*quoted.get(9)? == ip_number::TCP.0).then_some(())?;
     let (source, destination) = (address(12)?, address(16)?);
     about(sender, message, source, destination, quoted.get(header..)?)

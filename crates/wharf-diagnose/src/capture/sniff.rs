@@ -7,8 +7,8 @@ use super::stream::{Delivered, Sight, Stream};
 /// Verbs that no other protocol with three-digit replies has. SMTP and NNTP share QUIT, HELP, LIST, AUTH and STAT with FTP,
 /// POP3 has USER and PASS, but no three digits.
 const TELLING: [&[u8]; 20] = [
-    b"USER", b"PASS", b"PASV", b"EPSV", b"PORT", b"EPRT", b"SYST", b"FEAT", b"CWD", b"PWD", b"TYPE", b"RETR", b"STOR",
-    b"MLSD", b"NLST", b"SIZE", b"MDTM", b"CLNT", b"OPTS", b"REST",
+    b"USER", b"PASS", b"PASV", b"EPSV", b"PORT", b"EPRT", b"SYST", b"FEAT", b"CWD", b"PWD", b"TYPE", b"RETR",
+    b"STOR", b"MLSD", b"NLST", b"SIZE", b"MDTM", b"CLNT", b"OPTS", b"REST",
 ];
 /// AUTH is SMTP's too, but not with these.
 const TELLING_AUTH: [&[u8]; 4] = [b"TLS", b"SSL", b"TLS-C", b"TLS-P"];
@@ -45,7 +45,8 @@ impl Unjudged {
             self.begun[end].extend_from_slice(&bytes);
             self.kept.push((end, sight, bytes));
         }
-        let too_much = |stream: &Stream, begun: &Vec<u8>| stream.held() + begun.len() > limits::CAPTURED_UNJUDGED;
+        let too_much =
+            |stream: &Stream, begun: &Vec<u8>| stream.held() + begun.len() > limits::CAPTURED_UNJUDGED;
         if has_gap || (0..2).any(|end| too_much(&self.streams[end], &self.begun[end])) {
             return Verdict::Other;
         }
@@ -64,7 +65,9 @@ impl Unjudged {
                 continue;
             }
             match command(said) {
-                Some(true) if may_be_reply(answered) && answered.len() >= 4 => return Verdict::Control(client),
+                Some(true) if may_be_reply(answered) && answered.len() >= 4 => {
+                    return Verdict::Control(client);
+                }
                 None if said.is_empty() && answered.len() >= 4 && names_ftp(answered) => {
                     return Verdict::Control(client);
                 }

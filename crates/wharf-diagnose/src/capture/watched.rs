@@ -85,7 +85,8 @@ impl Watched {
         let server = facts.ends[1 - client_end];
         let endpoints = Endpoints::new(client, server);
         let at = facts.first.at;
-        let observer = if facts.opened { Observer::new(at, endpoints) } else { Observer::joining_late(at, endpoints) };
+        let observer =
+            if facts.opened { Observer::new(at, endpoints) } else { Observer::joining_late(at, endpoints) };
         let told = Conversation {
             client,
             server,
@@ -446,7 +447,13 @@ impl Watched {
     }
 
     /// A connection that belongs here. Returns its number.
-    pub(super) fn adopt(&mut self, facts: Facts, client_end: End, found_by: FoundBy, negotiation: Option<usize>) -> usize {
+    pub(super) fn adopt(
+        &mut self,
+        facts: Facts,
+        client_end: End,
+        found_by: FoundBy,
+        negotiation: Option<usize>,
+    ) -> usize {
         self.told.data.push(DataConnection { facts, client_end, found_by });
         let index = self.told.data.len() - 1;
         if let Some(negotiation) = negotiation {
@@ -469,20 +476,20 @@ impl Watched {
 
     /// Gives agreements that no answer used to the transfers that were asked for under them: the capture ended, or the
     /// server never answered.
-    pub(super) fn settle(&mut self) {
+    pub(super) fn settle(&mut self, shows_data: bool) {
         let waiting: Vec<usize> = self.pending.iter().filter_map(|pending| pending.transfer).collect();
         if let Some(first) = waiting.first() {
             self.bind(*first);
         }
         for index in 0..self.told.transfers.len() {
-            let outcome = outcome(&self.told, &self.told.transfers[index]);
+            let outcome = outcome(&self.told, &self.told.transfers[index], shows_data);
             self.told.transfers[index].outcome = outcome;
         }
     }
 
     /// What came of a transfer, as far as it is known now.
-    pub(super) fn settle_transfer(&mut self, index: usize) {
-        let outcome = outcome(&self.told, &self.told.transfers[index]);
+    pub(super) fn settle_transfer(&mut self, index: usize, shows_data: bool) {
+        let outcome = outcome(&self.told, &self.told.transfers[index], shows_data);
         self.told.transfers[index].outcome = outcome;
     }
 
@@ -528,6 +535,7 @@ fn told_by_client(command: &Command) -> Option<SocketAddr> {
 
 /// A reply as it is shown: escaped, a line a line.
 fn reply_text(reply: &Reply) -> String {
-    let lines: Vec<String> = reply.to_string().lines().map(|line| escaped(line.as_bytes()).to_string()).collect();
+    let lines: Vec<String> =
+        reply.to_string().lines().map(|line| escaped(line.as_bytes()).to_string()).collect();
     lines.join("\n")
 }

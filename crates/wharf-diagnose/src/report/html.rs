@@ -127,7 +127,13 @@ fn ladder(out: &mut String, conversation: &Conversation, language: Language) {
     }
 }
 
-fn folded(out: &mut String, conversation: &Conversation, transfer: &Transfer, run: &[Step], language: Language) {
+fn folded(
+    out: &mut String,
+    conversation: &Conversation,
+    transfer: &Transfer,
+    run: &[Step],
+    language: Language,
+) {
     let is_well = matches!(transfer.outcome, Outcome::Complete | Outcome::NotCaptured);
     let is_open = !is_well || conversation.transfers.len() == 1;
     let _ = writeln!(
@@ -159,10 +165,11 @@ fn rung(out: &mut String, step: &Step) {
         Tone::Trouble => "trouble",
         Tone::Remark => "remark",
     };
+    let many = if step.text.contains('\n') { " many" } else { "" };
     let since = step.sight.at.since_start();
     let _ = write!(
         out,
-        "<div class=\"rung {lane} {from} {tone}\"><span class=\"place\">#{} <time>{}.{:06}</time></span>\
+        "<div class=\"rung {lane} {from} {tone}{many}\"><span class=\"place\">#{} <time>{}.{:06}</time></span>\
          <span class=\"text\">{}</span>",
         step.sight.frame,
         since.as_secs(),

@@ -9,7 +9,8 @@ use wharf_proto::tls_records::Record;
 
 use super::words::{self, fill};
 use crate::capture::{
-    Conversation, DataConnection, Facts, FoundBy, IcmpMessage, Line, LineKind, Negotiation, Outcome, Sight, Transfer,
+    Conversation, DataConnection, Facts, FoundBy, IcmpMessage, Line, LineKind, Negotiation, Outcome, Sight,
+    Transfer,
 };
 
 /// One step.
@@ -122,7 +123,9 @@ impl Ladder<'_> {
             let tone = if failed { Tone::Trouble } else { Tone::Transport };
             self.push(*syn, lane, Some(opener), text, tone).transfer = transfer;
         }
-        if let Some(last) = facts.syns.last().filter(|_| failed && facts.reset().is_none() && facts.icmp.is_none()) {
+        if let Some(last) =
+            facts.syns.last().filter(|_| failed && facts.reset().is_none() && facts.icmp.is_none())
+        {
             let text = self.say(words::NO_ANSWER, &[]);
             self.push(*last, lane, None, text, Tone::Trouble).transfer = transfer;
         }
@@ -182,7 +185,9 @@ impl Ladder<'_> {
 
     fn record(&self, record: &Record) -> String {
         match record {
-            Record::ClientHello(hello) if hello.asks_to_resume() => self.say(words::CLIENT_HELLO_RESUMING, &[]),
+            Record::ClientHello(hello) if hello.asks_to_resume() => {
+                self.say(words::CLIENT_HELLO_RESUMING, &[])
+            }
             Record::ClientHello(_) => self.say(words::CLIENT_HELLO, &[]),
             Record::ServerHello(hello) => self.say(words::SERVER_HELLO, &[hello.version_name()]),
             Record::Alert(alert) => self.say(words::TLS_ALERT, &[&alert.to_string()]),
@@ -195,7 +200,8 @@ impl Ladder<'_> {
         let negotiation = self.conversation.negotiations.iter().find(|negotiation| match line.kind {
             LineKind::Command(_) => negotiation.asked == Some(line.sight) && negotiation.text == line.text,
             LineKind::Reply(_) => {
-                negotiation.agreed && negotiation.reply.as_ref().is_some_and(|reply| reply.sight == line.sight)
+                negotiation.agreed
+                    && negotiation.reply.as_ref().is_some_and(|reply| reply.sight == line.sight)
             }
             _ => false,
         })?;
@@ -281,8 +287,9 @@ impl Ladder<'_> {
             && let Some(choice) = &tls.server_hello
         {
             let client = data.facts.sent[data.end(Side::Client)].tls.as_deref();
-            let resumed =
-                client.and_then(|client| client.client_hello.as_ref()).is_some_and(|offer| choice.resumes(offer));
+            let resumed = client
+                .and_then(|client| client.client_hello.as_ref())
+                .is_some_and(|offer| choice.resumes(offer));
             let what = if resumed { words::TLS_RESUMED } else { words::TLS_NEW };
             notes.push(self.say(what, &[choice.version_name()]));
         }
@@ -305,8 +312,10 @@ fn assign(conversation: &Conversation, steps: &mut [Step]) {
         let negotiation = conversation.negotiation_of(transfer);
         let begins = negotiation.and_then(|negotiation| negotiation.asked).unwrap_or(transfer.asked);
         let begins = begins.min(transfer.asked);
-        let ends = transfer.reply.as_ref().or(transfer.begun.as_ref()).map_or(transfer.asked, |reply| reply.sight);
-        let range = steps.partition_point(|step| step.sight < begins)..steps.partition_point(|step| step.sight <= ends);
+        let ends =
+            transfer.reply.as_ref().or(transfer.begun.as_ref()).map_or(transfer.asked, |reply| reply.sight);
+        let range = steps.partition_point(|step| step.sight < begins)
+            ..steps.partition_point(|step| step.sight <= ends);
         for step in &mut steps[range] {
             if step.lane == Lane::Control && step.transfer.is_none() {
                 step.transfer = Some(index);
@@ -331,7 +340,9 @@ pub fn summary(conversation: &Conversation, transfer: &Transfer, language: Langu
             DataMode::Passive => say(words::MODE_PASSIVE, &[]),
         };
         let negotiation = conversation.negotiation_of(transfer);
-        parts.push(negotiation.map_or(mode.clone(), |negotiation| format!("{mode} ({})", agreed(negotiation))));
+        parts.push(
+            negotiation.map_or(mode.clone(), |negotiation| format!("{mode} ({})", agreed(negotiation))),
+        );
     }
     if let Some(data) = conversation.data_of(transfer) {
         parts.push(match data.bytes() {

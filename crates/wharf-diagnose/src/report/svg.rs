@@ -80,7 +80,8 @@ impl Drawing {
 
     fn text(&mut self, x: usize, class: &str, text: &str) {
         self.y += LINE;
-        let _ = writeln!(self.body, "<text x=\"{x}\" y=\"{}\" class=\"{class}\">{}</text>", self.y, escape(text));
+        let _ =
+            writeln!(self.body, "<text x=\"{x}\" y=\"{}\" class=\"{class}\">{}</text>", self.y, escape(text));
     }
 
     fn ladder(&mut self, steps: &[Step]) {
@@ -105,7 +106,11 @@ impl Drawing {
         self.y += LINE / 2;
         // The lifelines go below the arrows.
         for x in [CLIENT, SERVER] {
-            let _ = writeln!(self.body, "<line x1=\"{x}\" y1=\"{top}\" x2=\"{x}\" y2=\"{}\" class=\"l\"/>", self.y);
+            let _ = writeln!(
+                self.body,
+                "<line x1=\"{x}\" y1=\"{top}\" x2=\"{x}\" y2=\"{}\" class=\"l\"/>",
+                self.y
+            );
         }
         self.body.push_str(&rungs);
         self.y += LINE / 2;
@@ -120,7 +125,8 @@ impl Drawing {
         let since = step.sight.at.since_start();
         let place = format!("#{}  {}.{:06}", step.sight.frame, since.as_secs(), since.subsec_micros());
         let first = self.y + LINE + 3;
-        let _ = writeln!(self.body, "<text x=\"{MARGIN}\" y=\"{first}\" class=\"f\">{}</text>", escape(&place));
+        let _ =
+            writeln!(self.body, "<text x=\"{MARGIN}\" y=\"{first}\" class=\"f\">{}</text>", escape(&place));
         let anchor_at_server = step.from == Some(Side::Server);
         let (x, anchor) = if anchor_at_server { (SERVER - 12, "end") } else { (CLIENT + 12, "start") };
         let lines: Vec<&str> = step.text.lines().collect();

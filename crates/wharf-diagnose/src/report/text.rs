@@ -199,7 +199,9 @@ fn findings(findings: &[Finding], style: Style) -> String {
         let text = finding.report(style.language).to_string();
         for (index, line) in text.lines().enumerate() {
             let indent = if index == 0 { "  " } else { "      " };
-            for (piece, line) in wrapped(line.trim_start(), style.width.saturating_sub(indent.len() + 2)).iter().enumerate() {
+            for (piece, line) in
+                wrapped(line.trim_start(), style.width.saturating_sub(indent.len() + 2)).iter().enumerate()
+            {
                 let more = if piece > 0 { "  " } else { "" };
                 let _ = writeln!(out, "{indent}{more}{line}");
             }
@@ -218,11 +220,7 @@ pub fn ladder(steps: &[Step], style: Style) -> String {
     let inner = inner(style);
     let mut frame = 0;
     for step in steps {
-        let place = if step.sight.frame == frame {
-            String::new()
-        } else {
-            place(step)
-        };
+        let place = if step.sight.frame == frame { String::new() } else { place(step) };
         frame = step.sight.frame;
         rung(&mut out, &place, step, inner, style);
     }
@@ -262,7 +260,8 @@ fn place(step: &Step) -> String {
 
 fn columns_of(style: Style) -> String {
     let say = |text: Text| text.in_language(style.language);
-    let right = |text: &str, width: usize| format!("{}{text}", " ".repeat(width.saturating_sub(columns(text))));
+    let right =
+        |text: &str, width: usize| format!("{}{text}", " ".repeat(width.saturating_sub(columns(text))));
     format!("{}  {}  ", right(say(words::FRAME), 7), right(say(words::TIME), 11))
 }
 

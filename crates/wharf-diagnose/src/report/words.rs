@@ -149,8 +149,12 @@ mod tests {
     fn both_languages_have_the_same_values_in_each_text() {
         for (name, text) in ALL {
             let values = |language| {
-                let mut found: Vec<&str> =
-                    text.in_language(language).split('{').skip(1).filter_map(|rest| rest.split('}').next()).collect();
+                let mut found: Vec<&str> = text
+                    .in_language(language)
+                    .split('{')
+                    .skip(1)
+                    .filter_map(|rest| rest.split('}').next())
+                    .collect();
                 found.sort_unstable();
                 found
             };
@@ -161,6 +165,9 @@ mod tests {
 
     #[test]
     fn values_are_filled_in() {
-        assert_eq!(fill(CONVERSATION, Language::English, &["1", "a", "b{0}"]), "Conversation 1: client a, server b{0}");
+        assert_eq!(
+            fill(CONVERSATION, Language::English, &["1", "a", "b{0}"]),
+            "Conversation 1: client a, server b{0}"
+        );
     }
 }

@@ -90,7 +90,9 @@ impl Link {
             Self::Loop => family.to_be_bytes().to_vec(),
             Self::Ppp => vec![0xFF, 0x03, 0x00, ppp],
             Self::PppShort => vec![ppp],
-            Self::PppoeSession => [[0; 12].as_slice(), &[0x88, 0x64, 0x11, 0, 0, 7, 0, 0], &[0x00, ppp]].concat(),
+            Self::PppoeSession => {
+                [[0; 12].as_slice(), &[0x88, 0x64, 0x11, 0, 0, 7, 0, 0], &[0x00, ppp]].concat()
+            }
         };
         out.extend_from_slice(ip);
         out
@@ -256,14 +258,20 @@ impl Packet {
             } else {
                 header.payload_length += 8;
                 header.next_header = IpNumber::IPV6_FRAGMENTATION_HEADER;
-                let fragment = Ipv6FragmentHeader::new(IpNumber::TCP, offset, more, self.identification.into());
+                let fragment =
+                    Ipv6FragmentHeader::new(IpNumber::TCP, offset, more, self.identification.into());
                 [header.to_bytes().as_slice(), fragment.to_bytes().as_slice()].concat()
             }
         } else {
             let address = |last: u8| [192, 0, 2, last];
-            let mut header =
-                Ipv4Header::new(length, self.ttl, IpNumber::TCP, address(self.source), address(self.destination))
-                    .unwrap();
+            let mut header = Ipv4Header::new(
+                length,
+                self.ttl,
+                IpNumber::TCP,
+                address(self.source),
+                address(self.destination),
+            )
+            .unwrap();
             (header.identification, header.fragment_offset, header.more_fragments) =
                 (self.identification, offset, more);
             header.dont_fragment = false;

@@ -24,7 +24,13 @@ pub(crate) static PASV_WRONG_ADDRESS: Entry = Entry {
     fix: Fix::NOBODY
         .server("Correct the address that is advertised in passive mode: it must lead to this server."),
     decided_by: &[Kind::OtherAddressConnects],
-    hinted_by: &[Kind::SynUnanswered, Kind::ConnectRefused, Kind::ResetReceived, Kind::ProhibitedByIcmp],
+    hinted_by: &[
+        Kind::SynUnanswered,
+        Kind::ConnectRefused,
+        Kind::ResetReceived,
+        Kind::ProhibitedByIcmp,
+        Kind::NeverAccepted,
+    ],
 };
 
 pub(crate) static HAIRPIN: Entry = Entry {

@@ -48,7 +48,8 @@ pub(crate) fn run(arguments: DemoArguments) -> ExitCode {
 }
 
 fn show(modes: &[DataMode], language: wharf_findings::Language) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
     runtime.block_on(async {
         let server = server().await?;
         for (index, mode) in modes.iter().enumerate() {
@@ -155,7 +156,9 @@ impl Observer for Teacher {
     }
 
     fn data_connection(&mut self, attempt: &Attempt) {
-        if let (true, DataMode::Active, Some(endpoint)) = (attempt.is_open(), attempt.mode(), attempt.endpoint) {
+        if let (true, DataMode::Active, Some(endpoint)) =
+            (attempt.is_open(), attempt.mode(), attempt.endpoint)
+        {
             print(&self.lesson.data_opened(self.now(), &endpoint.to_string()));
         }
     }

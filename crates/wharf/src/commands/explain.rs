@@ -91,7 +91,8 @@ fn reading(path: &Path, options: &Options, language: Language, tells_live: bool)
     let input: Box<dyn Read + Send> = if is_live {
         let input = io::stdin();
         if input.is_terminal() {
-            let error = io::Error::other("a capture is expected here, as from `tcpdump -U -w - | wharf explain -`");
+            let error =
+                io::Error::other("a capture is expected here, as from `tcpdump -U -w - | wharf explain -`");
             return Err(Failure::Capture(name, error.into()));
         }
         end_with_the_other_program();

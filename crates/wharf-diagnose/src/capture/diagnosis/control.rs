@@ -55,7 +55,8 @@ fn word_of_the_server(case: &mut Case<'_>, verb: Option<Verb>, reply: &Said) {
     let lower = reply.text.to_ascii_lowercase();
     let is_login = matches!(verb, None | Some(Verb::User | Verb::Pass));
     let too_many = ["too many", "maximum number", "user limit", "connection limit", "max clients"];
-    if matches!(reply.code.get(), 421 | 530) && is_login && too_many.iter().any(|words| lower.contains(words)) {
+    if matches!(reply.code.get(), 421 | 530) && is_login && too_many.iter().any(|words| lower.contains(words))
+    {
         case.add(Cause::SessionLimit, Confidence::Certain, vec![said(&name, reply)]);
     }
     let wants_tls = lower.contains("tls") || lower.contains("ssl") || lower.contains("encrypt");
@@ -82,14 +83,18 @@ fn no_greeting(case: &mut Case<'_>) {
     let first = conversation.control.first;
     let waited = conversation.control.last.at.since(first.at);
     let evidence = Evidence::ConnectedWithoutBanner { endpoint: conversation.server, waited };
-    let frames = [Some(first), conversation.control.syn_ack].into_iter().flatten().map(|sight| sight.frame).collect();
+    let frames =
+        [Some(first), conversation.control.syn_ack].into_iter().flatten().map(|sight| sight.frame).collect();
     case.add(Cause::ControlUnreachable, Confidence::Likely, vec![(evidence, frames)]);
 }
 
 /// The data went over and was ended, and the closing reply is not there, or does not arrive.
 fn cut_while_idle(case: &mut Case<'_>, transfer: &Transfer) {
     let conversation = case.conversation;
-    let Some(data) = conversation.data_of(transfer).filter(|data| data.facts.is_established()) else { return };
+    let Some(data) = conversation.data_of(transfer).filter(|data| data.facts.is_established()) else {
+        return;
+    };
+    answered_with_reset(case, transfer);
     let fins: Vec<Sight> = data.facts.sent.iter().filter_map(|sent| sent.fin).collect();
     let (Some(begun), 2) = (&transfer.begun, fins.len()) else { return };
     let Some(ended) = fins.iter().max().copied() else { return };
@@ -97,7 +102,8 @@ fn cut_while_idle(case: &mut Case<'_>, transfer: &Transfer) {
     if idle < LONG_SILENCE || transfer.is_answer_missed {
         return;
     }
-    let missing = || (Evidence::CompletionMissing { idle }, fins.iter().map(|sight| sight.frame).collect::<Vec<_>>());
+    let missing =
+        || (Evidence::CompletionMissing { idle }, fins.iter().map(|sight| sight.frame).collect::<Vec<_>>());
     match &transfer.reply {
         // At the server: it is said again and again, and nobody hears it.
         Some(reply) => {
@@ -118,6 +124,27 @@ fn cut_while_idle(case: &mut Case<'_>, transfer: &Transfer) {
             case.add(Cause::ControlCutIdle, Confidence::Likely, vec![missing()]);
         }
         None => {}
+    }
+}
+
+/// At the server: the 226 is answered with RST, by a NAT that knows of no such connection any more, though the client has not
+/// hung up.
+fn answered_with_reset(case: &mut Case<'_>, transfer: &Transfer) {
+    let conversation = case.conversation;
+    let (Some(begun), Some(reply)) = (&transfer.begun, &transfer.reply) else { return };
+    let client = &conversation.control.sent[conversation.control_end(Side::Client)];
+    let idle = reply.sight.at.since(begun.sight.at);
+    if let (Some(reset), None) = (client.reset, client.fin)
+        && idle >= LONG_SILENCE
+        && reset.sight > reply.sight
+        && !conversation.lines.iter().any(|line| line.by == Side::Client && line.sight > begun.sight)
+    {
+        let frames = vec![begun.sight.frame, reply.sight.frame, reset.sight.frame];
+        case.add(
+            Cause::ControlCutIdle,
+            Confidence::Likely,
+            vec![(Evidence::CompletionMissing { idle }, frames)],
+        );
     }
 }
 

@@ -29,7 +29,9 @@ pub(super) fn judge(case: &mut Case<'_>) {
     for negotiation in conversation.negotiations.iter().filter(|negotiation| negotiation.agreed) {
         let transfer = negotiation.transfer.and_then(|index| conversation.transfers.get(index));
         // The server's word counts more than what one connection came to.
-        if transfer.is_some_and(|transfer| matches!(transfer.outcome, Outcome::Complete | Outcome::NotCaptured)) {
+        if transfer
+            .is_some_and(|transfer| matches!(transfer.outcome, Outcome::Complete | Outcome::NotCaptured))
+        {
             continue;
         }
         let data: Vec<&DataConnection> =
@@ -37,8 +39,10 @@ pub(super) fn judge(case: &mut Case<'_>) {
         strangers(case, negotiation, transfer, &data);
         let rightful: Vec<&DataConnection> =
             data.iter().filter(|data| data.found_by != FoundBy::Stranger).copied().collect();
-        if rightful.is_empty() {
+        if data.is_empty() {
             never_tried(case, negotiation, transfer);
+        } else if rightful.is_empty() {
+            // Somebody else came in the rightful one's place, and that has been told.
         } else if rightful.iter().all(|data| attempt(&data.facts).is_some()) {
             for data in rightful {
                 if case.was_waited_for(data) {
@@ -180,6 +184,10 @@ fn active_failed(
     }
     let source = data.facts.ends[0];
     case.add(Cause::ClientRefusesInbound, Confidence::Likely, vec![seen.clone()]);
+    if case.vantage.is_at(Side::Server) && matches!(seen.0, Evidence::SynUnanswered { .. }) {
+        // Seen from the server's network, what is before the server is on the way too.
+        case.add(Cause::ServerEgressBlocked, Confidence::Possible, vec![seen.clone()]);
+    }
     if source.port() != ACTIVE_SOURCE && data.facts.reset().is_none() {
         let other = Evidence::SynFromOtherPort { source, endpoint: data.facts.ends[1] };
         let frames = data.facts.syns.iter().map(|sight| sight.frame).collect();
@@ -189,13 +197,18 @@ fn active_failed(
 
 /// Agreed on, and no attempt is in the capture.
 fn never_tried(case: &mut Case<'_>, negotiation: &Negotiation, transfer: Option<&Transfer>) {
-    let (Some(transfer), Some(told)) = (transfer, negotiation.told) else { return };
+    let Some(told) = negotiation.told else { return };
+    let Some(transfer) = transfer else {
+        never_used(case, negotiation);
+        return;
+    };
     let conversation = case.conversation;
     if transfer.is_answer_missed || transfer.reply.as_ref().is_some_and(is_about_file) {
         return;
     }
     // It has to be known that the transfer failed: the server said so, or the client gave up.
-    let gave_up = transfer.reply.is_none() && transfer.begun.is_none() && conversation.control.is_over();
+    let gave_up =
+        transfer.reply.is_none() && transfer.begun.is_none() && conversation.client_gave_up(transfer.asked);
     let failed = transfer.reply.as_ref().filter(|reply| matches!(reply.code.get(), 421 | 425 | 426));
     if failed.is_none() && !gave_up {
         return;
@@ -238,20 +251,56 @@ fn never_tried(case: &mut Case<'_>, negotiation: &Negotiation, transfer: Option<
             }
         }
         DataMode::Passive => {
-            let listening = told;
-            let absent = || with_reply(Evidence::NeverAccepted { listening, waited });
-            if case.vantage.is_at(Side::Client) {
-                return; // the client did not even try: what it is up to is not to be seen
-            }
-            if is_private(told.ip()) && !is_private(conversation.client.ip()) {
-                let evidence = Evidence::PrivateAddressTold { told, control_peer: conversation.server.ip() };
-                case.add(Cause::PasvPrivateAddress, Confidence::Possible, with_reply(evidence));
-            }
-            case.add(Cause::PassivePortFiltered, Confidence::Possible, absent());
-            case.add(Cause::PortsUnpublished, Confidence::Possible, absent());
-            case.add(Cause::PortRenumbered, Confidence::Possible, absent());
+            never_accepted(case, negotiation, waited, reply.clone());
         }
     }
+}
+
+/// The client was told where to connect, waited, and did something else: seen from the server's side nothing arrived.
+fn never_used(case: &mut Case<'_>, negotiation: &Negotiation) {
+    let conversation = case.conversation;
+    let Some(reply) = &negotiation.reply else { return };
+    let client = &conversation.control.sent[conversation.control_end(Side::Client)];
+    let hung_up = [client.fin, client.reset.map(|reset| reset.sight)].into_iter().flatten();
+    let lines = conversation.lines.iter().filter(|line| line.by == Side::Client).map(|line| line.sight);
+    let next = lines.chain(hung_up).filter(|sight| *sight > reply.sight).min();
+    let Some(waited) = next.map(|next| next.at.since(reply.sight.at)).filter(|waited| *waited >= SILENCE)
+    else {
+        return;
+    };
+    if negotiation.command.mode() == DataMode::Passive && case.shows_data && conversation.gaps == 0 {
+        never_accepted(case, negotiation, waited, None);
+    }
+}
+
+/// The server listened, and no connection came.
+fn never_accepted(case: &mut Case<'_>, negotiation: &Negotiation, waited: Duration, reply: Option<Fact>) {
+    let conversation = case.conversation;
+    let Some(told) = negotiation.told else { return };
+    if case.vantage.is_at(Side::Client) {
+        return; // the client did not even try: what it is up to is not to be seen
+    }
+    let (client, server) = (conversation.client.ip(), conversation.server.ip());
+    let with_reply = |evidence: Evidence| -> Vec<Fact> {
+        std::iter::once((evidence, frames(negotiation))).chain(reply.clone()).collect()
+    };
+    let absent = || with_reply(Evidence::NeverAccepted { listening: told, waited });
+    if is_private(told.ip()) && !is_private(client) && negotiation.command == NegotiationCommand::Pasv {
+        let evidence = Evidence::PrivateAddressTold { told, control_peer: server };
+        case.add(Cause::PasvPrivateAddress, Confidence::Likely, with_reply(evidence));
+        return;
+    }
+    if told.ip() != server {
+        if is_private(client) && is_private(server) {
+            let evidence = Evidence::SameNetwork { client, server, told };
+            case.add(Cause::Hairpin, Confidence::Possible, with_reply(evidence));
+        }
+        case.add(Cause::PasvWrongAddress, Confidence::Possible, absent());
+    }
+    case.add(Cause::PassivePortFiltered, Confidence::Possible, absent());
+    case.add(Cause::PassivePortRefused, Confidence::Possible, absent());
+    case.add(Cause::PortsUnpublished, Confidence::Possible, absent());
+    case.add(Cause::PortRenumbered, Confidence::Possible, absent());
 }
 
 /// Causes that a text can mean, of the mode that was tried.
@@ -290,7 +339,8 @@ fn strangers(
             DataMode::Active => conversation.server.ip(),
         };
         let mut frame_list: Vec<u64> = stranger.facts.syns.iter().map(|sight| sight.frame).collect();
-        frame_list.extend(transfer.and_then(|transfer| transfer.reply.as_ref()).map(|reply| reply.sight.frame));
+        frame_list
+            .extend(transfer.and_then(|transfer| transfer.reply.as_ref()).map(|reply| reply.sight.frame));
         let has_rightful = data.iter().any(|data| data.found_by != FoundBy::Stranger);
         if has_rightful {
             let evidence = Evidence::StrangerConnected { stranger: from, expected };
@@ -323,10 +373,18 @@ fn closed_at_once(
     let mut facts = vec![(Evidence::ClosedWithoutReply { endpoint, waited }, vec![closed.frame])];
     match reply {
         Some(reply) if meanings(reply).contains(&Cause::DataPeerMismatch) => {
-            facts = vec![said(&verb, reply), (Evidence::ClosedWithoutReply { endpoint, waited }, vec![closed.frame])];
+            facts = vec![
+                said(&verb, reply),
+                (Evidence::ClosedWithoutReply { endpoint, waited }, vec![closed.frame]),
+            ];
             case.add(Cause::DataPeerMismatch, Confidence::Possible, facts);
         }
-        Some(reply) if reply.code.get() == 425 && negotiation.command.mode() == DataMode::Passive => {
+        Some(reply)
+            if matches!(reply.code.get(), 425 | 426)
+                && negotiation.command.mode() == DataMode::Passive
+                && closed < reply.sight
+                && transfer.begun.is_none() =>
+        {
             facts.push(said(&verb, reply));
             case.add(Cause::DataPeerMismatch, Confidence::Possible, facts);
         }
@@ -376,7 +434,8 @@ fn broken(case: &mut Case<'_>, transfer: &Transfer, data: &DataConnection) {
     }
     if let (true, Some(said), true) = (facts.is_empty(), &transfer.reply, data.bytes() > 0) {
         if matches!(said.code.get(), 426 | 451 | 421) {
-            let evidence = Evidence::DataCut { bytes: data.bytes(), error: "the server gave it up".to_owned() };
+            let evidence =
+                Evidence::DataCut { bytes: data.bytes(), error: "the server gave it up".to_owned() };
             facts.push((evidence, vec![said.sight.frame]));
         }
     }

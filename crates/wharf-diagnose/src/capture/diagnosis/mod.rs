@@ -84,10 +84,9 @@ impl<'a> Case<'a> {
 
     /// Whether a transfer that was agreed on after `sight` went well: what failed before was a try.
     fn recovered_after(&self, sight: Sight) -> bool {
-        self.conversation
-            .transfers
-            .iter()
-            .any(|transfer| transfer.asked > sight && matches!(transfer.outcome, Outcome::Complete | Outcome::NotCaptured))
+        self.conversation.transfers.iter().any(|transfer| {
+            transfer.asked > sight && matches!(transfer.outcome, Outcome::Complete | Outcome::NotCaptured)
+        })
     }
 
     /// How long the conversation went on after `sight`.

@@ -56,9 +56,14 @@ fn refused(case: &mut Case<'_>, negotiation: &Negotiation, reply: &Said) {
             && is_nat64(server)
         {
             let evidence = Evidence::TranslatedPeer { control_peer: server };
-            case.add(Cause::Nat64, Confidence::Certain, vec![(evidence, frames(negotiation)), said(&verb, reply)]);
+            case.add(
+                Cause::Nat64,
+                Confidence::Certain,
+                vec![(evidence, frames(negotiation)), said(&verb, reply)],
+            );
         } else if !case.recovered_after(asked) {
-            let evidence = Evidence::FamilyDiffers { verb: verb.clone(), control_peer: conversation.server.ip() };
+            let evidence =
+                Evidence::FamilyDiffers { verb: verb.clone(), control_peer: conversation.server.ip() };
             let facts = vec![(evidence, frames(negotiation)), said(&verb, reply)];
             case.add(Cause::FamilyMismatch, Confidence::Likely, facts);
         }
@@ -123,7 +128,8 @@ pub(super) fn private_sent(
 fn after_epsv_all(case: &Case<'_>, negotiation: &Negotiation) -> bool {
     negotiation.command != NegotiationCommand::Epsv
         && case.conversation.deviations.iter().any(|(sight, deviation)| {
-            Some(*sight) == negotiation.asked && matches!(deviation, Deviation::NegotiationAfterEpsvAll { .. })
+            Some(*sight) == negotiation.asked
+                && matches!(deviation, Deviation::NegotiationAfterEpsvAll { .. })
         })
 }
 
@@ -150,7 +156,9 @@ fn unanswered(case: &mut Case<'_>, negotiation: &Negotiation) {
     let Some(asked) = negotiation.asked else { return };
     let later = |kind: &LineKind| matches!(kind, LineKind::Unreadable);
     if let Some(line) = conversation.lines.iter().find(|line| {
-        line.by == Side::Server && line.sight > asked && (later(&line.kind) || matches!(line.kind, LineKind::Reply(_)))
+        line.by == Side::Server
+            && line.sight > asked
+            && (later(&line.kind) || matches!(line.kind, LineKind::Reply(_)))
     }) && later(&line.kind)
     {
         let problem = "it does not begin with a reply code".to_owned();
@@ -162,8 +170,7 @@ fn unanswered(case: &mut Case<'_>, negotiation: &Negotiation) {
     let waited = case.waited_since(asked);
     let was_missed = conversation.gaps > 0 || conversation.is_hidden;
     // Whoever says goodbye, or something else, has waited long enough.
-    let gave_up = conversation.control.is_over()
-        || conversation.lines.iter().any(|line| line.by == Side::Client && line.sight > asked);
+    let gave_up = conversation.client_gave_up(asked);
     if was_missed || (waited < SILENCE && !gave_up) {
         return;
     }
@@ -173,8 +180,7 @@ fn unanswered(case: &mut Case<'_>, negotiation: &Negotiation) {
     let lost = client.most_resent.filter(|resent| !resent.acknowledged && resent.last > asked);
     let is_extended = matches!(negotiation.command, NegotiationCommand::Epsv | NegotiationCommand::Eprt);
     if let Some(resent) = lost {
-        let unheard =
-            Evidence::SegmentUnacknowledged { line: negotiation.text.clone(), times: resent.times };
+        let unheard = Evidence::SegmentUnacknowledged { line: negotiation.text.clone(), times: resent.times };
         let facts = vec![(unheard, vec![asked.frame, resent.last.frame]), silence()];
         if is_extended {
             // A box that swallows what it does not know looks the same as one that stumbles over it.
@@ -215,8 +221,8 @@ fn mode_refused(case: &mut Case<'_>, mode: DataMode) {
             let told = negotiation.told.filter(|_| mode == DataMode::Active);
             let names_itself =
                 told.is_none_or(|told| told.ip() == conversation.client.ip() && told.port() >= 1024);
-            let is_private_in_public = told
-                .is_some_and(|told| is_private(told.ip()) && !is_private(conversation.server.ip()));
+            let is_private_in_public =
+                told.is_some_and(|told| is_private(told.ip()) && !is_private(conversation.server.ip()));
             let says_off = meanings(reply).contains(&Cause::ModeDisabled);
             (says_off || (names_itself && !is_private_in_public)).then_some((*negotiation, reply))
         })
@@ -248,7 +254,9 @@ fn is_refusal_of_mode(reply: &Said) -> bool {
 }
 
 fn not_negotiated(case: &mut Case<'_>, transfer: &Transfer) {
-    let Some(reply) = transfer.reply.as_ref().filter(|reply| matches!(reply.code.get(), 425 | 503)) else { return };
+    let Some(reply) = transfer.reply.as_ref().filter(|reply| matches!(reply.code.get(), 425 | 503)) else {
+        return;
+    };
     let conversation = case.conversation;
     let is_bare = conversation.deviations.iter().any(|(sight, deviation)| {
         *sight == reply.sight && matches!(deviation, Deviation::TransferWithoutNegotiation { .. })
@@ -283,7 +291,8 @@ pub(super) fn is_about_file(reply: &Said) -> bool {
 fn refused_files(case: &mut Case<'_>) {
     let conversation = case.conversation;
     for transfer in &conversation.transfers {
-        if let (Some(reply), Some(verb), Outcome::Refused) = (&transfer.reply, transfer.verb, transfer.outcome)
+        if let (Some(reply), Some(verb), Outcome::Refused) =
+            (&transfer.reply, transfer.verb, transfer.outcome)
             && is_about_file(reply)
             && verb != Verb::Stat
         {

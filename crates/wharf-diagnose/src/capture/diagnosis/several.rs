@@ -31,7 +31,8 @@ pub(super) fn judge(reading: &Reading, findings: &mut Findings) {
     for conversation in &reading.conversations {
         for transfer in &conversation.transfers {
             let Some(negotiation) = conversation.negotiation_of(transfer) else { continue };
-            let Some(told) = negotiation.told.filter(|_| negotiation.command.mode() == DataMode::Passive) else {
+            let Some(told) = negotiation.told.filter(|_| negotiation.command.mode() == DataMode::Passive)
+            else {
                 continue;
             };
             let command = if negotiation.command == NegotiationCommand::Epsv { "EPSV" } else { "PASV" };

@@ -83,7 +83,8 @@ fn mismatch(case: &mut Case<'_>, data: &DataConnection) {
             && !wharf_proto::tls_records::may_begin_record(&begins)
         {
             let evidence = Evidence::ClearAgainstTls { clear: side(clear) };
-            let frames = data.facts.sent.iter().filter_map(|sent| sent.first).map(|sight| sight.frame).collect();
+            let frames =
+                data.facts.sent.iter().filter_map(|sent| sent.first).map(|sight| sight.frame).collect();
             case.add(Cause::ProtMismatch, Confidence::Likely, vec![(evidence, frames)]);
         }
     }
@@ -97,7 +98,8 @@ fn not_resumed(case: &mut Case<'_>, data: &DataConnection) {
         return;
     }
     let server_end = data.end(Side::Server);
-    let closed = data.facts.sent[server_end].fin.or(data.facts.sent[server_end].reset.map(|reset| reset.sight));
+    let closed =
+        data.facts.sent[server_end].fin.or(data.facts.sent[server_end].reset.map(|reset| reset.sight));
     // What is hidden may still be the handshake's own; a file is longer than that.
     const HANDSHAKE: u64 = 8 * 1024;
     if client.data + server.data > HANDSHAKE {

@@ -1,0 +1,8 @@
+//! See `captures::capture`.
+
+#![no_main]
+
+#[path = "../src/captures.rs"]
+mod captures;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| captures::capture(data));
