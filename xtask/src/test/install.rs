@@ -29,6 +29,7 @@ const TOOLS: &[Tool] = &[
     tool("nft", "nftables", "the network lab: the tests behind firewalls and NAT"),
     tool("dnsmasq", "dnsmasq-base", "the tests with a name whose address changes"),
     tool("tcpdump", "tcpdump", "the tests that look at packets"),
+    tool("tshark", "tshark", "the comparison of `wharf explain` with tshark"),
     tool("haproxy", "haproxy", "the test with a real balancer"),
     tool("ps", "procps", "the tests that look at processes"),
 ];

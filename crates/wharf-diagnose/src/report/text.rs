@@ -81,7 +81,8 @@ pub(crate) fn differences(comparison: &Comparison, language: Language) -> String
     let heading = say(words::DIFFERENCES, &[]);
     let _ = writeln!(out, "{heading}\n{}\n", "=".repeat(columns(&heading)));
     if let Some(offset) = comparison.offset {
-        let _ = writeln!(out, "{}", say(words::OFFSET, &[&format!("{offset:.6}")]));
+        let text = if offset < 0.0 { words::OFFSET_BEHIND } else { words::OFFSET };
+        let _ = writeln!(out, "{}", say(text, &[&format!("{:.6}", offset.abs())]));
     }
     if !comparison.pairs.is_empty() && comparison.differences.is_empty() {
         let _ = writeln!(out, "{}", say(words::NO_DIFFERENCES, &[]));

@@ -106,6 +106,7 @@ texts! {
     DIFFERENCES = "What differs between the two captures", "两份抓包之间的差异";
     NO_DIFFERENCES = "The two captures show the same: nothing was changed or lost between them.", "两份抓包一致：途中没有任何内容被修改或丢失。";
     OFFSET = "The second capture's clock is {0} s ahead of the first's.", "第二份抓包的时钟比第一份快 {0} 秒。";
+    OFFSET_BEHIND = "The second capture's clock is {0} s behind the first's.", "第二份抓包的时钟比第一份慢 {0} 秒。";
     REWRITTEN = "rewritten: {0} in frame {1} of the first, {2} in frame {3} of the second", "被改写：第一份第 {1} 帧为 {0}，第二份第 {3} 帧为 {2}";
     LOST = "lost: {0} in frame {1} of the {2}, and not in the other", "丢失：{0} 在{2}第 {1} 帧，另一份中没有";
     INJECTED = "injected: {0} in frame {1} of the {2}, which the other side did not send", "被注入：{0} 在{2}第 {1} 帧，而另一端并未发送";
