@@ -24,13 +24,16 @@ fn files() -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> =
         of_lab.iter().map(|name| here.join(format!("tests/captures/{name}.pcap.gz"))).collect();
     let others = std::fs::read_dir(here.join("../../../shared/captures")).into_iter().flatten();
-    files.extend(others.map(|file| file.unwrap().path()).filter(|file| file.to_string_lossy().contains(".pcap")));
+    files.extend(
+        others.map(|file| file.unwrap().path()).filter(|file| file.to_string_lossy().contains(".pcap")),
+    );
     files
 }
 
 /// What tshark prints of a file, a line a packet or connection.
 fn tshark(file: &Path, arguments: &[&str]) -> Vec<String> {
-    let run = wharf_testkit::process::run(Command::new("tshark").arg("-n").arg("-r").arg(file).args(arguments));
+    let run =
+        wharf_testkit::process::run(Command::new("tshark").arg("-n").arg("-r").arg(file).args(arguments));
     run.assert_success().output().lines().map(str::to_owned).collect()
 }
 
@@ -44,13 +47,25 @@ fn every_command_and_reply_that_tshark_finds() {
         let reading = reading(&file);
         let lines = || reading.conversations.iter().flat_map(|conversation| &conversation.lines);
         let filter = "ftp && !tcp.analysis.retransmission && !tcp.analysis.out_of_order";
-        let fields = ["-Y", filter, "-T", "fields", "-e", "frame.number", "-e", "ftp.request.command", "-e", "ftp.response.code"];
+        let fields = [
+            "-Y",
+            filter,
+            "-T",
+            "fields",
+            "-e",
+            "frame.number",
+            "-e",
+            "ftp.request.command",
+            "-e",
+            "ftp.response.code",
+        ];
         for found in tshark(&file, &fields) {
             let mut fields = found.split('\t');
             let frame: u64 = fields.next().unwrap().parse().unwrap();
             let (verbs, codes) = (fields.next().unwrap_or_default(), fields.next().unwrap_or_default());
             // Behind AUTH tshark takes bytes of TLS for verbs.
-            let is_verb = |verb: &&str| verb.len() >= 3 && verb.bytes().all(|byte| byte.is_ascii_alphabetic());
+            let is_verb =
+                |verb: &&str| verb.len() >= 3 && verb.bytes().all(|byte| byte.is_ascii_alphabetic());
             for verb in verbs.split(',').filter(is_verb) {
                 let is_it = |line: &&wharf_diagnose::capture::Line| {
                     line.sight.frame == frame
@@ -68,7 +83,11 @@ fn every_command_and_reply_that_tshark_finds() {
                         && matches!(line.kind, LineKind::Reply(said) if said.get() == code)
                 };
                 let is_unreadable = code < 100;
-                assert!(is_unreadable || lines().any(|line| is_it(&line)), "{}: {code} in frame {frame}", file.display());
+                assert!(
+                    is_unreadable || lines().any(|line| is_it(&line)),
+                    "{}: {code} in frame {frame}",
+                    file.display()
+                );
                 replies += 1;
             }
         }

@@ -260,6 +260,7 @@ impl Observer {
             if self.dialogue.state().security == SecurityState::Handshake {
                 self.layers = [Layer::Tls; 2];
                 self.dialogue.tls_established(at);
+                self.settle(at); // what stood behind AUTH is discarded (RFC 4217 §4.2, threat 6)
                 self.commands.clear();
                 self.replies = ReplyDecoder::new();
                 return rest;
