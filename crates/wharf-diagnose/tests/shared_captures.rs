@@ -7,7 +7,7 @@ use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use wharf_diagnose::capture::{Explainer, FoundBy, Options, Outcome, Reading, TlsUse, read};
+use wharf_diagnose::capture::{DataConnection, Explainer, FoundBy, Options, Outcome, Reading, TlsUse, read};
 use wharf_findings::Language;
 use wharf_proto::dialogue::{DataMode, NegotiationCommand, Side};
 
@@ -47,7 +47,7 @@ fn transfers(reading: &Reading) -> Vec<(String, Option<NegotiationCommand>, Outc
                     transfer.verb.map(|verb| verb.to_string()).unwrap_or_default(),
                     conversation.negotiation_of(transfer).map(|negotiation| negotiation.command),
                     transfer.outcome,
-                    conversation.data_of(transfer).map(|data| data.bytes()),
+                    conversation.data_of(transfer).map(DataConnection::bytes),
                 )
             })
             .collect::<Vec<_>>()

@@ -83,7 +83,7 @@ pub fn compare(a: &Reading, b: &Reading) -> Comparison {
         }
         comparison.rewritten_in_vain(first, second, nearer);
     }
-    comparison.offset = match offsets.map(|shifts| median(shifts)) {
+    comparison.offset = match offsets.map(median) {
         // What takes time in one direction takes it in the other.
         [Some(there), Some(back)] => Some(f64::midpoint(there, back)),
         [one, other] => one.or(other),
@@ -255,9 +255,11 @@ impl Comparison {
         }
         let answer = |facts: &Facts| format!("SYN, ACK {} → {}", facts.ends[1], facts.ends[0]);
         match (one.facts.syn_ack, other.facts.syn_ack) {
-            (Some(sight), None) => self.put(nearer.only_in(true, side(1)), true, sight, answer(one.facts)),
+            (Some(sight), None) => {
+                self.put(nearer.only_in(true, side(1)), true, sight, answer(one.facts));
+            }
             (None, Some(sight)) => {
-                self.put(nearer.only_in(false, side(1)), false, sight, answer(other.facts))
+                self.put(nearer.only_in(false, side(1)), false, sight, answer(other.facts));
             }
             _ => {}
         }

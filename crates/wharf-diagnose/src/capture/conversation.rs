@@ -203,8 +203,8 @@ impl Conversation {
     pub fn data_of(&self, transfer: &Transfer) -> Option<&DataConnection> {
         let all = || transfer.data.iter().filter_map(|index| self.data.get(*index));
         let rightful = |data: &&DataConnection| data.found_by != FoundBy::Stranger;
-        let carried = all().filter(rightful).filter(|data| data.facts.is_established()).last();
-        carried.or_else(|| all().filter(rightful).last()).or_else(|| all().last())
+        let carried = all().rfind(|data| rightful(data) && data.facts.is_established());
+        carried.or_else(|| all().rfind(rightful)).or_else(|| all().next_back())
     }
 
     /// What a transfer's data connection was agreed with.

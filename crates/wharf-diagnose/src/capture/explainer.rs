@@ -1,14 +1,16 @@
 //! From packets to conversations: who talks FTP with whom, and which connections belong to whose transfers.
 
+mod claims;
+
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use wharf_findings::Finding;
-use wharf_proto::dialogue::{DataEvent, DataMode, Side};
+use wharf_proto::dialogue::{DataEvent, Side};
 use wharf_proto::{Timestamp, limits};
 
-use super::conversation::{Conversation, FoundBy};
+use super::conversation::Conversation;
 use super::facts::{End, Facts, IcmpSeen};
 use super::file::Packet;
 use super::packet::{Dissector, Icmp, Layer, Segment};
@@ -16,6 +18,7 @@ use super::sniff::{Unjudged, Verdict};
 use super::stream::{Sight, Stream};
 use super::watched::{Budget, Watched};
 use crate::capture::diagnosis;
+use claims::Expected;
 
 /// What is asked for.
 #[derive(Clone, Debug, Default)]
@@ -102,15 +105,6 @@ struct Told {
     over: bool,
 }
 
-/// A connection that is expected because it was agreed.
-#[derive(Clone, Copy, Debug)]
-struct Expected {
-    conversation: usize,
-    negotiation: usize,
-    endpoint: SocketAddr,
-    listener: Side,
-}
-
 /// Reads packets, and understands.
 ///
 /// - Input: [`packet`](Self::packet), in the order of the capture.
@@ -147,9 +141,6 @@ const IMPLICIT: u16 = 990;
 const MOST_RECENT: usize = 256;
 /// Connections that tell of a control connection which never came up, or of data without control.
 const MOST_LOST: usize = 256;
-/// What is longer ago than this has nothing to do with an agreement.
-const EARLY: Duration = Duration::from_secs(60);
-
 impl Explainer {
     /// Nothing was read yet.
     #[must_use]
@@ -231,7 +222,7 @@ impl Explainer {
             strays: self.lost,
             shows_other_ports: self.shows_other_ports,
         };
-        let is_control = |port: u16| is_control(&self.options, port);
+        let is_control = |port: u16| port == IMPLICIT || is_control(&self.options, port);
         diagnosis::diagnose(&mut reading, &is_control);
         reading
     }
@@ -371,125 +362,6 @@ impl Explainer {
         self.after_talk(conversation);
     }
 
-    /// What the dialogue agreed on is looked for, and what ended is told.
-    fn after_talk(&mut self, conversation: usize) {
-        for agreed in std::mem::take(&mut self.watched[conversation].agreed) {
-            let expected = Expected {
-                conversation,
-                negotiation: agreed.negotiation,
-                endpoint: agreed.plan.endpoint,
-                listener: agreed.plan.listener(),
-            };
-            self.claim_earlier(expected);
-            self.expect(expected);
-        }
-        for transfer in std::mem::take(&mut self.watched[conversation].ended) {
-            self.watched[conversation].settle_transfer(transfer, self.shows_other_ports);
-            self.ended.push(Ended { conversation, transfer });
-        }
-    }
-
-    fn expect(&mut self, expected: Expected) {
-        if self.expected_order.len() >= limits::CAPTURED_AGREEMENTS
-            && let Some(port) = self.expected_order.pop_front()
-            && let Some(same_port) = self.expected.get_mut(&port)
-        {
-            same_port.remove(0);
-            if same_port.is_empty() {
-                self.expected.remove(&port);
-            }
-        }
-        let port = expected.endpoint.port();
-        self.expected.entry(port).or_default().push(expected);
-        self.expected_order.push_back(port);
-    }
-
-    /// The agreement that a new connection follows from, the best one and of equals the latest.
-    fn expectation(&self, facts: &Facts) -> Option<(Expected, FoundBy)> {
-        let fits = |expected: &Expected| self.fits(*expected, facts).map(|(rank, by)| (rank, *expected, by));
-        let of_port = |end: End| self.expected.get(&facts.ends[end].port()).into_iter().flatten();
-        // In the middle of a connection it is not known who listens.
-        let both = (!facts.opened).then(|| of_port(0)).into_iter().flatten();
-        of_port(1)
-            .chain(both)
-            .filter_map(fits)
-            .max_by_key(|(rank, ..)| *rank)
-            .map(|(_, expected, by)| (expected, by))
-    }
-
-    /// How well a connection fits an agreement, and how it was found; `None` if it does not.
-    fn fits(&self, expected: Expected, facts: &Facts) -> Option<(u8, FoundBy)> {
-        let told = &self.watched[expected.conversation].told;
-        let (listener, connector) = match expected.listener {
-            Side::Client => (told.client.ip(), told.server.ip()),
-            Side::Server => (told.server.ip(), told.client.ip()),
-        };
-        let ends = |listening: End| (facts.ends[listening], facts.ends[1 - listening].ip());
-        let rank = |(to, from): (SocketAddr, std::net::IpAddr)| {
-            if to.port() != expected.endpoint.port() {
-                return None;
-            }
-            match (to == expected.endpoint, to.ip() == listener, from == connector) {
-                (true, _, true) => Some((4, FoundBy::Endpoint)),
-                (_, true, true) => Some((3, FoundBy::Port)),
-                // The address was rewritten on the way, or is a private one that was tried all the same.
-                (false, false, true) => Some((2, FoundBy::Port)),
-                (true, _, false) | (_, true, false) => Some((1, FoundBy::Stranger)),
-                (false, false, false) => None,
-            }
-        };
-        if facts.opened {
-            return rank(ends(1));
-        }
-        rank(ends(1)).or_else(|| rank(ends(0)))
-    }
-
-    /// A connection turned out to be what was agreed.
-    fn claim(&mut self, key: Key, facts: Facts, expected: Expected, found_by: FoundBy) {
-        self.shows_other_ports = true;
-        let listens = if facts.opened || facts.ends[1].port() == expected.endpoint.port() { 1 } else { 0 };
-        let client_end = match expected.listener {
-            Side::Client => listens,
-            Side::Server => 1 - listens,
-        };
-        let conversation = expected.conversation;
-        if self.budget.data == 0 {
-            self.connections.insert(key, Box::new(Tracked::Loose { facts, unjudged: None }));
-            return;
-        }
-        self.budget.data -= 1;
-        let index = self.watched[conversation].adopt(facts, client_end, found_by, Some(expected.negotiation));
-        let tracked = Tracked::Data { conversation, index, told: Told::default() };
-        self.connections.insert(key, Box::new(tracked));
-        self.tell_dialogue(key, conversation, index, Told::default());
-    }
-
-    /// The connection may have come before the answer that agreed on it.
-    fn claim_earlier(&mut self, expected: Expected) {
-        let watched = &self.watched[expected.conversation].told;
-        let asked =
-            watched.negotiations[expected.negotiation].asked.map_or(Timestamp::START, |asked| asked.at);
-        let mut found: Option<(u8, Key, FoundBy)> = None;
-        for (_, key) in self.recent.iter().rev().take_while(|(at, _)| *at >= asked) {
-            let Some(Tracked::Loose { facts, .. }) = self.connections.get(key).map(|tracked| &**tracked)
-            else {
-                continue;
-            };
-            if let Some((rank, by)) = self.fits(expected, facts)
-                && found.is_none_or(|(best, ..)| rank > best)
-            {
-                found = Some((rank, *key, by));
-            }
-        }
-        if let Some((_, key, by)) = found
-            && let Some(Tracked::Loose { facts, unjudged }) =
-                self.connections.remove(&key).map(|tracked| *tracked)
-        {
-            self.unjudged -= usize::from(unjudged.is_some());
-            self.claim(key, facts, expected, by);
-        }
-    }
-
     fn data(
         &mut self,
         key: Key,
@@ -624,68 +496,6 @@ impl Explainer {
             self.give_up(key);
         }
     }
-
-    /// What no agreement led to, but is between the same hosts at the right time: ports that were changed on the way, and
-    /// data connections whose agreement TLS hides.
-    fn claim_by_time(&mut self) {
-        let mut loose: Vec<(Sight, Key)> = self
-            .connections
-            .iter()
-            .filter_map(|(key, tracked)| match &**tracked {
-                Tracked::Loose { facts, .. } if facts.opened => Some((facts.first, *key)),
-                _ => None,
-            })
-            .collect();
-        loose.sort_unstable();
-        for (first, key) in loose {
-            let Some(tracked) = self.connections.get(&key) else { continue };
-            let Tracked::Loose { facts, .. } = &**tracked else { continue };
-            let Some((conversation, client_end, claim)) = self.by_time(first, facts) else { continue };
-            let Some(Tracked::Loose { facts, .. }) = self.connections.remove(&key).map(|tracked| *tracked)
-            else {
-                continue;
-            };
-            let watched = &mut self.watched[conversation];
-            match claim {
-                Claim::Hidden => watched.adopt_hidden(facts, client_end, &mut self.budget),
-                Claim::Negotiation(negotiation) => {
-                    watched.adopt(facts, client_end, FoundBy::Time, Some(negotiation));
-                }
-            }
-        }
-    }
-
-    fn by_time(&self, first: Sight, facts: &Facts) -> Option<(usize, End, Claim)> {
-        self.watched.iter().enumerate().rev().find_map(|(index, watched)| {
-            let client_end = watched.client_end_of(facts)?;
-            let (begins, ends) = watched.lifetime();
-            if first.at < begins || first.at > ends {
-                return None;
-            }
-            if watched.hides_agreements() && facts.ends[1].port() >= 1024 {
-                return Some((index, client_end, Claim::Hidden));
-            }
-            let mode = if client_end == 0 { DataMode::Passive } else { DataMode::Active };
-            let negotiation = watched.told.negotiations.iter().position(|negotiation| {
-                let answered = negotiation.reply.as_ref().map(|reply| reply.sight);
-                let waiting = negotiation.agreed && negotiation.data.is_empty();
-                let is_after =
-                    answered.is_some_and(|answered| first >= answered && first.at.since(answered.at) < EARLY);
-                let is_before_end = negotiation
-                    .transfer
-                    .and_then(|transfer| watched.told.transfers[transfer].reply.as_ref())
-                    .is_none_or(|reply| first <= reply.sight);
-                waiting && is_after && is_before_end && negotiation.command.mode() == mode
-            })?;
-            Some((index, client_end, Claim::Negotiation(negotiation)))
-        })
-    }
-}
-
-/// How a connection belongs to a conversation that did not name it.
-enum Claim {
-    Hidden,
-    Negotiation(usize),
 }
 
 fn key(one: SocketAddr, other: SocketAddr) -> Key {

@@ -18,8 +18,11 @@ const TELLING_AUTH: [&[u8]; 4] = [b"TLS", b"SSL", b"TLS-C", b"TLS-P"];
 pub(super) struct Unjudged {
     streams: [Stream; 2],
     begun: [Vec<u8>; 2],
-    kept: Vec<(usize, Sight, Vec<u8>)>,
+    kept: Vec<Kept>,
 }
+
+/// Who said it, where, and what.
+pub(super) type Kept = (usize, Sight, Vec<u8>);
 
 /// What a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +57,7 @@ impl Unjudged {
     }
 
     /// What was said so far, in its order.
-    pub(super) fn into_parts(self) -> ([Stream; 2], Vec<(usize, Sight, Vec<u8>)>) {
+    pub(super) fn into_parts(self) -> ([Stream; 2], Vec<Kept>) {
         (self.streams, self.kept)
     }
 

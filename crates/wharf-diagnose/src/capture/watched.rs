@@ -19,6 +19,7 @@ use super::conversation::{
 use super::facts::{End, Facts};
 use super::outcome::outcome;
 use super::packet::Segment;
+use super::sniff::Kept;
 use super::stream::{Delivered, Sight, Stream};
 
 /// What can be kept of all conversations together.
@@ -152,7 +153,7 @@ impl Watched {
     }
 
     /// What a connection had said before it was known to be this.
-    pub(super) fn take_earlier(&mut self, kept: Vec<(End, Sight, Vec<u8>)>, budget: &mut Budget) {
+    pub(super) fn take_earlier(&mut self, kept: Vec<Kept>, budget: &mut Budget) {
         for (end, sight, bytes) in kept {
             self.take_pieces(end, vec![Piece::Bytes(sight, bytes)], budget);
         }

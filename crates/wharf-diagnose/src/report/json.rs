@@ -4,7 +4,9 @@ use serde::Serialize;
 use wharf_findings::{Language, Report};
 use wharf_proto::dialogue::{DataMode, Side};
 
-use crate::capture::{Comparison, Conversation, Difference, Outcome, Reading, TlsUse, Transfer};
+use crate::capture::{
+    Comparison, Conversation, DataConnection, Difference, Outcome, Reading, TlsUse, Transfer,
+};
 
 /// A reading as it is serialised.
 #[derive(Debug, Serialize)]
@@ -108,14 +110,14 @@ fn transfer<'a>(conversation: &'a Conversation, transfer: &'a Transfer) -> Trans
         }),
         command: negotiation.map(|negotiation| negotiation.command.to_string()),
         negotiated: negotiation.and_then(|negotiation| negotiation.told).map(|told| told.to_string()),
-        opened_by: data.and_then(|data| data.opened_by()).map(|side| match side {
+        opened_by: data.and_then(DataConnection::opened_by).map(|side| match side {
             Side::Client => "client",
             Side::Server => "server",
         }),
         source: ends.map(|ends| ends[0].to_string()),
         destination: ends.map(|ends| ends[1].to_string()),
         source_port_is_20: ends.is_some_and(|ends| ends[0].port() == SERVER_DATA_PORT),
-        bytes: data.map(|data| data.bytes()),
+        bytes: data.map(DataConnection::bytes),
         reply: transfer.reply.as_ref().map(|reply| reply.text.as_str()),
         outcome: transfer.outcome,
     }

@@ -11,33 +11,33 @@ use wharf_diagnose::capture::{CaptureError, Explainer, Options, Reading, read};
 
 /// One TCP segment to be.
 #[derive(Clone, Debug)]
-pub struct Packet {
-    pub ipv6: bool,
+pub(crate) struct Packet {
+    pub(crate) ipv6: bool,
     /// The last number of the address.
-    pub source: u8,
-    pub destination: u8,
-    pub source_port: u16,
-    pub destination_port: u16,
-    pub sequence: u32,
-    pub acknowledges: Option<u32>,
-    pub syn: bool,
-    pub fin: bool,
-    pub rst: bool,
-    pub ttl: u8,
-    pub identification: u16,
-    pub payload: Vec<u8>,
+    pub(crate) source: u8,
+    pub(crate) destination: u8,
+    pub(crate) source_port: u16,
+    pub(crate) destination_port: u16,
+    pub(crate) sequence: u32,
+    pub(crate) acknowledges: Option<u32>,
+    pub(crate) syn: bool,
+    pub(crate) fin: bool,
+    pub(crate) rst: bool,
+    pub(crate) ttl: u8,
+    pub(crate) identification: u16,
+    pub(crate) payload: Vec<u8>,
 }
 
 /// The file's format.
 #[derive(Clone, Copy, Debug)]
-pub enum Format {
+pub(crate) enum Format {
     Pcap { big_endian: bool, nanoseconds: bool },
     PcapNg { big_endian: bool },
 }
 
 /// What a packet begins with.
 #[derive(Clone, Copy, Debug)]
-pub enum Link {
+pub(crate) enum Link {
     Ethernet,
     Vlan,
     Cooked,
@@ -51,7 +51,7 @@ pub enum Link {
 }
 
 impl Link {
-    pub const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Ethernet,
         Self::Vlan,
         Self::Cooked,
@@ -101,15 +101,15 @@ impl Link {
 
 /// How packets become a file.
 #[derive(Clone, Copy, Debug)]
-pub struct Capture {
-    pub format: Format,
-    pub link: Link,
+pub(crate) struct Capture {
+    pub(crate) format: Format,
+    pub(crate) link: Link,
     /// Time between packets.
-    pub step: Duration,
+    pub(crate) step: Duration,
     /// Payload of an IP fragment.
-    pub fragment: Option<usize>,
+    pub(crate) fragment: Option<usize>,
     /// Longest packet that is kept.
-    pub snap: Option<usize>,
+    pub(crate) snap: Option<usize>,
 }
 
 impl Default for Capture {
@@ -127,7 +127,7 @@ impl Default for Capture {
 const EPOCH: u64 = 1_700_000_000;
 
 impl Capture {
-    pub fn bytes(&self, packets: &[Packet]) -> Vec<u8> {
+    pub(crate) fn bytes(&self, packets: &[Packet]) -> Vec<u8> {
         let mut out = self.header();
         let mut at = Duration::from_secs(EPOCH);
         for packet in packets {
@@ -197,7 +197,7 @@ impl Capture {
                 body.extend(four(length, big_endian));
                 body.extend(four(whole, big_endian));
                 body.extend_from_slice(kept);
-                while body.len() % 4 != 0 {
+                while !body.len().is_multiple_of(4) {
                     body.push(0);
                 }
                 out.extend(block(6, &body, big_endian));
@@ -283,22 +283,22 @@ impl Packet {
 
 /// A TCP connection that is being written down.
 #[derive(Clone, Debug)]
-pub struct Connection {
-    pub ipv6: bool,
-    pub hosts: [u8; 2],
-    pub ports: [u16; 2],
-    pub next: [u32; 2],
-    pub ttl: [u8; 2],
+pub(crate) struct Connection {
+    pub(crate) ipv6: bool,
+    pub(crate) hosts: [u8; 2],
+    pub(crate) ports: [u16; 2],
+    pub(crate) next: [u32; 2],
+    pub(crate) ttl: [u8; 2],
 }
 
 /// Writes packets.
 #[derive(Debug, Default)]
-pub struct Script {
-    pub packets: Vec<Packet>,
+pub(crate) struct Script {
+    pub(crate) packets: Vec<Packet>,
 }
 
 impl Script {
-    pub fn open(&mut self, connection: &mut Connection) {
+    pub(crate) fn open(&mut self, connection: &mut Connection) {
         self.syn(connection);
         self.send(connection, 1, true, false, b"");
         connection.next[1] = connection.next[1].wrapping_add(1);
@@ -306,19 +306,19 @@ impl Script {
     }
 
     /// An attempt without an answer.
-    pub fn syn(&mut self, connection: &mut Connection) {
+    pub(crate) fn syn(&mut self, connection: &mut Connection) {
         self.send(connection, 0, true, false, b"");
         self.packets.last_mut().unwrap().acknowledges = None;
         connection.next[0] = connection.next[0].wrapping_add(1);
     }
 
-    pub fn say(&mut self, connection: &mut Connection, end: usize, payload: &[u8]) {
+    pub(crate) fn say(&mut self, connection: &mut Connection, end: usize, payload: &[u8]) {
         self.send(connection, end, false, false, payload);
         connection.next[end] = connection.next[end].wrapping_add(u32::try_from(payload.len()).unwrap());
         self.send(connection, 1 - end, false, false, b"");
     }
 
-    pub fn close(&mut self, connection: &mut Connection, end: usize) {
+    pub(crate) fn close(&mut self, connection: &mut Connection, end: usize) {
         for end in [end, 1 - end] {
             self.send(connection, end, false, true, b"");
             connection.next[end] = connection.next[end].wrapping_add(1);
@@ -326,7 +326,7 @@ impl Script {
         self.send(connection, end, false, false, b"");
     }
 
-    pub fn reset(&mut self, connection: &Connection, end: usize) {
+    pub(crate) fn reset(&mut self, connection: &Connection, end: usize) {
         self.send(connection, end, false, false, b"");
         self.packets.last_mut().unwrap().rst = true;
     }
@@ -352,15 +352,15 @@ impl Script {
 }
 
 /// A login, a passive download of 1000 bytes, and a goodbye; over IPv4.
-pub fn healthy() -> Vec<Packet> {
+pub(crate) fn healthy() -> Vec<Packet> {
     conversation(false)
 }
 
-pub fn conversation(ipv6: bool) -> Vec<Packet> {
+pub(crate) fn conversation(ipv6: bool) -> Vec<Packet> {
     conversation_from(ipv6, 1000)
 }
 
-pub fn conversation_from(ipv6: bool, sequence: u32) -> Vec<Packet> {
+pub(crate) fn conversation_from(ipv6: bool, sequence: u32) -> Vec<Packet> {
     let mut script = Script::default();
     let mut control =
         Connection { ipv6, hosts: [2, 1], ports: [40_000, 21], next: [sequence, sequence], ttl: [64, 60] };
@@ -397,11 +397,11 @@ pub fn conversation_from(ipv6: bool, sequence: u32) -> Vec<Packet> {
 }
 
 #[track_caller]
-pub fn explained(bytes: &[u8]) -> Reading {
+pub(crate) fn explained(bytes: &[u8]) -> Reading {
     explained_from(bytes).unwrap()
 }
 
-pub fn explained_from(input: impl Read + Send) -> Result<Reading, CaptureError> {
+pub(crate) fn explained_from(input: impl Read + Send) -> Result<Reading, CaptureError> {
     let mut explainer = Explainer::new(Options::default());
     read(input, &mut |packet| {
         explainer.packet(packet);

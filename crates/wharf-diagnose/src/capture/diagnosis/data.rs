@@ -432,12 +432,13 @@ fn broken(case: &mut Case<'_>, transfer: &Transfer, data: &DataConnection) {
     if duplicates >= STORM && transfer.outcome == Outcome::Cut {
         facts.push((Evidence::SegmentsLost { duplicates }, Vec::new()));
     }
-    if let (true, Some(said), true) = (facts.is_empty(), &transfer.reply, data.bytes() > 0) {
-        if matches!(said.code.get(), 426 | 451 | 421) {
-            let evidence =
-                Evidence::DataCut { bytes: data.bytes(), error: "the server gave it up".to_owned() };
-            facts.push((evidence, vec![said.sight.frame]));
-        }
+    if let Some(said) = &transfer.reply
+        && facts.is_empty()
+        && data.bytes() > 0
+        && matches!(said.code.get(), 426 | 451 | 421)
+    {
+        let evidence = Evidence::DataCut { bytes: data.bytes(), error: "the server gave it up".to_owned() };
+        facts.push((evidence, vec![said.sight.frame]));
     }
     if facts.is_empty() || data.is_under_tls() && data.bytes() < HANDSHAKE_BYTES {
         return;
