@@ -92,8 +92,8 @@ enum Tracked {
     Control { conversation: usize },
     /// A data connection.
     Data { conversation: usize, index: usize, told: Told },
-    /// It is not known, or is something else.
-    Loose { facts: Facts, unjudged: Option<Box<Unjudged>> },
+    /// It is not known, or is something else. `nearest` is the conversation under TLS that spoke last before it began.
+    Loose { facts: Facts, unjudged: Option<Box<Unjudged>>, nearest: Option<usize> },
     /// A control connection over the limit.
     Ignored,
 }
@@ -123,6 +123,8 @@ pub struct Explainer {
     expected_order: VecDeque<u16>,
     /// Connections that nobody expected when they began, oldest first.
     recent: VecDeque<(Timestamp, Key)>,
+    /// Conversations under TLS that go on, the latest first.
+    hidden: Vec<usize>,
     unjudged: usize,
     budget: Budget,
     ended: Vec<Ended>,
@@ -139,6 +141,8 @@ const CONTROL: u16 = 21;
 const IMPLICIT: u16 = 990;
 /// Connections that may turn out to have come before the answer that agreed on them.
 const MOST_RECENT: usize = 256;
+/// Conversations under TLS, at once, whose data connections are looked for by what was said last.
+const MOST_HIDDEN: usize = 64;
 /// Connections that tell of a control connection which never came up, or of data without control.
 const MOST_LOST: usize = 256;
 impl Explainer {
@@ -153,6 +157,7 @@ impl Explainer {
             expected: HashMap::new(),
             expected_order: VecDeque::new(),
             recent: VecDeque::new(),
+            hidden: Vec::new(),
             unjudged: 0,
             budget: Budget::default(),
             ended: Vec::new(),
@@ -265,7 +270,7 @@ impl Explainer {
     fn give_up(&mut self, key: Key) {
         match self.connections.remove(&key).map(|tracked| *tracked) {
             Some(Tracked::Coming { facts, .. }) => self.lose(facts),
-            Some(Tracked::Loose { facts, unjudged }) => {
+            Some(Tracked::Loose { facts, unjudged, .. }) => {
                 self.unjudged -= usize::from(unjudged.is_some());
                 self.lose(facts);
             }
@@ -312,7 +317,8 @@ impl Explainer {
         let judged = self.unjudged < limits::CAPTURED_UNJUDGED_CONNECTIONS;
         self.unjudged += usize::from(judged);
         let unjudged = judged.then(Box::default);
-        self.connections.insert(key, Box::new(Tracked::Loose { facts, unjudged }));
+        let nearest = self.nearest_hidden(&facts);
+        self.connections.insert(key, Box::new(Tracked::Loose { facts, unjudged, nearest }));
         if segment.length() > 0 {
             self.judge(key, sight, segment);
         }
@@ -359,6 +365,12 @@ impl Explainer {
 
     fn control(&mut self, conversation: usize, sight: Sight, segment: &Segment<'_>) {
         self.watched[conversation].take(sight, segment, &mut self.budget);
+        if self.watched[conversation].hides_agreements() && !self.hidden.contains(&conversation) {
+            let watched = &self.watched;
+            self.hidden.retain(|index| !watched[*index].told.control.is_over());
+            self.hidden.truncate(MOST_HIDDEN);
+            self.hidden.insert(0, conversation);
+        }
         self.after_talk(conversation);
     }
 
@@ -415,7 +427,7 @@ impl Explainer {
     }
 
     fn loose(&mut self, key: Key, sight: Sight, segment: &Segment<'_>) {
-        let Some(Tracked::Loose { facts, unjudged }) =
+        let Some(Tracked::Loose { facts, unjudged, .. }) =
             self.connections.get_mut(&key).map(|tracked| &mut **tracked)
         else {
             return;
@@ -428,7 +440,7 @@ impl Explainer {
 
     /// Looks at the first words of a connection.
     fn judge(&mut self, key: Key, sight: Sight, segment: &Segment<'_>) {
-        let Some(Tracked::Loose { facts, unjudged }) =
+        let Some(Tracked::Loose { facts, unjudged, .. }) =
             self.connections.get_mut(&key).map(|tracked| &mut **tracked)
         else {
             return;
@@ -450,7 +462,7 @@ impl Explainer {
             }
             Verdict::Control(client_end) => {
                 self.unjudged -= 1;
-                let Some(Tracked::Loose { facts, unjudged: Some(words) }) =
+                let Some(Tracked::Loose { facts, unjudged: Some(words), .. }) =
                     self.connections.remove(&key).map(|tracked| *tracked)
                 else {
                     return;

@@ -107,7 +107,7 @@ impl Explainer {
         };
         let conversation = expected.conversation;
         if self.budget.data == 0 {
-            self.connections.insert(key, Box::new(Tracked::Loose { facts, unjudged: None }));
+            self.connections.insert(key, Box::new(Tracked::Loose { facts, unjudged: None, nearest: None }));
             return;
         }
         self.budget.data -= 1;
@@ -135,7 +135,7 @@ impl Explainer {
             }
         }
         if let Some((_, key, by)) = found
-            && let Some(Tracked::Loose { facts, unjudged }) =
+            && let Some(Tracked::Loose { facts, unjudged, .. }) =
                 self.connections.remove(&key).map(|tracked| *tracked)
         {
             self.unjudged -= usize::from(unjudged.is_some());
@@ -157,8 +157,10 @@ impl Explainer {
         loose.sort_unstable();
         for (first, key) in loose {
             let Some(tracked) = self.connections.get(&key) else { continue };
-            let Tracked::Loose { facts, .. } = &**tracked else { continue };
-            let Some((conversation, client_end, claim)) = self.by_time(first, facts) else { continue };
+            let Tracked::Loose { facts, nearest, .. } = &**tracked else { continue };
+            let Some((conversation, client_end, claim)) = self.by_time(first, facts, *nearest) else {
+                continue;
+            };
             let Some(Tracked::Loose { facts, .. }) = self.connections.remove(&key).map(|tracked| *tracked)
             else {
                 continue;
@@ -173,7 +175,24 @@ impl Explainer {
         }
     }
 
-    fn by_time(&self, first: Sight, facts: &Facts) -> Option<(usize, End, Claim)> {
+    /// Of several conversations under TLS between the same hosts, the one of which this follows: before a connection of the
+    /// client's comes an answer of the server, before one of the server's a command.
+    pub(super) fn nearest_hidden(&self, facts: &Facts) -> Option<usize> {
+        let last_word = |index: &usize| {
+            let told = &self.watched[*index].told;
+            let client_end = self.watched[*index].client_end_of(facts)?;
+            let speaker = if client_end == 0 { Side::Server } else { Side::Client };
+            let last = told.control.sent[told.control_end(speaker)].last?;
+            (!told.control.is_over()).then_some((last, *index))
+        };
+        self.hidden.iter().filter_map(last_word).max().map(|(_, index)| index)
+    }
+
+    fn by_time(&self, first: Sight, facts: &Facts, nearest: Option<usize>) -> Option<(usize, End, Claim)> {
+        if let Some(index) = nearest.filter(|_| facts.ends[1].port() >= 1024) {
+            let client_end = self.watched[index].client_end_of(facts)?;
+            return Some((index, client_end, Claim::Hidden));
+        }
         self.watched.iter().enumerate().rev().find_map(|(index, watched)| {
             let client_end = watched.client_end_of(facts)?;
             let (begins, ends) = watched.lifetime();
