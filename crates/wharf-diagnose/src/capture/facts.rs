@@ -66,8 +66,6 @@ pub struct Sent {
     pub most_resent: Option<Resent>,
     /// The last acknowledgement again and again.
     pub duplicate_acks: u32,
-    /// The longest segment that was acknowledged.
-    pub largest_acknowledged: u32,
     /// The TLS records, as far as they can be followed.
     pub tls: Option<Box<TlsSeen>>,
     /// The first bytes, of which it can be told whether they are TLS or text.
@@ -269,12 +267,7 @@ impl Facts {
         match sent.acknowledges {
             Some(known) if known == number && plain && in_flight => sent.duplicate_acks += 1,
             Some(known) if is_behind(known, number) => {}
-            _ => {
-                let step = sent.acknowledges.map_or(0, |known| number.wrapping_sub(known));
-                sent.acknowledges = Some(number);
-                let other = &mut self.sent[1 - end];
-                other.largest_acknowledged = other.largest_acknowledged.max(step.min(other.last_length()));
-            }
+            _ => sent.acknowledges = Some(number),
         }
     }
 }
@@ -305,12 +298,6 @@ impl Sent {
         known
     }
 
-    fn last_length(&self) -> u32 {
-        u32::try_from(self.bytes.checked_div(self.segments).unwrap_or(0))
-            .unwrap_or(u32::MAX)
-            .saturating_mul(2)
-    }
-
     fn take_payload(&mut self, sight: Sight, segment: &Segment<'_>) {
         let length = segment.length();
         // SYN and FIN take a number each.
@@ -334,6 +321,9 @@ impl Sent {
             return;
         }
         let ahead = begins.wrapping_sub(next).cast_signed();
+        if ahead > IMPOSSIBLE {
+            return; // of another connection, or made up
+        }
         match ahead {
             0 => {
                 self.next = Some(ends);
@@ -355,8 +345,7 @@ impl Sent {
 
     /// So many bytes were sent that are not in the capture.
     fn miss(&mut self, count: u32, ends: u32) {
-        const IMPOSSIBLE: u32 = 1 << 30;
-        if count < IMPOSSIBLE {
+        if count < IMPOSSIBLE.unsigned_abs() {
             self.uncaptured += u64::from(count);
             self.bytes += u64::from(count);
             self.next = Some(ends);
@@ -419,6 +408,8 @@ impl Sent {
     }
 }
 
+/// No window is so wide (RFC 7323 §2.3).
+const IMPOSSIBLE: i32 = 1 << 30;
 /// Segments that are looked at for NUL bytes.
 const FIRST_SEGMENTS: u64 = 16;
 
@@ -450,11 +441,5 @@ impl TlsSeen {
         if taken < payload.len() || watcher.is_lost() {
             self.watcher = None;
         }
-    }
-
-    /// Whether its records were followed to the last one.
-    #[must_use]
-    pub fn is_followed(&self) -> bool {
-        self.watcher.is_some()
     }
 }

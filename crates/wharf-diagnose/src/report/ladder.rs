@@ -314,9 +314,10 @@ fn assign(conversation: &Conversation, steps: &mut [Step]) {
         let begins = begins.min(transfer.asked);
         let ends =
             transfer.reply.as_ref().or(transfer.begun.as_ref()).map_or(transfer.asked, |reply| reply.sight);
-        let range = steps.partition_point(|step| step.sight < begins)
-            ..steps.partition_point(|step| step.sight <= ends);
-        for step in &mut steps[range] {
+        let from = steps.partition_point(|step| step.sight < begins);
+        // Late packets may have brought the question behind the answer.
+        let to = steps.partition_point(|step| step.sight <= ends).max(from);
+        for step in &mut steps[from..to] {
             if step.lane == Lane::Control && step.transfer.is_none() {
                 step.transfer = Some(index);
             }

@@ -1,6 +1,6 @@
 //! What only a bystander needs: it may come late, miss something, and has to find its place again.
 
-use super::{Dialogue, LoginState, TransferStage};
+use super::{Dialogue, LoginState};
 use crate::command::Command;
 use crate::reply::ReplyCode;
 use crate::time::Timestamp;
@@ -44,11 +44,5 @@ impl Dialogue {
     #[must_use]
     pub fn is_waiting_for(&self, verb: Verb) -> bool {
         self.outstanding.iter().any(|command| command.verb() == Some(verb))
-    }
-
-    /// Whether a transfer has been announced with 1yz and not been ended.
-    #[must_use]
-    pub fn is_transferring(&self) -> bool {
-        self.transfer.is_some_and(|transfer| transfer.stage == TransferStage::Started)
     }
 }

@@ -77,6 +77,8 @@ impl Explainer {
             Side::Client => (told.client.ip(), told.server.ip()),
             Side::Server => (told.server.ip(), told.client.ip()),
         };
+        // Once a transfer is over, its port is anybody's again.
+        let is_open = self.is_open(expected, facts.first);
         let ends = |listening: End| (facts.ends[listening], facts.ends[1 - listening].ip());
         let rank = |(to, from): (SocketAddr, IpAddr)| {
             if to.port() != expected.endpoint.port() {
@@ -87,14 +89,24 @@ impl Explainer {
                 (_, true, true) => Some((3, FoundBy::Port)),
                 // The address was rewritten on the way, or is a private one that was tried all the same.
                 (false, false, true) => Some((2, FoundBy::Port)),
-                (true, _, false) | (_, true, false) => Some((1, FoundBy::Stranger)),
-                (false, false, false) => None,
+                (true, _, false) | (_, true, false) if is_open => Some((1, FoundBy::Stranger)),
+                (_, _, false) => None,
             }
         };
         if facts.opened {
             return rank(ends(1));
         }
         rank(ends(1)).or_else(|| rank(ends(0)))
+    }
+
+    /// Whether what was agreed on is still waited for when a connection begins.
+    fn is_open(&self, expected: Expected, first: Sight) -> bool {
+        let told = &self.watched[expected.conversation].told;
+        let negotiation = &told.negotiations[expected.negotiation];
+        let agreed = negotiation.reply.as_ref().map_or(Timestamp::START, |reply| reply.sight.at);
+        let transfer = negotiation.transfer.and_then(|index| told.transfers.get(index));
+        let is_answered = transfer.is_some_and(|transfer| transfer.reply.is_some());
+        !is_answered && !told.control.is_over() && first.at.since(agreed) < EARLY
     }
 
     /// A connection turned out to be what was agreed.
