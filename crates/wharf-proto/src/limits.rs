@@ -78,6 +78,8 @@ pub const CAPTURED_PACKET: usize = 256 * 1024;
 pub const CAPTURED_CONNECTIONS: usize = 16 * 1024;
 /// Bytes of one direction of a control connection that wait for others that should have come before them.
 pub const CAPTURED_OUT_OF_ORDER: usize = 128 * 1024;
+/// Bytes that all control connections of a capture hold together: out of order, of unfinished lines, of unanswered commands.
+pub const CAPTURED_HELD: usize = 12 * 1024 * 1024;
 /// Bytes of each direction of a connection that are kept until it is known whether it is a control connection.
 pub const CAPTURED_UNJUDGED: usize = 2 * 1024;
 /// Connections at once of which it is not known whether they are control connections; of more it is not found out.
@@ -85,7 +87,7 @@ pub const CAPTURED_UNJUDGED_CONNECTIONS: usize = 2048;
 /// IP datagrams of a capture that are put together from fragments at once.
 pub const CAPTURED_FRAGMENTED: usize = 64;
 /// Control connections of a capture that are told about; further ones are counted.
-pub const CAPTURED_CONVERSATIONS: usize = 4096;
+pub const CAPTURED_CONVERSATIONS: usize = 2560;
 /// Transfers of a capture that are told about, all conversations together; further ones are counted.
 pub const CAPTURED_TRANSFERS: usize = 8 * 1024;
 /// Data connections of a capture that are told about; those beyond are nobody's.
@@ -93,10 +95,12 @@ pub const CAPTURED_DATA_CONNECTIONS: usize = 2 * CAPTURED_TRANSFERS;
 /// Agreements on data connections that a capture's connections are compared with; older ones are forgotten.
 pub const CAPTURED_AGREEMENTS: usize = 8 * 1024;
 /// Lines of dialogue of a capture that are shown, all conversations together; further ones are counted.
-pub const CAPTURED_LINES: usize = 64 * 1024;
+pub const CAPTURED_LINES: usize = 32 * 1024;
 /// Longest text of a captured line that is kept for showing.
 pub const CAPTURED_LINE_TEXT: usize = 300;
 /// Longest TLS hello that is read in a capture.
-pub const CAPTURED_HELLO: usize = 16 * 1024;
+pub const CAPTURED_HELLO: usize = 4 * 1024;
+/// Bytes of such hellos that are not whole yet, all data connections of a capture together.
+pub const CAPTURED_HELLOS: usize = 2 * 1024 * 1024;
 /// Attempts to open one connection that a capture keeps apart; further ones are counted.
 pub const CAPTURED_ATTEMPTS: usize = 8;

@@ -123,6 +123,21 @@ impl Observer {
         self.layers.contains(&Layer::Tls)
     }
 
+    /// Bytes that are kept of unfinished lines, replies and TLS records.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        let records: usize = self.records.iter().map(RecordWatcher::held).sum();
+        self.commands.pending_bytes() + self.replies.pending_bytes() + records
+    }
+
+    /// Gives up everything that is kept, as after a gap in both directions.
+    pub fn let_go(&mut self, at: Timestamp) {
+        self.settle(at);
+        for side in [Side::Client, Side::Server] {
+            self.handle_gap(at, side, 1);
+        }
+    }
+
     /// Bytes came from `by`.
     pub fn handle_input(&mut self, at: Timestamp, by: Side, input: &[u8]) {
         let mut rest = input;

@@ -176,3 +176,87 @@ fn the_demonstration_draws_both_modes() {
         assert!(said.contains(opens), "{said}");
     }
 }
+
+/// A packet of raw IP from the client (true) or the server, as a record of a capture.
+fn record(from_client: bool, ports: (u16, u16), sequence: u32, flags: u8, payload: &[u8]) -> Vec<u8> {
+    let (client, server) = ([192, 0, 2, 2], [192, 0, 2, 1]);
+    let (source, target) = if from_client { (client, server) } else { (server, client) };
+    let (from, to) = if from_client { ports } else { (ports.1, ports.0) };
+    let length = 40 + payload.len();
+    let mut packet = vec![0x45, 0];
+    packet.extend(u16::try_from(length).unwrap().to_be_bytes());
+    packet.extend([0, 0, 0x40, 0, 64, 6, 0, 0]);
+    packet.extend(source);
+    packet.extend(target);
+    packet.extend(from.to_be_bytes());
+    packet.extend(to.to_be_bytes());
+    packet.extend(sequence.to_be_bytes());
+    packet.extend([0; 4]);
+    packet.extend([0x50, flags, 0xFF, 0xFF]);
+    // No two packets are copies of each other.
+    packet.extend(sequence.to_le_bytes());
+    packet.extend_from_slice(payload);
+    let captured = u32::try_from(length).unwrap().to_le_bytes();
+    [[0; 8].as_slice(), &captured, &captured, &packet].concat()
+}
+
+#[test]
+fn memory_does_not_grow_with_the_capture() {
+    const SYN: u8 = 2;
+    const DATA: u8 = 0x10;
+    const FIN: u8 = 0x11;
+    const SEGMENT: usize = 60_000;
+    const MOST: u64 = 64 * 1024; // KiB
+    // 300 MiB here, 10 GiB in the long form.
+    let segments = u32::try_from(wharf_testkit::soak_rounds(300 * 1024 * 1024 / SEGMENT as u64)).unwrap();
+    let mut wharf =
+        explain().args(["--json", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut input = std::io::BufWriter::new(wharf.stdin.take().unwrap());
+    let header = [0xA1B2_C3D4_u32, 2 | 4 << 16, 0, 0, 262_144, 101].map(u32::to_le_bytes).concat();
+    input.write_all(&header).unwrap();
+    let (control, data) = ((40_000, 21), (40_001, 2134));
+    let mut next = [1_u32, 1];
+    let mut records = vec![record(true, control, 0, SYN, b""), record(false, control, 0, SYN | DATA, b"")];
+    let mut say = |from_client: bool, line: &str| {
+        let sequence = &mut next[usize::from(from_client)];
+        let said = record(from_client, control, *sequence, DATA, format!("{line}\r\n").as_bytes());
+        *sequence += u32::try_from(line.len() + 2).unwrap();
+        said
+    };
+    records.push(say(false, "220 ready"));
+    records.push(say(true, "PASV"));
+    records.push(say(false, "227 Entering Passive Mode (192,0,2,1,8,86)"));
+    records.push(record(true, data, 0, SYN, b""));
+    records.push(record(false, data, 0, SYN | DATA, b""));
+    records.push(say(true, "RETR big"));
+    records.push(say(false, "150 here it comes"));
+    records.iter().for_each(|record| input.write_all(record).unwrap());
+    let payload = vec![7; SEGMENT];
+    let length = u32::try_from(SEGMENT).unwrap();
+    for index in 0..segments {
+        let sequence = length.wrapping_mul(index).wrapping_add(1);
+        input.write_all(&record(false, data, sequence, DATA, &payload)).unwrap();
+    }
+    let sequence = length.wrapping_mul(segments).wrapping_add(1);
+    input.write_all(&record(false, data, sequence, FIN, b"")).unwrap();
+    input.write_all(&say(false, "226 done")).unwrap();
+    input.flush().unwrap();
+    // Before its end, which the closed pipe tells.
+    let status = std::fs::read_to_string(format!("/proc/{}/status", wharf.id())).unwrap();
+    let peak: u64 = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .and_then(|rest| rest.split_whitespace().next())
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!(peak < MOST, "{peak} KiB");
+    drop(input);
+    let mut output = String::new();
+    wharf.stdout.take().unwrap().read_to_string(&mut output).unwrap();
+    wharf.wait().unwrap();
+    let json: serde_json::Value = serde_json::from_str(&output).unwrap();
+    let transfer = &json["conversations"][0]["transfers"][0];
+    assert_eq!(transfer["bytes"], u64::from(segments) * u64::from(length));
+    assert_eq!(transfer["outcome"], "complete");
+}

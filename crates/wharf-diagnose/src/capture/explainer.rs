@@ -126,6 +126,8 @@ pub struct Explainer {
     /// Conversations under TLS that go on, the latest first.
     hidden: Vec<usize>,
     unjudged: usize,
+    /// Bytes of TLS hellos that are not whole yet, on connections that are not watched.
+    hellos: usize,
     budget: Budget,
     ended: Vec<Ended>,
     /// Connections that were given up and have something to tell.
@@ -159,6 +161,7 @@ impl Explainer {
             recent: VecDeque::new(),
             hidden: Vec::new(),
             unjudged: 0,
+            hellos: 0,
             budget: Budget::default(),
             ended: Vec::new(),
             lost: Vec::new(),
@@ -272,6 +275,7 @@ impl Explainer {
             Some(Tracked::Coming { facts, .. }) => self.lose(facts),
             Some(Tracked::Loose { facts, unjudged, .. }) => {
                 self.unjudged -= usize::from(unjudged.is_some());
+                self.hellos -= facts.held();
                 self.lose(facts);
             }
             Some(Tracked::Control { conversation }) => self.watched[conversation].end(&mut self.budget),
@@ -295,7 +299,7 @@ impl Explainer {
         }
         let mut facts = Facts::new(sight, segment);
         if let Some((expected, found_by)) = self.expectation(&facts) {
-            facts.take(sight, segment);
+            follow(&mut self.hellos, &mut facts, sight, segment);
             self.claim(key, facts, expected, found_by);
             return;
         }
@@ -308,7 +312,7 @@ impl Explainer {
             self.coming(key, sight, segment);
             return;
         }
-        facts.take(sight, segment);
+        follow(&mut self.hellos, &mut facts, sight, segment);
         self.shows_other_ports = true;
         if self.recent.len() >= MOST_RECENT {
             self.recent.pop_front();
@@ -331,7 +335,7 @@ impl Explainer {
             if let Some(Tracked::Coming { facts, .. }) =
                 self.connections.get_mut(&key).map(|tracked| &mut **tracked)
             {
-                facts.take(sight, segment);
+                follow(&mut self.hellos, facts, sight, segment);
             }
             return;
         }
@@ -382,7 +386,7 @@ impl Explainer {
         segment: &Segment<'_>,
     ) {
         if let Some(data) = self.watched[conversation].told.data.get_mut(index) {
-            data.facts.take(sight, segment);
+            follow(&mut self.hellos, &mut data.facts, sight, segment);
         }
         if !told.over {
             self.tell_dialogue(key, conversation, index, told);
@@ -432,7 +436,7 @@ impl Explainer {
         else {
             return;
         };
-        let is_new = facts.take(sight, segment);
+        let is_new = follow(&mut self.hellos, facts, sight, segment);
         if is_new && unjudged.is_some() && segment.length() > 0 {
             self.judge(key, sight, segment);
         }
@@ -467,6 +471,7 @@ impl Explainer {
                 else {
                     return;
                 };
+                self.hellos -= facts.held();
                 let (streams, kept) = words.into_parts();
                 if let Some(conversation) = self.watch(key, facts, client_end, streams) {
                     self.watched[conversation].take_earlier(kept, &mut self.budget);
@@ -508,6 +513,18 @@ impl Explainer {
             self.give_up(key);
         }
     }
+}
+
+/// Takes a packet into `facts`, whose TLS is followed as long as all hellos together stay within their limit.
+fn follow(hellos: &mut usize, facts: &mut Facts, sight: Sight, segment: &Segment<'_>) -> bool {
+    let before = facts.held();
+    let is_new = facts.take(sight, segment);
+    *hellos = *hellos - before + facts.held();
+    if *hellos > limits::CAPTURED_HELLOS {
+        *hellos -= facts.held();
+        facts.let_go();
+    }
+    is_new
 }
 
 fn key(one: SocketAddr, other: SocketAddr) -> Key {

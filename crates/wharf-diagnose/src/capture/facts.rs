@@ -205,6 +205,20 @@ impl Facts {
         self.sent[end].next
     }
 
+    /// Bytes that are kept of TLS hellos that are not whole yet.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        let watchers = self.sent.iter().filter_map(|sent| sent.tls.as_ref()?.watcher.as_ref());
+        watchers.map(RecordWatcher::held).sum()
+    }
+
+    /// Follows the TLS records no further.
+    pub fn let_go(&mut self) {
+        for tls in self.sent.iter_mut().filter_map(|sent| sent.tls.as_mut()) {
+            tls.watcher = None;
+        }
+    }
+
     /// Takes a packet. Tells whether it is new: copies of one that was captured already are only counted.
     pub fn take(&mut self, sight: Sight, segment: &Segment<'_>) -> bool {
         let end = self.end_of(segment.source);

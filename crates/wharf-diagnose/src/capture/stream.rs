@@ -46,6 +46,8 @@ struct Waiting {
     missing: usize,
 }
 
+/// What a waiting segment costs beside its bytes.
+const ENTRY: usize = 96;
 /// A segment further off than this belongs to something else.
 const WINDOW: i64 = 1 << 30;
 
@@ -112,7 +114,7 @@ impl Stream {
         }
     }
 
-    /// Bytes that are kept.
+    /// Bytes that are kept, with what keeping them costs.
     #[must_use]
     pub fn held(&self) -> usize {
         self.held
@@ -122,9 +124,9 @@ impl Stream {
         let better = self.waiting.get(&position).is_none_or(|known| known.bytes.len() < payload.len());
         if better {
             let waiting = Waiting { sight, bytes: payload.into(), missing };
-            self.held += payload.len();
+            self.held += payload.len() + ENTRY;
             if let Some(replaced) = self.waiting.insert(position, waiting) {
-                self.held -= replaced.bytes.len();
+                self.held -= replaced.bytes.len() + ENTRY;
             }
         }
     }
@@ -156,7 +158,7 @@ impl Stream {
                 return;
             }
             let (position, waiting) = entry.remove_entry();
-            self.held -= waiting.bytes.len();
+            self.held -= waiting.bytes.len() + ENTRY;
             let known = usize::try_from(self.position - position).unwrap_or(usize::MAX);
             self.deliver(waiting.sight, &waiting.bytes, waiting.missing, known, tell);
         }

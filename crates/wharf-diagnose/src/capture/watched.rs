@@ -29,6 +29,9 @@ pub(super) struct Budget {
     pub(super) transfers: usize,
     pub(super) negotiations: usize,
     pub(super) data: usize,
+    pub(super) deviations: usize,
+    /// Bytes that may still be held.
+    pub(super) held: usize,
 }
 
 impl Default for Budget {
@@ -38,6 +41,8 @@ impl Default for Budget {
             transfers: limits::CAPTURED_TRANSFERS,
             negotiations: 2 * limits::CAPTURED_TRANSFERS,
             data: limits::CAPTURED_DATA_CONNECTIONS,
+            deviations: limits::CAPTURED_TRANSFERS,
+            held: limits::CAPTURED_HELD,
         }
     }
 }
@@ -55,6 +60,8 @@ struct Pending {
     command: Command,
     negotiation: Option<usize>,
     transfer: Option<usize>,
+    /// What it costs to remember it.
+    bytes: usize,
 }
 
 /// A conversation and what is needed to follow it.
@@ -74,8 +81,14 @@ pub(super) struct Watched {
     /// Transfers that came to their end since this was last asked.
     pub(super) ended: Vec<usize>,
     hidden_told: [bool; 2],
+    /// Bytes of unanswered commands.
+    pending_bytes: usize,
+    /// What was taken from the budget for all that is held.
+    held: usize,
 }
 
+/// What an unanswered command costs beside its text.
+const PENDING: usize = 128;
 /// Deviations of one conversation.
 const MOST_DEVIATIONS: usize = 200;
 
@@ -117,6 +130,8 @@ impl Watched {
             agreed: Vec::new(),
             ended: Vec::new(),
             hidden_told: [false; 2],
+            pending_bytes: 0,
+            held: 0,
         }
     }
 
@@ -127,7 +142,9 @@ impl Watched {
     /// Takes a packet of the control connection.
     pub(super) fn take(&mut self, sight: Sight, segment: &Segment<'_>, budget: &mut Budget) {
         let end = self.told.control.end_of(segment.source);
-        if !self.told.control.take(sight, segment) {
+        let is_new = self.told.control.take(sight, segment);
+        self.told.control.let_go(); // the observer follows TLS here
+        if !is_new {
             return;
         }
         if segment.flags.syn {
@@ -150,6 +167,33 @@ impl Watched {
         if self.told.control.is_over() {
             self.end(budget);
         }
+        self.account(sight, budget);
+    }
+
+    /// Takes what is held from the budget; where that does not suffice, lets all of it go.
+    fn account(&mut self, sight: Sight, budget: &mut Budget) {
+        budget.held += std::mem::take(&mut self.held);
+        let now = self.holds();
+        if now > budget.held {
+            for end in 0..2 {
+                let mut pieces = Vec::new();
+                self.streams[end].end(&mut |delivered| pieces.push(Piece::from(delivered)));
+                self.take_pieces(end, pieces, budget);
+            }
+            if let Some(observer) = &mut self.observer {
+                observer.let_go(sight.at);
+            }
+            self.drain(sight, budget);
+            self.told.gaps += 1; // as good as one
+        }
+        self.held = self.holds().min(budget.held);
+        budget.held -= self.held;
+    }
+
+    fn holds(&self) -> usize {
+        let streams: usize = self.streams.iter().map(Stream::held).sum();
+        let observer = self.observer.as_ref().map_or(0, |observer| observer.held());
+        streams + observer + self.pending_bytes
     }
 
     /// What a connection had said before it was known to be this.
@@ -168,6 +212,8 @@ impl Watched {
         }
         if self.told.control.is_over() {
             self.observer = None;
+            self.pending = VecDeque::new();
+            self.pending_bytes = 0;
         }
     }
 
@@ -231,7 +277,7 @@ impl Watched {
                 }
             }
             Seen::Event(Event::PlanAgreed(plan)) => self.plan_agreed(plan),
-            Seen::Event(Event::Deviation(deviation)) => self.deviation(sight, deviation),
+            Seen::Event(Event::Deviation(deviation)) => self.deviation(sight, deviation, budget),
             Seen::Event(Event::HandshakeDue) => self.told.tls = TlsUse::Explicit,
             Seen::Event(_) => {}
             Seen::Tls { by, record } => self.tls(sight, by, record, budget),
@@ -255,8 +301,9 @@ impl Watched {
         self.told.lines.push(Line { sight, by, kind, text });
     }
 
-    fn deviation(&mut self, sight: Sight, deviation: Deviation) {
-        if self.told.deviations.len() < MOST_DEVIATIONS {
+    fn deviation(&mut self, sight: Sight, deviation: Deviation, budget: &mut Budget) {
+        if self.told.deviations.len() < MOST_DEVIATIONS && budget.deviations > 0 {
+            budget.deviations -= 1;
             self.told.deviations.push((sight, deviation));
         }
     }
@@ -285,10 +332,15 @@ impl Watched {
             let path = text.split_once(' ').map(|(_, path)| path.to_owned());
             self.transfer(sight, Some(verb), path, budget)
         });
-        if self.pending.len() >= limits::OUTSTANDING_COMMANDS {
-            self.pending.pop_front();
+        if self.pending.len() >= limits::OUTSTANDING_COMMANDS
+            && let Some(oldest) = self.pending.pop_front()
+        {
+            self.pending_bytes -= oldest.bytes;
         }
-        self.pending.push_back(Pending { command, negotiation, transfer });
+        // Here and in the dialogue.
+        let bytes = 2 * (text.len() + PENDING);
+        self.pending_bytes += bytes;
+        self.pending.push_back(Pending { command, negotiation, transfer, bytes });
     }
 
     fn negotiation(&mut self, negotiation: Negotiation, budget: &mut Budget) -> Option<usize> {
@@ -328,10 +380,17 @@ impl Watched {
     fn pending_of(&mut self, command: &Command, is_final: bool) -> Option<Pending> {
         let position = self.pending.iter().position(|pending| pending.command == *command)?;
         if is_final {
-            return self.pending.remove(position);
+            let pending = self.pending.remove(position)?;
+            self.pending_bytes -= pending.bytes;
+            return Some(pending);
         }
-        let Pending { command, negotiation, transfer } = &self.pending[position];
-        Some(Pending { command: command.clone(), negotiation: *negotiation, transfer: *transfer })
+        let Pending { command, negotiation, transfer, bytes } = &self.pending[position];
+        Some(Pending {
+            command: command.clone(),
+            negotiation: *negotiation,
+            transfer: *transfer,
+            bytes: *bytes,
+        })
     }
 
     /// The answer to a command is not in the capture.

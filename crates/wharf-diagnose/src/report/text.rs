@@ -30,14 +30,22 @@ impl Default for Style {
 /// Everything that was understood of a capture.
 #[must_use]
 pub fn reading(reading: &Reading, style: Style) -> String {
+    parts(reading, style).collect()
+}
+
+/// The same in parts, of which a long reading has many.
+pub fn parts(reading: &Reading, style: Style) -> impl Iterator<Item = String> + '_ {
+    let conversations = reading.conversations.iter().enumerate().map(move |(index, conversation)| {
+        let before = if index > 0 { "\n" } else { "" };
+        format!("{before}{}", self::conversation(index + 1, conversation, style))
+    });
+    conversations.chain(std::iter::once_with(move || rest(reading, style)))
+}
+
+/// What belongs to no conversation.
+fn rest(reading: &Reading, style: Style) -> String {
     let mut out = String::new();
     let say = |text: Text, values: &[&str]| fill(text, style.language, values);
-    for (index, conversation) in reading.conversations.iter().enumerate() {
-        if index > 0 {
-            out.push('\n');
-        }
-        out.push_str(&self::conversation(index + 1, conversation, style));
-    }
     if reading.conversations.is_empty() && reading.findings.is_empty() {
         let _ = writeln!(out, "{}", say(words::NO_CONVERSATION, &[&number(reading.frames)]));
     }

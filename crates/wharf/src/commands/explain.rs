@@ -66,7 +66,9 @@ fn explain(arguments: &ExplainArguments) -> Result<bool, Failure> {
             save(file, &report::svg::picture(&reading, language))?;
         }
         if tells_live {
-            print(&report::text::reading(&reading, style))?;
+            for part in report::text::parts(&reading, style) {
+                print(&part)?;
+            }
         }
         return Ok(reading.has_findings());
     };
