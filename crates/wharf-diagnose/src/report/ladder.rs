@@ -293,8 +293,16 @@ impl Ladder<'_> {
             let what = if resumed { words::TLS_RESUMED } else { words::TLS_NEW };
             notes.push(self.say(what, &[choice.version_name()]));
         }
-        if sent.resent > 0 {
-            notes.push(self.say(words::SENT_AGAIN, &[&number(sent.resent)]));
+        if sent.tls.as_ref().is_some_and(|tls| tls.ends_with_alert && tls.alert.is_none()) {
+            notes.push(self.say(words::CLOSE_NOTIFY, &[]));
+        }
+        if let Some(alert) = sent.tls.as_ref().and_then(|tls| tls.alert) {
+            notes.push(self.say(words::TLS_ALERT, &[&alert.to_string()]));
+        }
+        match sent.resent {
+            0 => {}
+            1 => notes.push(self.say(words::SENT_AGAIN_ONE, &[])),
+            resent => notes.push(self.say(words::SENT_AGAIN, &[&number(resent)])),
         }
         if sent.uncaptured > 0 {
             notes.push(self.say(words::NOT_CAPTURED_BYTES, &[&number(sent.uncaptured)]));

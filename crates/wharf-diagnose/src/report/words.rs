@@ -57,6 +57,7 @@ texts! {
     DATA = "{0} bytes in {1} segments", "{0} 字节，{1} 个报文段";
     DATA_ONE = "{0} bytes in one segment", "{0} 字节，一个报文段";
     DATA_TIMED = "{0} bytes in {1} segments, {2}, {3}/s", "{0} 字节，{1} 个报文段，{2}，{3}/秒";
+    SENT_AGAIN_ONE = "one segment sent again", "重传一个报文段";
     SENT_AGAIN = "{0} segments sent again", "重传 {0} 个报文段";
     NOT_CAPTURED_BYTES = "{0} bytes of them not captured", "其中 {0} 字节未被捕获";
     GAP = "{0} bytes are not in the capture", "抓包中缺少 {0} 字节";
@@ -68,6 +69,7 @@ texts! {
     TLS_ALERT = "TLS alert {0}", "TLS 警报 {0}";
     TLS_RESUMED = "TLS {0}, session resumed", "TLS {0}，会话已恢复";
     TLS_NEW = "TLS {0}, new session", "TLS {0}，新会话";
+    CLOSE_NOTIFY = "its last record looks like close_notify", "最后一条记录看起来是 close_notify";
     ICMP = "ICMP from {0}: {1}", "来自 {0} 的 ICMP：{1}";
     ICMP_PROHIBITED = "administratively prohibited", "被管理策略禁止";
     ICMP_UNREACHABLE = "unreachable", "不可达";

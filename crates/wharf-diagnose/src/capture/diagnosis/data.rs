@@ -268,7 +268,9 @@ fn never_used(case: &mut Case<'_>, negotiation: &Negotiation) {
     else {
         return;
     };
-    if negotiation.command.mode() == DataMode::Passive && case.shows_data && conversation.gaps == 0 {
+    // Elsewhere it may be a person who types, and only the server's network would have seen an attempt for sure.
+    let would_see = case.vantage.is_at(Side::Server) && case.shows_data && conversation.gaps == 0;
+    if negotiation.command.mode() == DataMode::Passive && would_see {
         never_accepted(case, negotiation, waited, None);
     }
 }
