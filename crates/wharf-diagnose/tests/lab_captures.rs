@@ -215,10 +215,17 @@ fn two_captures_show_what_a_helper_rewrote() {
 
 #[test]
 fn two_captures_show_what_was_dropped_and_who_made_up_an_answer() {
-    let all = |scenario: &str| {
-        let (client, server) = (reading(scenario, "client"), reading(scenario, "server"));
-        compare(&client, &server).differences
+    let compared = |scenario: &str| compare(&reading(scenario, "client"), &reading(scenario, "server"));
+    let all = |scenario: &str| compared(scenario).differences;
+    let named = |scenario: &str| -> Vec<&str> {
+        compared(scenario).findings.iter().map(|finding| finding.cause().id()).collect()
     };
+    assert_eq!(named("client-firewall"), ["client-refuses-inbound"]);
+    assert_eq!(named("passive-range-reset"), ["passive-port-refused"]);
+    assert_eq!(named("server-firewall-for-active-mode"), ["passive-port-filtered"]);
+    assert_eq!(named("plain"), Vec::<&str>::new());
+    // A told address that is wrong is nobody's filter.
+    assert_eq!(named("server-nat-wrong-address"), Vec::<&str>::new());
     let lost = |what: What| move |difference: &wharf_diagnose::capture::Difference| difference.what == what;
     // The server's SYN did not get to the client.
     let differences = all("client-firewall");

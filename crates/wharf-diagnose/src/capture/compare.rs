@@ -230,6 +230,29 @@ impl Comparison {
             for (sight, text) in answers(facts) {
                 self.put(What::Injected, in_first, sight, text);
             }
+            if connection.goes_to_peer && !facts.is_established() {
+                self.lost_attempt(facts, opener);
+            }
+        }
+    }
+
+    /// An attempt that left one end and did not reach the other: the trouble is between them, and neither end is to blame.
+    fn lost_attempt(&mut self, facts: &Facts, opener: Side) {
+        let endpoint = facts.ends[1];
+        let mut frames: Vec<u64> = facts.syns.iter().map(|sight| sight.frame).collect();
+        let unanswered = Evidence::SynUnanswered { endpoint, waited: facts.last.at.since(facts.first.at) };
+        match (opener, facts.sent[1].reset) {
+            (Side::Server, _) => {
+                self.find(Cause::ClientRefusesInbound, Confidence::Likely, unanswered, frames);
+            }
+            (Side::Client, Some(reset)) => {
+                frames.push(reset.sight.frame);
+                let made_up = Evidence::ResetReceived { endpoint, ttl: reset.ttl, control_ttl: reset.ttl };
+                self.find(Cause::PassivePortRefused, Confidence::Likely, made_up, frames);
+            }
+            (Side::Client, None) => {
+                self.find(Cause::PassivePortFiltered, Confidence::Likely, unanswered, frames);
+            }
         }
     }
 
@@ -295,22 +318,30 @@ struct Connection<'a> {
     facts: &'a Facts,
     opener: Option<Side>,
     is_data: bool,
+    /// A data connection to the address of the control connection's other end, and not to one that was told.
+    goes_to_peer: bool,
 }
 
 fn connections(reading: &Reading) -> Vec<Connection<'_>> {
     let mut all = Vec::new();
     for conversation in &reading.conversations {
-        all.push(Connection { facts: &conversation.control, opener: Some(Side::Client), is_data: false });
-        all.extend(conversation.data.iter().map(|data| Connection {
-            facts: &data.facts,
-            opener: data.opened_by(),
-            is_data: true,
+        let control = &conversation.control;
+        let opener = Some(Side::Client);
+        all.push(Connection { facts: control, opener, is_data: false, goes_to_peer: false });
+        all.extend(conversation.data.iter().map(|data| {
+            let (facts, opener) = (&data.facts, data.opened_by());
+            let peer = match opener {
+                Some(Side::Client) => Some(conversation.server.ip()),
+                Some(Side::Server) => Some(conversation.client.ip()),
+                None => None,
+            };
+            let goes_to_peer = peer == Some(facts.ends[1].ip());
+            Connection { facts, opener, is_data: true, goes_to_peer }
         }));
     }
-    all.extend(reading.strays.iter().map(|facts| Connection {
-        facts,
-        opener: reading.opener_of(facts),
-        is_data: true,
+    all.extend(reading.strays.iter().map(|facts| {
+        let opener = reading.opener_of(facts);
+        Connection { facts, opener, is_data: true, goes_to_peer: false }
     }));
     all
 }

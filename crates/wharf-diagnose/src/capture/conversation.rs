@@ -239,6 +239,22 @@ impl Conversation {
         hung_up || self.lines.iter().any(|line| line.by == Side::Client && line.sight > sight)
     }
 
+    /// At which side the capture was taken, if that can be told: there the packets of that side, and not the other's, have
+    /// not passed any router.
+    #[must_use]
+    pub fn taken_at(&self) -> Option<Side> {
+        // What systems begin with.
+        const FRESH: [u8; 3] = [64, 128, 255];
+        let is_near = |side: Side| {
+            self.control.sent[self.control_end(side)].ttl.is_some_and(|ttl| FRESH.contains(&ttl))
+        };
+        match (is_near(Side::Client), is_near(Side::Server)) {
+            (true, false) => Some(Side::Client),
+            (false, true) => Some(Side::Server),
+            _ => None,
+        }
+    }
+
     /// Which end of the control connection is on this side.
     #[must_use]
     pub fn control_end(&self, side: Side) -> End {

@@ -6,7 +6,7 @@ use wharf_findings::{Finding, Language, Text};
 use wharf_proto::dialogue::Side;
 
 use super::ladder::{Lane, Step, Tone, number, steps, summary};
-use super::text::{differences, remarks};
+use super::text::{differences, remarks, tell_apart};
 use super::words::{self, fill};
 use crate::capture::{Comparison, Conversation, Outcome, Reading, Transfer};
 
@@ -89,6 +89,9 @@ fn section(out: &mut String, number_of_it: usize, conversation: &Conversation, l
     } else {
         let _ = writeln!(out, "<h3>{}</h3>", say(words::FINDINGS, &[]));
         findings(out, &conversation.findings, language);
+        if let Some(hint) = tell_apart(conversation, language) {
+            let _ = writeln!(out, "<p class=\"remarks\">{}</p>", escape(&hint));
+        }
     }
     let _ = writeln!(
         out,

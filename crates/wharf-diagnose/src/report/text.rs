@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use wharf_findings::{Finding, Language, Text};
+use wharf_findings::{Confidence, Finding, Language, Text};
 use wharf_proto::dialogue::Side;
 
 use super::ladder::{Lane, Step, Tone, number, steps, summary};
@@ -143,8 +143,28 @@ pub fn conversation(number_of_it: usize, conversation: &Conversation, style: Sty
     } else {
         let _ = write!(out, "\n{}\n", say(words::FINDINGS, &[]));
         out.push_str(&findings(&conversation.findings, style));
+        if let Some(hint) = tell_apart(conversation, style.language) {
+            for line in wrapped(&hint, style.width.saturating_sub(2)) {
+                let _ = writeln!(out, "  {line}");
+            }
+        }
     }
     out
+}
+
+/// What would tell causes apart that are no more than possible beside others.
+pub(crate) fn tell_apart(conversation: &Conversation, language: Language) -> Option<String> {
+    let findings = &conversation.findings;
+    let is_open = |finding: &Finding| finding.confidence() == Confidence::Possible;
+    if findings.len() < 2 || !findings.iter().any(is_open) {
+        return None;
+    }
+    let other = match conversation.taken_at() {
+        Some(Side::Client) => words::SERVER,
+        Some(Side::Server) => words::CLIENT,
+        None => return Some(fill(words::TELL_APART_ANYWHERE, language, &[])),
+    };
+    Some(fill(words::TELL_APART, language, &[&fill(other, language, &[])]))
 }
 
 /// A transfer that has just ended, in a line.

@@ -98,6 +98,8 @@ texts! {
     UNKNOWN = "how it ended is not in the capture", "抓包中看不到结果";
     CONFIRMED_UNSEEN = "complete; its data connection is not in the capture", "完成；其数据连接不在抓包中";
     FINDINGS = "What went wrong", "出了什么问题";
+    TELL_APART = "More than one cause looks like this from where the capture was taken. A second one, taken at the same time at the {0}'s side, tells them apart: wharf explain CLIENT.pcap SERVER.pcap", "从抓包的位置看，不止一个原因有这样的表现。同时在{0}一侧再抓一次包即可区分：wharf explain 客户端.pcap 服务器.pcap";
+    TELL_APART_ANYWHERE = "More than one cause looks like this from where the capture was taken. Two captures, taken at the same time at the client's and at the server's side, tell them apart: wharf explain CLIENT.pcap SERVER.pcap", "从抓包的位置看，不止一个原因有这样的表现。同时在客户端和服务器两侧抓包即可区分：wharf explain 客户端.pcap 服务器.pcap";
     FINDINGS_ALL = "Beside the conversations", "会话之外";
     NOTHING_WRONG = "Nothing went wrong.", "没有发现问题。";
     NO_CONVERSATION = "No FTP control connection in {0} packets. If it uses another port than 21 and is under TLS from the start, name it with --port.", "{0} 个数据包中没有 FTP 控制连接。如果它使用 21 以外的端口并且一开始就使用 TLS，请用 --port 指定。";

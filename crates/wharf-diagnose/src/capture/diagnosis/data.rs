@@ -184,7 +184,7 @@ fn active_failed(
     }
     let source = data.facts.ends[0];
     case.add(Cause::ClientRefusesInbound, Confidence::Likely, vec![seen.clone()]);
-    if case.vantage.is_at(Side::Server) && matches!(seen.0, Evidence::SynUnanswered { .. }) {
+    if case.taken_at == Some(Side::Server) && matches!(seen.0, Evidence::SynUnanswered { .. }) {
         // Seen from the server's network, what is before the server is on the way too.
         case.add(Cause::ServerEgressBlocked, Confidence::Possible, vec![seen.clone()]);
     }
@@ -229,7 +229,7 @@ fn never_tried(case: &mut Case<'_>, negotiation: &Negotiation, transfer: Option<
     match negotiation.command.mode() {
         DataMode::Active => {
             let absent = || with_reply(Evidence::NoSynArrived { endpoint: told, waited });
-            let at_server = case.vantage.is_at(Side::Server);
+            let at_server = case.taken_at == Some(Side::Server);
             let confidence = if at_server { Confidence::Likely } else { Confidence::Possible };
             let (client, server) = (conversation.client.ip(), conversation.server.ip());
             if told.ip() != client {
@@ -269,7 +269,7 @@ fn never_used(case: &mut Case<'_>, negotiation: &Negotiation) {
         return;
     };
     // Elsewhere it may be a person who types, and only the server's network would have seen an attempt for sure.
-    let would_see = case.vantage.is_at(Side::Server) && case.shows_data && conversation.gaps == 0;
+    let would_see = case.taken_at == Some(Side::Server) && case.shows_data && conversation.gaps == 0;
     if negotiation.command.mode() == DataMode::Passive && would_see {
         never_accepted(case, negotiation, waited, None);
     }
@@ -279,7 +279,7 @@ fn never_used(case: &mut Case<'_>, negotiation: &Negotiation) {
 fn never_accepted(case: &mut Case<'_>, negotiation: &Negotiation, waited: Duration, reply: Option<Fact>) {
     let conversation = case.conversation;
     let Some(told) = negotiation.told else { return };
-    if case.vantage.is_at(Side::Client) {
+    if case.taken_at == Some(Side::Client) {
         return; // the client did not even try: what it is up to is not to be seen
     }
     let (client, server) = (conversation.client.ip(), conversation.server.ip());

@@ -9,17 +9,16 @@ mod data;
 mod negotiation;
 mod several;
 mod tls;
-mod vantage;
 
 use std::time::Duration;
 
 use wharf_findings::{Cause, Confidence, Evidence, Finding};
 use wharf_proto::Timestamp;
+use wharf_proto::dialogue::Side;
 
 use super::conversation::{Conversation, Negotiation, Outcome, Said};
 use super::explainer::Reading;
 use super::stream::Sight;
-use vantage::Vantage;
 
 /// Fills in the findings of each conversation, and of the capture as a whole.
 pub(super) fn diagnose(reading: &mut Reading, is_control: &dyn Fn(u16) -> bool) {
@@ -66,7 +65,8 @@ impl Findings {
 /// A conversation under judgement.
 struct Case<'a> {
     conversation: &'a Conversation,
-    vantage: Vantage,
+    /// Where the capture was taken.
+    taken_at: Option<Side>,
     /// Whether data connections would be in the capture if there were any.
     shows_data: bool,
     findings: Findings,
@@ -74,8 +74,8 @@ struct Case<'a> {
 
 impl<'a> Case<'a> {
     fn new(conversation: &'a Conversation, shows_data: bool) -> Self {
-        let vantage = Vantage::of(conversation);
-        Self { conversation, vantage, shows_data, findings: Findings::default() }
+        let taken_at = conversation.taken_at();
+        Self { conversation, taken_at, shows_data, findings: Findings::default() }
     }
 
     fn add(&mut self, cause: Cause, confidence: Confidence, facts: Vec<Fact>) {
