@@ -7,8 +7,8 @@
 //! | `stream.rs` | one direction of a control connection, in order, with its gaps |
 //! | `facts.rs` | one TCP connection: handshake, end, counts; never its bytes |
 //! | `sniff.rs` | whether a connection on any port is a control connection |
-//! | `explainer.rs` | the connections of a capture, and whose they are |
-//! | `watched.rs` | a control connection: `wharf_proto::Observer` and what follows from it |
+//! | `explainer.rs`, `explainer/claims.rs` | the connections of a capture, and whose they are |
+//! | `watched.rs`, `watched/understanding.rs` | a control connection: `wharf_proto::Observer` and what follows from it |
 //! | `conversation.rs` | what was understood |
 //! | `compare.rs` | two captures of the same conversations |
 //! | `outcome.rs`, `diagnosis/` | what came of each transfer, and why |
