@@ -16,7 +16,7 @@ const STYLE: &str = include_str!("page.css");
 #[must_use]
 pub fn page(reading: &Reading, language: Language) -> String {
     let mut out = head(language);
-    body(&mut out, reading, language);
+    body(&mut out, reading, language, true);
     out.push_str(FOOT);
     out
 }
@@ -25,10 +25,16 @@ pub fn page(reading: &Reading, language: Language) -> String {
 #[must_use]
 pub fn comparison(a: &Reading, b: &Reading, comparison: &Comparison, language: Language) -> String {
     let mut out = head(language);
-    let _ = writeln!(out, "<section><pre>{}</pre></section>", escape(&differences(comparison, language)));
+    let heading = escape(&fill(words::DIFFERENCES, language, &[]));
+    let _ = writeln!(out, "<section>\n<h2>{heading}</h2>");
+    for line in differences(comparison, language).lines() {
+        let _ = writeln!(out, "<p class=\"difference\">{}</p>", escape(line.trim()));
+    }
+    findings(&mut out, &comparison.findings, language);
+    out.push_str("</section>\n");
     for (heading, reading) in [(words::FIRST_CAPTURE, a), (words::SECOND_CAPTURE, b)] {
         let _ = writeln!(out, "<h1>{}</h1>", escape(&fill(heading, language, &[])));
-        body(&mut out, reading, language);
+        body(&mut out, reading, language, false);
     }
     out.push_str(FOOT);
     out
@@ -56,10 +62,10 @@ fn head(language: Language) -> String {
     out
 }
 
-fn body(out: &mut String, reading: &Reading, language: Language) {
+fn body(out: &mut String, reading: &Reading, language: Language, is_alone: bool) {
     let say = |text: Text, values: &[&str]| escape(&fill(text, language, values));
     for (index, conversation) in reading.conversations.iter().enumerate() {
-        section(out, index + 1, conversation, language);
+        section(out, index + 1, conversation, language, is_alone);
     }
     if reading.conversations.is_empty() && reading.findings.is_empty() {
         let _ = writeln!(out, "<p>{}</p>", say(words::NO_CONVERSATION, &[&number(reading.frames)]));
@@ -75,7 +81,13 @@ fn body(out: &mut String, reading: &Reading, language: Language) {
     }
 }
 
-fn section(out: &mut String, number_of_it: usize, conversation: &Conversation, language: Language) {
+fn section(
+    out: &mut String,
+    number_of_it: usize,
+    conversation: &Conversation,
+    language: Language,
+    is_alone: bool,
+) {
     let say = |text: Text, values: &[&str]| escape(&fill(text, language, values));
     let (client, server) = (conversation.client.to_string(), conversation.server.to_string());
     let heading = say(words::CONVERSATION, &[&number_of_it.to_string(), &client, &server]);
@@ -89,7 +101,7 @@ fn section(out: &mut String, number_of_it: usize, conversation: &Conversation, l
     } else {
         let _ = writeln!(out, "<h3>{}</h3>", say(words::FINDINGS, &[]));
         findings(out, &conversation.findings, language);
-        if let Some(hint) = tell_apart(conversation, language) {
+        if let Some(hint) = tell_apart(conversation, language).filter(|_| is_alone) {
             let _ = writeln!(out, "<p class=\"remarks\">{}</p>", escape(&hint));
         }
     }

@@ -19,11 +19,13 @@ pub struct Style {
     pub colours: bool,
     /// Columns in all.
     pub width: usize,
+    /// There is no other capture of the same: one is recommended where it would tell more.
+    pub alone: bool,
 }
 
 impl Default for Style {
     fn default() -> Self {
-        Self { language: Language::English, colours: false, width: 100 }
+        Self { language: Language::English, colours: false, width: 100, alone: true }
     }
 }
 
@@ -64,6 +66,7 @@ fn rest(reading: &Reading, style: Style) -> String {
 #[must_use]
 pub fn comparison(a: &Reading, b: &Reading, comparison: &Comparison, style: Style) -> String {
     let say = |text: Text, values: &[&str]| fill(text, style.language, values);
+    let style = Style { alone: false, ..style };
     let mut out = String::new();
     for (heading, one) in [(words::FIRST_CAPTURE, a), (words::SECOND_CAPTURE, b)] {
         let heading = say(heading, &[]);
@@ -71,6 +74,8 @@ pub fn comparison(a: &Reading, b: &Reading, comparison: &Comparison, style: Styl
         out.push_str(&reading(one, style));
         out.push('\n');
     }
+    let heading = say(words::DIFFERENCES, &[]);
+    let _ = writeln!(out, "{heading}\n{}\n", "=".repeat(columns(&heading)));
     out.push_str(&differences(comparison, style.language));
     if comparison.pairs.is_empty() && !a.conversations.is_empty() && !b.conversations.is_empty() {
         let _ = writeln!(out, "{}", say(words::UNPAIRED, &[]));
@@ -86,8 +91,6 @@ pub fn comparison(a: &Reading, b: &Reading, comparison: &Comparison, style: Styl
 pub(crate) fn differences(comparison: &Comparison, language: Language) -> String {
     let say = |text: Text, values: &[&str]| fill(text, language, values);
     let mut out = String::new();
-    let heading = say(words::DIFFERENCES, &[]);
-    let _ = writeln!(out, "{heading}\n{}\n", "=".repeat(columns(&heading)));
     if let Some(offset) = comparison.offset {
         let text = if offset < 0.0 { words::OFFSET_BEHIND } else { words::OFFSET };
         let _ = writeln!(out, "{}", say(text, &[&format!("{:.6}", offset.abs())]));
@@ -143,7 +146,7 @@ pub fn conversation(number_of_it: usize, conversation: &Conversation, style: Sty
     } else {
         let _ = write!(out, "\n{}\n", say(words::FINDINGS, &[]));
         out.push_str(&findings(&conversation.findings, style));
-        if let Some(hint) = tell_apart(conversation, style.language) {
+        if let Some(hint) = tell_apart(conversation, style.language).filter(|_| style.alone) {
             for line in wrapped(&hint, style.width.saturating_sub(2)) {
                 let _ = writeln!(out, "  {line}");
             }
