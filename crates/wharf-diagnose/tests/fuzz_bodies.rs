@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::path::Path;
+
 use common::{Capture, Format, Link, conversation, healthy};
 use proptest::prelude::*;
 
@@ -11,7 +13,7 @@ use proptest::prelude::*;
 #[expect(unreachable_pub, reason = "it is shared with fuzz/, a crate of its own")]
 mod bodies;
 
-/// The seeds of the target: small captures, made here so that no binary file has to be kept.
+/// Seeds beside those of fuzz/seeds: small captures of other formats, made here.
 fn seeds(target: &str) -> Vec<Vec<u8>> {
     match target {
         "capture" => vec![
@@ -44,6 +46,11 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
 fn seeds_pass() {
     for (target, body) in bodies::BODIES {
         seeds(target).iter().for_each(|seed| body(seed));
+        // What libFuzzer begins with.
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds").join(target);
+        let files: Vec<_> = std::fs::read_dir(folder).unwrap().collect();
+        assert!(!files.is_empty(), "{target} has no seed");
+        files.into_iter().for_each(|file| body(&std::fs::read(file.unwrap().path()).unwrap()));
     }
 }
 
