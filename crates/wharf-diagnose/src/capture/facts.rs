@@ -205,6 +205,15 @@ impl Facts {
         self.sent[end].next
     }
 
+    /// Whether the other end acknowledged all that this one sent, captured or not.
+    #[must_use]
+    pub fn has_arrived(&self, end: End) -> bool {
+        match (self.sent[end].next, self.sent[1 - end].acknowledges) {
+            (Some(next), Some(acknowledged)) => !is_behind(next, acknowledged),
+            _ => false,
+        }
+    }
+
     /// Bytes that are kept of TLS hellos that are not whole yet.
     #[must_use]
     pub fn held(&self) -> usize {

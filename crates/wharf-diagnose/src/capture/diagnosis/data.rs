@@ -471,11 +471,12 @@ fn black_hole(case: &mut Case<'_>, transfer: &Transfer, data: &DataConnection) -
     let sent = &data.facts.sent[data.end(sender)];
     let up = data.facts.syn_ack.unwrap_or(data.facts.first);
     let waited = data.facts.last.at.max(case.conversation.control.last.at).since(up.at);
-    // Bytes that are known only by the number behind them never came.
+    // Bytes that are known only by the number behind them never came, unless they were acknowledged: then the capture lacks them.
     if sent.bytes == sent.uncaptured
         && waited >= STUCK
         && transfer.begun.is_some()
-        && sent.fin.is_none_or(|_| sent.uncaptured > 0)
+        && (sent.bytes > 0 || sent.fin.is_none())
+        && !(sent.bytes > 0 && data.facts.has_arrived(data.end(sender)))
         && !data.is_under_tls()
     {
         let evidence = Evidence::NothingSent { endpoint: data.facts.ends[1], waited };
