@@ -468,13 +468,15 @@ async fn open_control(
     for address in addresses {
         observer.connecting(address);
         let problem = match timeout(limit, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => match ControlConnection::new(stream, Side::Client) {
-                Ok(control) => {
-                    observer.connected(address);
-                    return Ok(control);
+            Ok(Ok(stream)) => {
+                match stream.into_std().and_then(|stream| ControlConnection::new(stream, Side::Client)) {
+                    Ok(control) => {
+                        observer.connected(address);
+                        return Ok(control);
+                    }
+                    Err(error) => error.to_string(),
                 }
-                Err(error) => error.to_string(),
-            },
+            }
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer in {} s", limit.as_secs_f32()),
         };

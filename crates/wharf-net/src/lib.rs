@@ -12,9 +12,11 @@ pub mod clock;
 pub mod control;
 pub mod driver;
 pub mod dtp;
+mod lending;
 pub mod passive_ports;
 pub mod proxy_protocol;
 mod registration;
 pub mod tls;
+mod watched;
 
 pub use clock::Clock;

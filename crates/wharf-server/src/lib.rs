@@ -6,6 +6,7 @@ mod commands;
 pub mod config;
 mod data;
 mod followed_name;
+mod lent;
 mod listing;
 mod machine;
 mod replies;

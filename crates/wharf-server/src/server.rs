@@ -15,7 +15,6 @@ use tokio::task::JoinSet;
 use wharf_findings::Cause;
 use wharf_net::Clock;
 use wharf_net::control::ControlConnection;
-use wharf_net::driver::spawn_session;
 use wharf_net::dtp::PassivePool;
 use wharf_net::proxy_protocol::{Relayed, read_header};
 use wharf_proto::dialogue::{Side, canonical_endpoint};
@@ -23,6 +22,7 @@ use wharf_storage::Storage;
 
 use crate::advertised::{Advertiser, is_in};
 use crate::config::ServerConfig;
+use crate::lent::spawn_session;
 use crate::session::Session;
 use crate::tls::{CertificateReload, ServerTls, TlsSetupError};
 use crate::transfer_log::TransferLog;
@@ -333,7 +333,7 @@ fn session(
     stage: watch::Receiver<ShutdownStage>,
 ) -> Option<Box<Session>> {
     let Accepted { number, stream, implicit, .. } = accepted;
-    match ControlConnection::new(stream, Side::Server) {
+    match stream.into_std().and_then(|stream| ControlConnection::new(stream, Side::Server)) {
         Ok(control) => {
             let control = match relayed {
                 Some(relayed) => control.relayed_for(relayed),

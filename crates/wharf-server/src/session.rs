@@ -10,7 +10,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Sleep;
 use wharf_findings::Cause;
-use wharf_net::control::{ControlConnection, Received};
+use wharf_net::control::{ControlConnection, Ready, Received};
+use wharf_net::driver;
 use wharf_net::dtp::ThirdParties;
 use wharf_net::tls::TlsSession;
 use wharf_proto::command::Text;
@@ -56,6 +57,8 @@ pub(crate) struct Session {
     running: Option<Running>,
     timer: Option<Pin<Box<Sleep>>>,
     input_ended: bool,
+    /// When the last transfer ended.
+    last_transfer: Timestamp,
 }
 
 /// What has to be done to the control connection before anything else goes over it.
@@ -72,8 +75,7 @@ enum SecurityDue {
 /// What ended a wait.
 enum Woken {
     TransferEnded(Ended),
-    Readable(std::io::Result<()>),
-    Writable(std::io::Result<()>),
+    Ready(std::io::Result<Ready>),
     Timer,
     Shutdown,
 }
@@ -107,6 +109,7 @@ impl Session {
             running: None,
             timer: None,
             input_ended: false,
+            last_transfer: Timestamp::START,
         })
     }
 
@@ -152,11 +155,11 @@ impl Session {
             }
             match self.wait().await {
                 Woken::TransferEnded(ended) => self.transfer_done(&ended),
-                Woken::Readable(result) => {
-                    result?;
-                    self.take_input().await?;
+                Woken::Ready(ready) => {
+                    if ready? == Ready::ToRead {
+                        self.take_input().await?;
+                    }
                 }
-                Woken::Writable(result) => result?,
                 Woken::Timer => {
                     self.timer = None;
                     self.pi.handle_timeout(self.now());
@@ -286,6 +289,11 @@ impl Session {
 
     fn transfer_done(&mut self, ended: &Ended) {
         let now = self.now();
+        // Transfers that follow each other like this are worth a thread.
+        if now.since(self.last_transfer) < driver::MOMENT {
+            driver::ask_for_thread();
+        }
+        self.last_transfer = now;
         for &event in &ended.seen {
             self.pi.handle_data(now, event);
         }
@@ -429,8 +437,7 @@ impl Session {
                 Some(running) => running.work.as_mut().poll(context),
                 None => Poll::Pending,
             }) => Woken::TransferEnded(ended),
-            readable = control.readable(), if wants_input => Woken::Readable(readable),
-            writable = control.writable(), if has_unsent => Woken::Writable(writable),
+            ready = control.ready(wants_input, has_unsent), if wants_input || has_unsent => Woken::Ready(ready),
             () = poll_fn(|context| match timer {
                 Some(timer) => timer.as_mut().poll(context),
                 None => Poll::Pending,

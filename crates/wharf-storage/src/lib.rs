@@ -14,6 +14,8 @@
 //! | `error.rs` | what can go wrong, in terms that have reply codes |
 //! | `local/` | the local file system, beneath one directory (Linux) |
 //! | `memory.rs`, `memory/` | a tree in memory |
+//! | `waiting.rs` | threads that may wait for a disk |
+//! | `waiting.rs` | threads that may wait for a disk |
 
 mod data;
 mod error;
@@ -24,6 +26,7 @@ mod memory;
 mod metadata;
 mod path;
 mod storage;
+mod waiting;
 
 pub use data::{Sink, SinkKind, Source, SourceKind};
 pub use error::StorageError;
@@ -34,3 +37,4 @@ pub use memory::MemoryStorage;
 pub use metadata::{Kind, Metadata};
 pub use path::{MAX_COMPONENTS, MAX_NAME, MAX_PATH, PathError, StoragePath};
 pub use storage::{Storage, WriteMode};
+pub use waiting::may_wait_here;

@@ -16,6 +16,7 @@ use async_trait::async_trait;
 use rustix::fd::OwnedFd;
 use rustix::fs::OFlags;
 
+use crate::waiting::may_wait;
 use crate::{Listing, Metadata, Sink, Source, Storage, StorageError, StoragePath, WriteMode};
 
 mod attributes;
@@ -143,6 +144,9 @@ impl Storage for LocalStorage {
 async fn on_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StorageError> + Send + 'static,
 ) -> Result<T, StorageError> {
+    if may_wait() {
+        return work();
+    }
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(error) => match error.try_into_panic() {

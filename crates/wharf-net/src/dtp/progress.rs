@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::Semaphore;
 
 use super::pump::PumpError;
+use crate::lending::is_lent;
 
 /// What a transfer shares with whoever watches it: the bytes of payload moved so far, and whether a thread is at work.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ impl Progress {
     }
 }
 
-/// Does `work` on a blocking thread. Where this future is dropped, the work is told to stop at its next step.
+/// Does `work` on a blocking thread, or here where this thread is lent. Where this future is dropped, the work is told to stop at its next step.
 pub(super) async fn on_thread<T: Send + 'static>(
     progress: &Arc<Progress>,
     work: impl FnOnce() -> T + Send + 'static,
@@ -62,6 +63,9 @@ pub(super) async fn on_thread<T: Send + 'static>(
                 self.0.is_cut.store(true, Ordering::Relaxed);
             }
         }
+    }
+    if is_lent() {
+        return Ok(work());
     }
     let local = |error| PumpError::Local(io::Error::other(error));
     let permit = progress.at_work.clone().acquire_owned().await.map_err(|error| local(error.to_string()))?;

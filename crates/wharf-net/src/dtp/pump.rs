@@ -21,12 +21,15 @@ use wharf_proto::ascii::{AsciiDecoder, AsciiEncoder};
 use super::progress::{Progress, on_thread};
 use super::secured::{Decrypted, Encrypting, decrypt};
 use super::stream::DataStream;
+use crate::lending::is_lent;
 use crate::tls::Channel;
 
 /// What is left of a file, in bytes, up to which it is sent in place when its pages are in memory.
 const IN_PLACE: u64 = 256 * 1024;
 /// Bytes after which a blocking thread is given back, so that many transfers share the threads fairly.
 const PIECE: u64 = 32 * 1024 * 1024;
+/// The same on a lent thread, which has the control connection to look after.
+const LENT_PIECE: u64 = 4 * 1024 * 1024;
 /// Bytes that one system call is asked for.
 const CALL: usize = 2 * 1024 * 1024;
 /// Size of the copy buffers, in bytes.
@@ -118,32 +121,30 @@ pub(super) async fn send_file(
     let start = offset;
     let left = file.metadata().map_err(PumpError::Local)?.len().saturating_sub(offset);
     let encrypting = stream.take_channel().map_err(network)?.map(|channel| Encrypting::new(channel, left));
+    let in_place = !is_lent() && left <= IN_PLACE && is_in_memory(&file, offset, left);
     let mut work = Sending { file, offset, copying: false, encrypting, progress: progress.clone() };
-    if left <= IN_PLACE && is_in_memory(&work.file, offset, left) {
-        loop {
-            match work.push(&stream.shared())? {
-                Stop::End => {
-                    stream.set_channel(work.encrypting.map(Encrypting::into_channel));
-                    return Ok(work.offset - start);
-                }
-                Stop::Piece => {}
-                Stop::Peer => stream.ready(Interest::WRITABLE).await.map_err(network)?,
-            }
-        }
-    }
     loop {
-        let socket = stream.shared();
-        let (returned, stop) = on_thread(progress, move || {
-            let stop = work.push_lingering(&socket);
-            (work, stop)
-        })
-        .await?;
-        work = returned;
+        let stop = if is_lent() {
+            work.push(&stream.shared(), LENT_PIECE)
+        } else if in_place {
+            work.push(&stream.shared(), PIECE)
+        } else {
+            let socket = stream.shared();
+            let (returned, stop) = on_thread(progress, move || {
+                let stop = work.push_lingering(&socket);
+                (work, stop)
+            })
+            .await?;
+            work = returned;
+            stop
+        };
         match stop? {
             Stop::End => {
                 stream.set_channel(work.encrypting.map(Encrypting::into_channel));
                 return Ok(work.offset - start);
             }
+            // The control connection gets its turn.
+            Stop::Piece if is_lent() => tokio::task::yield_now().await,
             Stop::Piece => {}
             Stop::Peer => stream.ready(Interest::WRITABLE).await.map_err(network)?,
         }
@@ -166,16 +167,16 @@ impl Sending {
     fn push_lingering(&mut self, socket: &OwnedFd) -> Result<Stop, PumpError> {
         loop {
             let before = self.offset;
-            match self.push(socket)? {
+            match self.push(socket, PIECE)? {
                 Stop::Peer if self.offset - before >= FAST && becomes_ready(socket, PollFlags::OUT) => {}
                 other => return Ok(other),
             }
         }
     }
 
-    /// Sends until the peer's window is full, the piece is done or the file ends.
-    fn push(&mut self, socket: &OwnedFd) -> Result<Stop, PumpError> {
-        let until = self.offset + PIECE;
+    /// Sends until the peer's window is full, so many bytes are sent or the file ends.
+    fn push(&mut self, socket: &OwnedFd, piece: u64) -> Result<Stop, PumpError> {
+        let until = self.offset + piece;
         while self.offset < until {
             if self.progress.is_cut() {
                 return Err(cut());
@@ -417,7 +418,9 @@ impl Receiving {
     /// is waited for on this thread.
     fn pull(&mut self, socket: &OwnedFd) -> Result<Stop, PumpError> {
         let (begun, start) = (Instant::now(), self.received);
-        let patience = self.pace.is_fast.then(|| Patience::with(socket)).transpose()?;
+        // A small upload on a lent thread is not worth the calls.
+        let patient = self.pace.is_fast && (!is_lent() || self.received >= SPLICE_FROM);
+        let patience = patient.then(|| Patience::with(socket)).transpose()?;
         let stop = loop {
             if self.progress.is_cut() {
                 return Err(cut());
