@@ -252,3 +252,128 @@ fn wait(bell: &Bell) -> bool {
 
 /// [`MOMENT`], as poll(2) has it.
 const MOMENT_AS_TIMESPEC: Timespec = Timespec { tv_sec: 0, tv_nsec: MOMENT.subsec_nanos() as _ };
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::os::unix::net::UnixStream;
+
+    use tokio::io::Interest;
+
+    use super::*;
+    use crate::watched::Watched;
+
+    fn run_to_its_end(session: impl Future<Output = ()> + Send + 'static) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(async { tokio::spawn(run(Box::pin(session))).await }).unwrap();
+    }
+
+    /// A socket that nothing comes on while the other end lives, and that end.
+    fn silent() -> (Watched, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        (Watched::new(ours.into()), theirs)
+    }
+
+    async fn until_lent() {
+        poll_fn(|_| {
+            ask_for_thread();
+            if is_lent() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    async fn until_a_task(socket: &mut Watched) {
+        poll_fn(|context| {
+            assert!(socket.poll_ready(context, Interest::READABLE).is_pending(), "nothing was sent");
+            if is_lent() { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
+    }
+
+    #[test]
+    fn who_asks_gets_a_thread_until_nothing_comes_for_a_moment() {
+        run_to_its_end(async {
+            assert!(!is_lent());
+            let (mut socket, _theirs) = silent();
+            for _ in 0..3 {
+                until_lent().await;
+                until_a_task(&mut socket).await;
+            }
+        });
+        assert!(!is_lent());
+    }
+
+    #[test]
+    fn a_lent_thread_hears_of_its_sockets() {
+        run_to_its_end(async {
+            let (mut socket, theirs) = silent();
+            until_lent().await;
+            for _ in 0..3 {
+                rustix::io::write(&theirs, b"x").unwrap();
+                poll_fn(|context| socket.poll_ready(context, Interest::READABLE)).await.unwrap();
+                assert!(is_lent(), "what was there already is no reason to give it back");
+                assert_eq!(rustix::io::read(socket.socket(), &mut [0; 2]), Ok(1));
+            }
+            // Also of the end, and of room to write.
+            poll_fn(|context| socket.poll_ready(context, Interest::WRITABLE)).await.unwrap();
+            drop(theirs);
+            poll_fn(|context| socket.poll_ready(context, Interest::READABLE)).await.unwrap();
+            assert_eq!(rustix::io::read(socket.socket(), &mut [0; 2]), Ok(0));
+            assert!(is_lent());
+        });
+    }
+
+    #[test]
+    fn a_lent_thread_hears_whoever_wakes_the_session() {
+        run_to_its_end(async {
+            let (mut socket, _theirs) = silent();
+            until_lent().await;
+            let mut is_woken = false;
+            poll_fn(|context| {
+                assert!(socket.poll_ready(context, Interest::READABLE).is_pending());
+                if std::mem::replace(&mut is_woken, true) {
+                    return Poll::Ready(());
+                }
+                let waker = context.waker().clone();
+                std::thread::spawn(move || waker.wake());
+                Poll::Pending
+            })
+            .await;
+        });
+    }
+
+    #[test]
+    fn what_waits_for_no_socket_is_given_back_at_once() {
+        run_to_its_end(async {
+            until_lent().await;
+            let (sender, receiver) = tokio::sync::oneshot::channel();
+            tokio::spawn(async move { sender.send(()) });
+            receiver.await.unwrap();
+            tokio::time::sleep(MOMENT).await;
+            assert!(!is_lent());
+        });
+    }
+
+    #[test]
+    fn a_session_that_panics_on_a_lent_thread_ends_alone() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let panicking = Box::pin(async {
+            until_lent().await;
+            panic!("on purpose");
+        });
+        let ended = runtime.block_on(async { tokio::spawn(run(panicking)).await });
+        assert!(ended.unwrap_err().is_panic());
+        let seen = runtime.block_on(async { tokio::task::spawn_blocking(is_lent).await });
+        assert!(!seen.unwrap(), "the thread is lent no more");
+    }
+
+    #[test]
+    fn no_more_threads_are_lent_than_there_may_be() {
+        assert!(Place::take(0).is_none());
+        let all: Vec<_> = std::iter::from_fn(|| Place::take(1000)).collect();
+        assert!(Place::take(1000).is_none());
+        drop(all);
+        assert!(Place::take(1000).is_some());
+    }
+}
