@@ -11,6 +11,8 @@ use wharf_proto::listing::unix::{self, Attributes};
 use wharf_proto::{Pathname, Reply, facts_time};
 use wharf_storage::{Entry, Kind, Listing, Metadata, Storage, StorageError, StoragePath};
 
+use crate::auth::UserSettings;
+use crate::policy::{Right, Rights as UserRights};
 use crate::replies;
 
 /// Owner and group that are shown: the host's accounts are nobody's business.
@@ -100,6 +102,42 @@ impl Selection {
     }
 }
 
+/// How a user sees a directory: with the rights that it has there, and without what it may do nothing with.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    /// What holds for the user.
+    pub settings: Option<Arc<UserSettings>>,
+    /// What is listed, or where the one file stands.
+    pub directory: StoragePath,
+}
+
+impl View {
+    /// What the user may do with `name`, which stands in the directory.
+    fn rights(&self, name: &[u8]) -> UserRights {
+        let Some(policy) = self.settings.as_ref().map(|settings| &settings.policy) else {
+            return UserRights::NONE;
+        };
+        if policy.rules.is_empty() {
+            return policy.rights;
+        }
+        match self.directory.join(name) {
+            Ok(path) => policy.rights_at(&path),
+            Err(_) => UserRights::NONE,
+        }
+    }
+
+    /// What the user may do with `path`.
+    pub(crate) fn rights_at(&self, path: &StoragePath) -> UserRights {
+        self.settings.as_ref().map_or(UserRights::NONE, |settings| settings.policy.rights_at(path))
+    }
+
+    /// Whether the user sees what it has these rights to. Where no rule says otherwise, everything.
+    fn shows(&self, rights: UserRights) -> bool {
+        rights != UserRights::NONE
+            || self.settings.as_ref().is_none_or(|settings| settings.policy.rules.is_empty())
+    }
+}
+
 /// Writes a listing piece by piece, so that a huge directory costs no memory.
 pub(crate) struct ListingWriter {
     source: Entries,
@@ -107,7 +145,7 @@ pub(crate) struct ListingWriter {
     prefix: Vec<u8>,
     pattern: Option<Vec<u8>>,
     hidden: bool,
-    write: bool,
+    view: View,
     now: Timestamp,
 }
 
@@ -122,7 +160,7 @@ impl ListingWriter {
         storage: &dyn Storage,
         selection: Selection,
         style: ListingStyle,
-        write: bool,
+        view: View,
     ) -> Result<Self, Reply> {
         let (source, prefix, pattern, hidden) = match selection {
             Selection::Directory { path, prefix, hidden } => {
@@ -137,7 +175,7 @@ impl ListingWriter {
                 (Entries::One(Some(entry)), Vec::new(), None, true)
             }
         };
-        Ok(Self { source, style, prefix, pattern, hidden, write, now: Timestamp::now() })
+        Ok(Self { source, style, prefix, pattern, hidden, view, now: Timestamp::now() })
     }
 
     /// The next lines, CR LF at the end of each; none at the end of the listing. May be empty in between.
@@ -146,7 +184,11 @@ impl ListingWriter {
         match &mut self.source {
             Entries::One(entry) => match entry.take() {
                 None => return Ok(None),
-                Some(entry) => write_line(&mut lines, self.style, &[], &entry, self.write, self.now),
+                Some(entry) => {
+                    // It is the name as it was given, with directories before it.
+                    let rights = self.view.rights_at(&self.view.directory);
+                    write_line(&mut lines, self.style, &[], &entry, rights, self.now);
+                }
             },
             Entries::Directory(listing) => {
                 let Some(batch) = listing.next_batch().await? else { return Ok(None) };
@@ -157,7 +199,10 @@ impl ListingWriter {
                     if self.pattern.as_ref().is_some_and(|pattern| !glob::fits(pattern, &entry.name)) {
                         continue;
                     }
-                    write_line(&mut lines, self.style, &self.prefix, entry, self.write, self.now);
+                    let rights = self.view.rights(&entry.name);
+                    if self.view.shows(rights) {
+                        write_line(&mut lines, self.style, &self.prefix, entry, rights, self.now);
+                    }
                 }
             }
         }
@@ -175,7 +220,7 @@ fn write_line(
     style: ListingStyle,
     prefix: &[u8],
     entry: &Entry,
-    write: bool,
+    may: UserRights,
     now: Timestamp,
 ) {
     let written = match style {
@@ -202,7 +247,7 @@ fn write_line(
             Ok(())
         }
         ListingStyle::Facts(selection) => {
-            let facts = facts(entry_kind(entry.metadata.kind), &entry.metadata, write);
+            let facts = facts(entry_kind(entry.metadata.kind), &entry.metadata, may);
             mlsx::write_line(lines, &facts, selection, &entry.name)
         }
     };
@@ -216,15 +261,15 @@ pub(crate) fn facts_of(
     path: &StoragePath,
     metadata: &Metadata,
     selection: FactSelection,
-    write: bool,
+    may: UserRights,
 ) -> Option<Vec<u8>> {
     let mut line = Vec::new();
-    let facts = facts(entry_kind(metadata.kind), metadata, write);
+    let facts = facts(entry_kind(metadata.kind), metadata, may);
     mlsx::write_entry(&mut line, &facts, selection, path.as_bytes()).ok()?;
     Some(line)
 }
 
-fn facts(kind: EntryKind, metadata: &Metadata, write: bool) -> Facts<'static> {
+fn facts(kind: EntryKind, metadata: &Metadata, may: UserRights) -> Facts<'static> {
     let unique = metadata
         .device
         .zip(metadata.inode)
@@ -232,28 +277,34 @@ fn facts(kind: EntryKind, metadata: &Metadata, write: bool) -> Facts<'static> {
     Facts {
         size: metadata.is_file().then_some(metadata.size),
         modify: Some(timestamp(metadata.modified)),
-        rights: Some(rights(metadata, write)),
+        rights: Some(rights(metadata, may)),
         unique,
         unix_mode: Some(metadata.mode),
         ..Facts::new(kind)
     }
 }
 
-/// What may be done with it, as far as the server's own policy goes (RFC 3659 §7.5.5).
-fn rights(metadata: &Metadata, write: bool) -> Rights {
-    let (reading, writing) = if metadata.is_directory() {
-        (
-            Rights::ENTER.with(Rights::LIST),
-            Rights::CREATE
-                .with(Rights::DELETE)
-                .with(Rights::RENAME)
-                .with(Rights::MAKE_DIRECTORY)
-                .with(Rights::PURGE),
-        )
+/// What may be done with it, as far as the user's rights go (RFC 3659 §7.5.5).
+fn rights(metadata: &Metadata, may: UserRights) -> Rights {
+    let facts = if metadata.is_directory() {
+        [
+            (Right::List, Rights::LIST),
+            (Right::Write, Rights::CREATE),
+            (Right::Delete, Rights::DELETE.with(Rights::PURGE)),
+            (Right::Rename, Rights::RENAME),
+            (Right::MakeDirectory, Rights::MAKE_DIRECTORY),
+        ]
     } else {
-        (Rights::READ, Rights::APPEND.with(Rights::DELETE).with(Rights::RENAME).with(Rights::WRITE))
+        [
+            (Right::Read, Rights::READ),
+            (Right::Overwrite, Rights::APPEND.with(Rights::WRITE)),
+            (Right::Delete, Rights::DELETE),
+            (Right::Rename, Rights::RENAME),
+            (Right::Read, Rights::READ),
+        ]
     };
-    if write { reading.with(writing) } else { reading }
+    let own = if metadata.is_directory() { Rights::ENTER } else { Rights::NONE };
+    facts.iter().filter(|(right, _)| may.has(*right)).fold(own, |all, (_, fact)| all.with(*fact))
 }
 
 fn entry_kind(kind: Kind) -> EntryKind {

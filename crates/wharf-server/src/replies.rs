@@ -12,6 +12,8 @@ use wharf_proto::{Pathname, Reply, ReplyCode};
 use wharf_storage::{PathError, StorageError, StoragePath};
 
 use crate::data::NotConnected;
+use crate::occupancy::Full;
+use crate::policy::Right;
 use crate::tls::TlsFailure;
 
 /// A reply of one line.
@@ -41,6 +43,11 @@ fixed! {
     logged_in = LOGGED_IN "Logged in.";
     login_refused = NOT_LOGGED_IN "Login incorrect.";
     too_many_failures = SERVICE_NOT_AVAILABLE "Too many wrong logins.";
+    address_is_banned = SERVICE_NOT_AVAILABLE "Too many wrong logins came from your address; try again later.";
+    no_descriptors = SERVICE_NOT_AVAILABLE "This server has no room for another connection now; try again later.";
+    logins_cannot_be_checked = SERVICE_NOT_AVAILABLE "Logins cannot be checked now; try again later.";
+    no_directory = NOT_LOGGED_IN "Your directory on this server cannot be used; its administrator has to look at the log.";
+    has_rules_beneath = FILE_UNAVAILABLE "Something in that directory has rights of its own, so that it stays where it is.";
     rename_from_accepted = FILE_ACTION_PENDING "Now give the new name with RNTO.";
     read_only = FILE_UNAVAILABLE "This server is read-only.";
     nothing_to_abort = DATA_CONNECTION_OPEN "No transfer is running.";
@@ -87,6 +94,32 @@ fixed! {
     listing_too_long = FILE_UNAVAILABLE "That listing is too long for STAT; use LIST.";
     unlistable = FILE_UNAVAILABLE "No line can hold that name.";
     english_only = PARAMETER_NOT_IMPLEMENTED "Only English is spoken here.";
+}
+
+/// 550 for what the user has no right to. (532 would ask for an account, and there is none to give.)
+pub(crate) fn denied(right: Right) -> Reply {
+    let what = match right {
+        Right::Read => "read files",
+        Right::Write => "store files",
+        Right::Overwrite => "change files that exist",
+        Right::Delete => "delete",
+        Right::List => "list directories",
+        Right::Rename => "rename",
+        Right::MakeDirectory => "make directories",
+    };
+    Reply::new(ReplyCode::FILE_UNAVAILABLE, format!("You are not allowed to {what} here."))
+}
+
+/// 421 for a session too many.
+pub(crate) fn full(full: Full) -> Reply {
+    let text = match full {
+        Full::Total(most) => format!("All {most} sessions of this server are in use; try again later."),
+        Full::Address(most) => {
+            format!("Your address has its {most} sessions already; end one of them first.")
+        }
+        Full::User(most) => format!("This user has its {most} sessions already; end one of them first."),
+    };
+    Reply::new(ReplyCode::SERVICE_NOT_AVAILABLE, text)
 }
 
 /// 250 with the new directory.

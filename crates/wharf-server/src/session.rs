@@ -18,14 +18,18 @@ use wharf_proto::dialogue::{Deadlines, Deviation, Event, Refusal, SecurityState,
 use wharf_proto::listing::mlsx::FactSelection;
 use wharf_proto::server_pi::{Action, ServerPi};
 use wharf_proto::{Reply, Timestamp, Verb, limits};
-use wharf_storage::StoragePath;
+use wharf_storage::{Storage, StoragePath};
 
-use crate::auth::Identity;
+use crate::auth::{Identity, Login};
 use crate::commands::{self, Outcome};
+use crate::config::Modes;
 use crate::data::{Negotiated, Opening};
-use crate::listing::FACTS;
+use crate::generation::Shared;
+use crate::listing::{FACTS, View};
+use crate::occupancy::Seat;
+use crate::policy::{Policy, Rights};
 use crate::replies;
-use crate::server::{Shared, ShutdownStage};
+use crate::server::ShutdownStage;
 use crate::tls::{Protection, ServerTls, handshake_cause};
 use crate::transfer::{Ended, Running, Task};
 
@@ -39,7 +43,8 @@ pub(crate) struct Session {
     pub(crate) number: u64,
     pub(crate) shared: Arc<Shared>,
     pub(crate) pi: ServerPi,
-    pub(crate) identity: Option<Identity>,
+    /// Who is logged in, and what that brings.
+    pub(crate) login: Option<Box<Login>>,
     pub(crate) directory: StoragePath,
     pub(crate) negotiated: Negotiated,
     pub(crate) facts: FactSelection,
@@ -56,6 +61,8 @@ pub(crate) struct Session {
     running: Option<Running>,
     timer: Option<Pin<Box<Sleep>>>,
     input_ended: bool,
+    /// Its place among all sessions.
+    _seat: Seat,
 }
 
 /// What has to be done to the control connection before anything else goes over it.
@@ -85,14 +92,15 @@ impl Session {
         shared: Arc<Shared>,
         stage: watch::Receiver<ShutdownStage>,
         implicit_tls: bool,
+        seat: Seat,
     ) -> Box<Self> {
         let times = &shared.config.times;
         let deadlines = Deadlines { login: Some(times.login), idle: Some(times.idle), reply: None };
         Box::new(Self {
             number,
-            pi: ServerPi::new(shared.clock.now(), control.endpoints(), deadlines),
+            pi: ServerPi::new(shared.common.clock.now(), control.endpoints(), deadlines),
             shared,
-            identity: None,
+            login: None,
             directory: StoragePath::root(),
             negotiated: Negotiated::Nothing,
             facts: FACTS,
@@ -107,6 +115,7 @@ impl Session {
             running: None,
             timer: None,
             input_ended: false,
+            _seat: seat,
         })
     }
 
@@ -342,16 +351,16 @@ impl Session {
     }
 
     /// Who is logged in from now on.
-    pub(crate) fn set_identity(&mut self, identity: Option<Identity>) {
-        self.identity = identity;
+    pub(crate) fn set_login(&mut self, login: Option<Box<Login>>) {
+        self.login = login;
         if let Some(secured) = &self.secured {
-            let user = self.identity.as_ref().and(self.user());
+            let user = self.login.as_ref().and(self.user());
             secured.set_owner(user.map(|user| (user.as_bytes(), self.client())));
         }
     }
 
     fn forget_login(&mut self) {
-        self.set_identity(None);
+        self.set_login(None);
         self.directory = StoragePath::root();
         self.negotiated = Negotiated::Nothing;
         self.rename_from = None;
@@ -411,7 +420,7 @@ impl Session {
             if at <= self.now() {
                 return Woken::Timer;
             }
-            let deadline = self.shared.clock.instant(at);
+            let deadline = self.shared.common.clock.instant(at);
             match &mut self.timer {
                 // A timer that fires too early costs one wake-up; setting it anew for each command costs more.
                 Some(timer) if timer.deadline() <= deadline && !timer.is_elapsed() => {}
@@ -441,7 +450,7 @@ impl Session {
 
     /// The present moment.
     pub(crate) fn now(&self) -> Timestamp {
-        self.shared.clock.now()
+        self.shared.common.clock.now()
     }
 
     /// The client's address.
@@ -452,6 +461,11 @@ impl Session {
     /// The client's end of the control connection.
     pub(crate) fn client_endpoint(&self) -> std::net::SocketAddr {
         self.control.endpoints().client
+    }
+
+    /// The server's end of the control connection.
+    pub(crate) fn server_endpoint(&self) -> std::net::SocketAddr {
+        self.control.endpoints().server
     }
 
     /// The transfer that runs.
@@ -476,19 +490,45 @@ impl Session {
 
     /// The user's name as logs show it.
     pub(crate) fn who(&self) -> Arc<str> {
-        match &self.identity {
+        match self.login.as_ref().map(|login| &login.identity) {
             Some(Identity::User(name)) => wharf_proto::pathname::escaped(name).to_string().into(),
             _ => "anonymous".into(),
         }
     }
 
+    /// What the user may do; nothing while nobody is logged in.
+    pub(crate) fn policy(&self) -> &Policy {
+        const NOTHING: &Policy = &Policy::everywhere(Rights::NONE);
+        self.login.as_ref().map_or(NOTHING, |login| &login.settings.policy)
+    }
+
+    /// The files that the user sees.
+    pub(crate) fn storage(&self) -> &Arc<dyn Storage> {
+        self.login.as_ref().map_or(&self.shared.storage, |login| &login.storage)
+    }
+
+    /// The modes on offer for the user.
+    pub(crate) fn modes(&self) -> Modes {
+        let own = self.login.as_ref().and_then(|login| login.settings.modes);
+        own.unwrap_or(self.shared.config.modes)
+    }
+
+    /// How listings show what lies in `directory`.
+    pub(crate) fn view(&self, directory: StoragePath) -> View {
+        View { settings: self.login.as_ref().map(|login| login.settings.clone()), directory }
+    }
+
+    /// Goes over to the configuration that is present, before somebody logs in.
+    pub(crate) fn follow_reload(&mut self) {
+        if let Some(present) = self.shared.common.present() {
+            self.shared = present;
+        }
+    }
+
     /// The hosts beside the client with which this user may exchange files (S16).
     pub(crate) fn third_parties(&self) -> ThirdParties {
-        let name: &[u8] = match &self.identity {
-            None => return ThirdParties::Nobody,
-            Some(Identity::Anonymous(_)) => b"anonymous",
-            Some(Identity::User(name)) => name,
-        };
+        let Some(login) = &self.login else { return ThirdParties::Nobody };
+        let name = login.identity.name();
         if self.shared.config.fxp.users.iter().any(|user| user == name) {
             ThirdParties::Anyone
         } else if self.shared.fxp_networks.is_empty() {
@@ -508,6 +548,8 @@ impl Session {
     /// out.
     pub(crate) fn task(&mut self, verb: Verb, path: StoragePath) -> Result<Task, Reply> {
         let authenticated = self.pi.authenticated().ok_or_else(|| Refusal::NotLoggedIn.reply())?;
+        let login = self.login.as_ref().ok_or_else(|| Refusal::NotLoggedIn.reply())?;
+        let (identity, throttle) = (login.identity.clone(), login.throttle(verb));
         let announced = std::mem::take(&mut self.announced);
         Ok(Task {
             verb,
@@ -521,7 +563,8 @@ impl Session {
             },
             authenticated,
             ascii: self.converts_ascii(),
-            identity: self.identity.clone().unwrap_or(Identity::Anonymous(Vec::new())),
+            identity,
+            throttle,
             protection: Protection::of(self, announced)?,
             negotiated: std::mem::take(&mut self.negotiated),
         })

@@ -31,12 +31,29 @@ pub(crate) struct ServerTls {
 }
 
 impl ServerTls {
-    pub(crate) fn new(settings: TlsSettings) -> Result<Self, TlsSetupError> {
+    /// `before` is what the server had before a reload. Connections that are up stay as they are; where the same may be
+    /// resumed as before, so do their tickets.
+    pub(crate) fn new(settings: TlsSettings, before: Option<&Self>) -> Result<Self, TlsSetupError> {
         let certificates = Certificates::load(&settings.certificates)?;
-        let resume = settings.resumption.policy != ResumptionPolicy::Off;
-        let acceptor = Acceptor::new(certificates, settings.minimum_version, resume)
-            .map_err(|error| TlsSetupError::Library(error.to_string()))?;
-        Ok(Self { settings, acceptor: Arc::new(acceptor) })
+        let resumes = |settings: &TlsSettings| settings.resumption.policy != ResumptionPolicy::Off;
+        let same = before.filter(|before| {
+            before.settings.minimum_version == settings.minimum_version
+                && resumes(&before.settings) == resumes(&settings)
+        });
+        let acceptor = match same {
+            Some(before) => {
+                before
+                    .acceptor
+                    .replace(certificates)
+                    .map_err(|error| TlsSetupError::Library(error.to_string()))?;
+                before.acceptor.clone()
+            }
+            None => {
+                let acceptor = Acceptor::new(certificates, settings.minimum_version, resumes(&settings));
+                Arc::new(acceptor.map_err(|error| TlsSetupError::Library(error.to_string()))?)
+            }
+        };
+        Ok(Self { settings, acceptor })
     }
 
     /// Whether AUTH is on offer.
@@ -47,22 +64,6 @@ impl ServerTls {
                 .users
                 .iter()
                 .any(|user| user.control.is_some_and(|policy| policy != TlsPolicy::Off))
-    }
-}
-
-/// Reads the certificates anew, for instance after they were renewed.
-#[derive(Clone, Debug)]
-pub struct CertificateReload(pub(crate) Arc<ServerTls>);
-
-impl CertificateReload {
-    /// Reads the files that the server was started with. Connections that are up stay as they are, and so do their
-    /// tickets: a session from before goes on with its transfers.
-    ///
-    /// # Errors
-    /// When they cannot be used; the server then goes on with those it has.
-    pub fn reload(&self) -> Result<(), TlsSetupError> {
-        let certificates = Certificates::load(&self.0.settings.certificates)?;
-        self.0.acceptor.replace(certificates).map_err(|error| TlsSetupError::Library(error.to_string()))
     }
 }
 

@@ -8,17 +8,18 @@ use std::time::Instant;
 
 use tokio::io::AsyncRead;
 use wharf_findings::Cause;
-use wharf_net::dtp::{ConnectError, Progress, PumpError, Transfer};
+use wharf_net::dtp::{ConnectError, Progress, PumpError, Throttle, Transfer};
 use wharf_net::tls::{Secured, TlsVersion};
-use wharf_proto::dialogue::{Authenticated, DataEvent};
+use wharf_proto::dialogue::{Authenticated, DataEvent, DataMode};
 use wharf_proto::pathname::escaped;
 use wharf_proto::{Reply, Verb};
 use wharf_storage::{Sink, SinkKind, Source, SourceKind, StorageError, StoragePath};
 
 use crate::auth::Identity;
 use crate::data::{Negotiated, NotConnected, Opening};
+use crate::generation::Shared;
+use crate::metrics::TransferOutcome;
 use crate::replies;
-use crate::server::Shared;
 use crate::tls::{Protection, TlsFailure};
 
 /// A transfer that runs beside the control connection.
@@ -59,6 +60,8 @@ pub(crate) struct Task {
     pub authenticated: Authenticated,
     pub ascii: bool,
     pub identity: Identity,
+    /// The user's limit of speed in this direction.
+    pub throttle: Option<Arc<Throttle>>,
 }
 
 /// What is moved.
@@ -116,14 +119,18 @@ impl From<StorageError> for Failure {
 impl Task {
     /// The transfer as a future of its own, not yet begun.
     pub(crate) fn start(self, payload: Payload) -> Running {
-        let progress = Arc::new(Progress::default());
+        let progress = Arc::new(match &self.throttle {
+            Some(throttle) => Progress::limited(throttle.clone()),
+            None => Progress::default(),
+        });
         let verb = self.verb;
         Running { verb, progress: progress.clone(), work: Box::pin(self.run(payload, progress)) }
     }
 
     async fn run(self, payload: Payload, progress: Arc<Progress>) -> Ended {
-        let Self { verb, path, shared, negotiated, protection, opening, authenticated, ascii, identity } =
-            self;
+        let Self {
+            verb, path, shared, negotiated, protection, opening, authenticated, ascii, identity, ..
+        } = self;
         let mut account = Account {
             verb,
             path,
@@ -133,6 +140,7 @@ impl Task {
             identity,
             progress: progress.clone(),
             begun: Instant::now(),
+            mode: negotiated.mode(),
             awaited: negotiated.expected(),
             endpoint: None,
             secured: None,
@@ -190,6 +198,8 @@ struct Account {
     identity: Identity,
     progress: Arc<Progress>,
     begun: Instant,
+    /// Active or passive.
+    mode: DataMode,
     /// Where the data connection is still waited for, and what probably keeps it away.
     awaited: Option<(SocketAddr, Cause)>,
     /// The other end of the data connection, once it is up.
@@ -204,9 +214,11 @@ impl Account {
         let millis = self.millis();
         tracing::info!(
             session = self.opening.session, verb = %self.verb, path = %escaped(self.path.as_bytes()),
-            bytes = self.progress.bytes(), millis, tls = self.tls(), resumed = self.resumed(), "transfer complete"
+            bytes = self.progress.bytes(), millis, tls = self.tls(), resumed = self.resumed(),
+            user = %self.user(), client = %self.opening.client, mode = self.mode_name(),
+            endpoint = self.endpoint.map(tracing::field::display), "transfer complete"
         );
-        self.close(true);
+        self.close(TransferOutcome::Complete);
     }
 
     fn failed(mut self, reply: &Reply, failure: &Failure) {
@@ -215,9 +227,13 @@ impl Account {
         tracing::warn!(
             session = self.opening.session, verb = %self.verb, path = %escaped(self.path.as_bytes()),
             bytes = self.progress.bytes(), client = %self.opening.client, endpoint, reply = %reply,
-            tls = self.tls(), resumed = self.resumed(), possible_cause, "transfer failed"
+            tls = self.tls(), resumed = self.resumed(), possible_cause,
+            user = %self.user(), mode = self.mode_name(), millis = self.millis(), "transfer failed"
         );
-        self.close(false);
+        if let Some(cause) = failure.possible_cause() {
+            self.shared.common.metrics.cause(cause);
+        }
+        self.close(TransferOutcome::Failed);
     }
 
     /// The version of TLS, where there is any.
@@ -233,9 +249,23 @@ impl Account {
         u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn close(&mut self, complete: bool) {
+    /// The user's name as logs show it.
+    fn user(&self) -> impl std::fmt::Display {
+        escaped(self.identity.name())
+    }
+
+    fn mode_name(&self) -> &'static str {
+        match self.mode {
+            DataMode::Active => "active",
+            DataMode::Passive => "passive",
+        }
+    }
+
+    fn close(&mut self, outcome: TransferOutcome) {
         self.is_closed = true;
-        let Some(log) = &self.shared.transfer_log else { return };
+        let common = &self.shared.common;
+        common.metrics.transfer(self.mode, self.verb.role(), outcome, self.progress.bytes());
+        let Some(log) = &common.transfer_log else { return };
         log.write(&crate::transfer_log::Record {
             verb: self.verb,
             path: &self.path,
@@ -244,7 +274,7 @@ impl Account {
             identity: &self.identity,
             client: self.opening.client,
             seconds: self.begun.elapsed().as_secs(),
-            complete,
+            complete: outcome == TransferOutcome::Complete,
         });
     }
 }
@@ -259,14 +289,16 @@ impl Drop for Account {
             Some((endpoint, possible_cause)) => tracing::warn!(
                 session = self.opening.session, verb = %self.verb, path = %escaped(self.path.as_bytes()),
                 client = %self.opening.client, %endpoint, waited_millis = self.millis(),
-                possible_cause = possible_cause.id(), "transfer cut before its data connection was up"
+                possible_cause = possible_cause.id(), user = %self.user(), mode = self.mode_name(),
+                "transfer cut before its data connection was up"
             ),
             None => tracing::info!(
                 session = self.opening.session, verb = %self.verb, path = %escaped(self.path.as_bytes()),
-                bytes = self.progress.bytes(), "transfer cut"
+                bytes = self.progress.bytes(), user = %self.user(), client = %self.opening.client,
+                mode = self.mode_name(), millis = self.millis(), "transfer cut"
             ),
         }
-        self.close(false);
+        self.close(TransferOutcome::Cut);
     }
 }
 

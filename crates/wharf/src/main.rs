@@ -7,8 +7,10 @@ mod config;
 mod hosts;
 mod output;
 mod prompt;
+mod service;
 mod settings;
 mod state;
+mod users_file;
 
 use std::process::ExitCode;
 

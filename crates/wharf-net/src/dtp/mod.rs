@@ -5,6 +5,7 @@ mod progress;
 mod pump;
 mod secured;
 mod stream;
+mod throttle;
 mod transfer;
 
 pub use open::{
@@ -14,4 +15,5 @@ pub use open::{
 pub use progress::Progress;
 pub use pump::PumpError;
 pub use stream::DataStream;
+pub use throttle::Throttle;
 pub use transfer::Transfer;

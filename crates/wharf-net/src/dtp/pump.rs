@@ -20,7 +20,7 @@ use wharf_proto::ascii::{AsciiDecoder, AsciiEncoder};
 
 use super::progress::{Progress, on_thread};
 use super::secured::{Decrypted, Encrypting, decrypt};
-use super::stream::DataStream;
+use super::stream::{DataStream, ENCRYPT};
 use crate::tls::Channel;
 
 /// What is left of a file, in bytes, up to which it is sent in place when its pages are in memory.
@@ -101,6 +101,8 @@ enum Stop {
     Peer,
     /// The piece is done; there may be more.
     Piece,
+    /// A limit of speed is reached.
+    Limit,
     /// The end.
     End,
 }
@@ -117,7 +119,10 @@ pub(super) async fn send_file(
 ) -> Result<u64, PumpError> {
     let start = offset;
     let left = file.metadata().map_err(PumpError::Local)?.len().saturating_sub(offset);
-    let encrypting = stream.take_channel().map_err(network)?.map(|channel| Encrypting::new(channel, left));
+    let encrypting = stream
+        .take_channel()
+        .map_err(network)?
+        .map(|channel| Encrypting::new(channel, left, progress.most(ENCRYPT)));
     let mut work = Sending { file, offset, copying: false, encrypting, progress: progress.clone() };
     if left <= IN_PLACE && is_in_memory(&work.file, offset, left) {
         loop {
@@ -127,6 +132,7 @@ pub(super) async fn send_file(
                     return Ok(work.offset - start);
                 }
                 Stop::Piece => {}
+                Stop::Limit => progress.may_move().await,
                 Stop::Peer => stream.ready(Interest::WRITABLE).await.map_err(network)?,
             }
         }
@@ -145,6 +151,7 @@ pub(super) async fn send_file(
                 return Ok(work.offset - start);
             }
             Stop::Piece => {}
+            Stop::Limit => progress.may_move().await,
             Stop::Peer => stream.ready(Interest::WRITABLE).await.map_err(network)?,
         }
     }
@@ -180,12 +187,15 @@ impl Sending {
             if self.progress.is_cut() {
                 return Err(cut());
             }
+            if self.progress.pause().is_some() {
+                return Ok(Stop::Limit);
+            }
             let sent = if let Some(encrypting) = &mut self.encrypting {
                 encrypting.send_from(&self.file, &mut self.offset, socket)
             } else if self.copying {
                 self.copy(socket)
             } else {
-                sendfile(socket, &self.file, Some(&mut self.offset), CALL)
+                sendfile(socket, &self.file, Some(&mut self.offset), self.progress.most(CALL))
             };
             match sent {
                 Ok(0) => return Ok(Stop::End),
@@ -200,7 +210,7 @@ impl Sending {
     }
 
     fn copy(&mut self, socket: &OwnedFd) -> Result<usize, Errno> {
-        let mut buffer = vec![0; BUFFER];
+        let mut buffer = vec![0; self.progress.most(BUFFER)];
         let count = rustix::io::pread(&self.file, &mut buffer, self.offset)?;
         if count == 0 {
             return Ok(0);
@@ -247,6 +257,7 @@ pub(super) async fn receive_to_file(
                 return Ok(work.received);
             }
             Stop::Piece => {}
+            Stop::Limit => progress.may_move().await,
             Stop::Peer => stream.ready(Interest::READABLE).await.map_err(network)?,
         }
     }
@@ -335,16 +346,16 @@ impl Pipe {
         Ok(Self { output, input })
     }
 
-    /// Carries what is there, at most a pipe full.
-    fn carry(&self, socket: &OwnedFd, file: &mut File) -> Result<Taken, PumpError> {
+    /// Carries what is there, at most `most` bytes or a pipe full.
+    fn carry(&self, socket: &OwnedFd, file: &mut File, most: usize) -> Result<Taken, PumpError> {
         // The pipe is empty here: only the socket can make this wait, as long as its own settings say.
-        let count =
-            match retry_on_intr(|| splice(socket, None, &self.input, None, PIPE_SIZE, SpliceFlags::MOVE)) {
-                Ok(0) => return Ok(Taken::End),
-                Ok(count) => count,
-                Err(Errno::AGAIN) => return Ok(Taken::Nothing),
-                Err(error) => return Err(PumpError::Network(error.into())),
-            };
+        let most = most.min(PIPE_SIZE);
+        let count = match retry_on_intr(|| splice(socket, None, &self.input, None, most, SpliceFlags::MOVE)) {
+            Ok(0) => return Ok(Taken::End),
+            Ok(count) => count,
+            Err(Errno::AGAIN) => return Ok(Taken::Nothing),
+            Err(error) => return Err(PumpError::Network(error.into())),
+        };
         let mut left = count;
         while left > 0 {
             match splice(&self.output, None, &*file, None, left, SpliceFlags::MOVE) {
@@ -378,10 +389,11 @@ impl Receiving {
                 self.pipe = Pipe::new().ok(); // without one the bytes are copied
             }
             if let Some(pipe) = &self.pipe {
-                return pipe.carry(socket, &mut self.output.file);
+                return pipe.carry(socket, &mut self.output.file, self.progress.most(PIPE_SIZE));
             }
         }
-        match retry_on_intr(|| rustix::io::read(socket, self.buffer.as_mut_slice())) {
+        let most = self.progress.most(self.buffer.len());
+        match retry_on_intr(|| rustix::io::read(socket, &mut self.buffer[..most])) {
             Ok(0) => {
                 self.output.write(&[])?;
                 Ok(Taken::End)
@@ -421,6 +433,9 @@ impl Receiving {
         let stop = loop {
             if self.progress.is_cut() {
                 return Err(cut());
+            }
+            if self.progress.pause().is_some() {
+                break Stop::Limit;
             }
             match self.take(socket)? {
                 Taken::End => break Stop::End,
@@ -496,7 +511,9 @@ pub(super) async fn send_reader(
     let mut encoded = Vec::new();
     let mut sent = 0;
     loop {
-        let count = reader.read(&mut buffer).await.map_err(PumpError::Local)?;
+        progress.may_move().await;
+        let most = progress.most(buffer.len());
+        let count = reader.read(&mut buffer[..most]).await.map_err(PumpError::Local)?;
         let payload = match &mut encoder {
             None => &buffer[..count],
             Some(encoder) => {
@@ -530,7 +547,9 @@ pub(super) async fn receive_to_writer(
     let mut decoded = Vec::new();
     let mut received = 0;
     loop {
-        let count = stream.read(&mut buffer).await.map_err(network)?;
+        progress.may_move().await;
+        let most = progress.most(buffer.len());
+        let count = stream.read(&mut buffer[..most]).await.map_err(network)?;
         let payload = match &mut decoder {
             None => &buffer[..count],
             Some(decoder) => {

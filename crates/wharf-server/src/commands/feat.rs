@@ -9,7 +9,7 @@ use crate::tls::ServerTls;
 
 /// The list, one a line.
 pub(crate) fn run(session: &Session) -> Reply {
-    let modes = session.shared.config.modes;
+    let modes = session.modes();
     let mut features = Vec::new();
     let tls = session.tls();
     let is_protected = session.pi.dialogue().state().security == SecurityState::Protected;

@@ -69,7 +69,7 @@ pub(crate) async fn carry_out(session: &mut Session, command: Command) -> Outcom
     }
     let result: Carried<Outcome> = match command {
         Command::User(name) => Ok(user::run(session, &name).into()),
-        Command::Pass(password) => Ok(pass::run(session, &password).into()),
+        Command::Pass(password) => Ok(pass::run(session, &password).await.into()),
         Command::Acct(_) => Ok(replies::superfluous().into()),
         Command::Rein => Ok(replies::ready_for_new_user().into()),
         Command::Host(_) => Ok(replies::host_accepted().into()),
@@ -135,15 +135,6 @@ pub(crate) async fn carry_out(session: &mut Session, command: Command) -> Outcom
 /// The one place where a name from the wire becomes a path of the storage.
 pub(crate) fn resolve(session: &Session, path: &Pathname) -> Carried<StoragePath> {
     session.directory.resolve(path.as_bytes()).map_err(|error| replies::bad_path(&error))
-}
-
-/// Stops where files may not be changed.
-pub(crate) fn may_write(session: &Session) -> Carried<()> {
-    if session.shared.config.write {
-        return Ok(());
-    }
-    tracing::debug!(session = session.number, user = %session.who(), "a change was refused: read-only");
-    Err(replies::read_only())
 }
 
 /// Notes in the log that something was changed, and by whom.

@@ -3,6 +3,7 @@
 use wharf_proto::{Pathname, Reply};
 
 use super::{Carried, resolve};
+use crate::policy::may_look;
 use crate::replies;
 use crate::session::Session;
 
@@ -12,7 +13,8 @@ pub(crate) async fn run(session: &mut Session, path: &Pathname) -> Carried<Reply
         return Err(replies::size_in_ascii());
     }
     let path = resolve(session, path)?;
-    let metadata = session.shared.storage.stat(&path).await.map_err(|error| replies::storage(&error))?;
+    may_look(session, &path)?;
+    let metadata = session.storage().stat(&path).await.map_err(|error| replies::storage(&error))?;
     if !metadata.is_file() {
         return Err(replies::storage(&wharf_storage::StorageError::NotRegular));
     }

@@ -3,7 +3,8 @@
 use wharf_proto::{Pathname, Verb};
 use wharf_storage::{Sink, StorageError, StoragePath, WriteMode};
 
-use super::{Carried, Outcome, may_write, resolve};
+use super::{Carried, Outcome, resolve};
+use crate::policy::{Right, may, may_replace};
 use crate::replies;
 use crate::session::Session;
 use crate::transfer::Payload;
@@ -28,7 +29,6 @@ pub(crate) async fn append(session: &mut Session, path: &Pathname) -> Carried<Ou
 
 /// STOU: under a name that no file has; 150 tells it.
 pub(crate) async fn unique(session: &mut Session, path: Option<&Pathname>) -> Carried<Outcome> {
-    may_write(session)?;
     let wanted = path.map_or(b"wharf".as_slice(), Pathname::as_bytes);
     for attempt in 0..UNIQUE_TRIES {
         let mut name = wanted.to_vec();
@@ -36,7 +36,8 @@ pub(crate) async fn unique(session: &mut Session, path: Option<&Pathname>) -> Ca
             name.extend_from_slice(format!(".{:08x}", rand::random::<u32>()).as_bytes());
         }
         let file = session.directory.resolve(&name).map_err(|error| replies::bad_path(&error))?;
-        match session.shared.storage.open_write(&file, WriteMode::New).await {
+        may(session, Right::Write, &file)?;
+        match session.storage().open_write(&file, WriteMode::New).await {
             Ok(sink) => {
                 let announcement = replies::opening_unique(&name);
                 apply_umask(session, &file).await?;
@@ -50,12 +51,12 @@ pub(crate) async fn unique(session: &mut Session, path: Option<&Pathname>) -> Ca
 }
 
 async fn store(session: &mut Session, verb: Verb, path: &Pathname, mode: WriteMode) -> Carried<Outcome> {
-    may_write(session)?;
     let file = resolve(session, path)?;
-    let is_new = session.umask.is_some()
-        && matches!(session.shared.storage.stat(&file).await, Err(StorageError::NotFound));
-    let sink =
-        session.shared.storage.open_write(&file, mode).await.map_err(|error| replies::storage(&error))?;
+    may(session, Right::Write, &file)?;
+    may_replace(session, &file).await?;
+    let is_new =
+        session.umask.is_some() && matches!(session.storage().stat(&file).await, Err(StorageError::NotFound));
+    let sink = session.storage().open_write(&file, mode).await.map_err(|error| replies::storage(&error))?;
     if is_new {
         apply_umask(session, &file).await?;
     }
@@ -67,7 +68,7 @@ async fn store(session: &mut Session, verb: Verb, path: &Pathname, mode: WriteMo
 async fn apply_umask(session: &mut Session, file: &StoragePath) -> Carried<()> {
     let Some(umask) = session.umask else { return Ok(()) };
     let mode = 0o666 & !u32::from(umask);
-    session.shared.storage.set_mode(file, mode).await.map_err(|error| replies::storage(&error))
+    session.storage().set_mode(file, mode).await.map_err(|error| replies::storage(&error))
 }
 
 fn begin(

@@ -8,6 +8,7 @@ pub(crate) mod paths;
 pub(crate) mod put;
 pub(crate) mod serve;
 pub(crate) mod shell_help;
+pub(crate) mod user;
 
 use clap::{Parser, Subcommand};
 
@@ -40,6 +41,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Serve a directory
     Serve(serve::ServeArguments),
+    User(user::UserArguments),
     Get(get::GetArguments),
     Put(put::PutArguments),
     Mirror(mirror::MirrorArguments),

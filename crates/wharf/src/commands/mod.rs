@@ -11,6 +11,7 @@ mod paths;
 mod put;
 pub(crate) mod serve;
 mod shell_help;
+mod user;
 
 use std::process::ExitCode;
 
@@ -20,6 +21,7 @@ use crate::args::{Arguments, Command};
 pub(crate) fn run(arguments: Arguments) -> ExitCode {
     match arguments.command {
         Command::Serve(arguments) => serve::run(arguments),
+        Command::User(arguments) => user::run(arguments),
         Command::Get(arguments) => get::run(arguments),
         Command::Put(arguments) => put::run(arguments),
         Command::Mirror(arguments) => mirror::run(arguments),

@@ -91,6 +91,18 @@ pub(crate) enum PrivateAddress {
     UseControlPeer,
 }
 
+/// Whether the server shuts itself in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Sandbox {
+    /// Where the kernel can.
+    Auto,
+    /// Or it does not start.
+    Require,
+    /// No.
+    Off,
+}
+
 /// The form of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -160,7 +172,7 @@ pub(crate) enum TlsVersion {
     Tls13,
 }
 
-plain!(Mode, Ascii, PrivateAddress, LogForm, LogLevel, TlsUse, Resumption, CloseNotify, TlsVersion);
+plain!(Mode, Ascii, PrivateAddress, Sandbox, LogForm, LogLevel, TlsUse, Resumption, CloseNotify, TlsVersion);
 
 /// A range of ports, its first and last included.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -333,6 +345,18 @@ impl Networks {
     /// All addresses of both families.
     pub(crate) fn everyone() -> Self {
         Self(vec![IpNet::default(), ipnet::Ipv6Net::default().into()])
+    }
+
+    /// The loopback addresses of both families.
+    pub(crate) fn this_machine() -> Self {
+        let loopback = std::net::IpAddr::from(Ipv4Addr::new(127, 0, 0, 0));
+        let eight = IpNet::new(loopback, 8).ok();
+        Self(
+            eight
+                .into_iter()
+                .chain([IpNet::from(std::net::IpAddr::from(std::net::Ipv6Addr::LOCALHOST))])
+                .collect(),
+        )
     }
 }
 
