@@ -5,6 +5,7 @@ mod closed_output;
 mod commands;
 mod config;
 mod hosts;
+mod import;
 mod output;
 mod prompt;
 mod service;

@@ -3,6 +3,7 @@
 pub(crate) mod connection;
 pub(crate) mod get;
 pub(crate) mod hosts;
+pub(crate) mod import;
 pub(crate) mod mirror;
 pub(crate) mod paths;
 pub(crate) mod put;
@@ -53,6 +54,7 @@ pub(crate) enum Command {
     Mv(paths::MvArguments),
     Stat(paths::StatArguments),
     Hosts(hosts::HostsArguments),
+    Import(import::ImportArguments),
     Completions(shell_help::CompletionsArguments),
     Man(shell_help::ManArguments),
 }

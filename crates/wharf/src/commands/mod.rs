@@ -5,6 +5,7 @@ mod client;
 pub(crate) use client::describe_data;
 mod get;
 mod hosts;
+mod import;
 mod ls;
 mod mirror;
 mod paths;
@@ -33,6 +34,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Mv(arguments) => paths::rename(arguments),
         Command::Stat(arguments) => paths::status(arguments),
         Command::Hosts(arguments) => hosts::run(arguments),
+        Command::Import(arguments) => import::run(arguments),
         Command::Completions(arguments) => shell_help::completions(arguments),
         Command::Man(arguments) => shell_help::manual(arguments),
     }
