@@ -62,7 +62,7 @@ pub(crate) struct Session {
     timer: Option<Pin<Box<Sleep>>>,
     input_ended: bool,
     /// Its place among all sessions.
-    _seat: Seat,
+    _seat: Box<Seat>,
 }
 
 /// What has to be done to the control connection before anything else goes over it.
@@ -115,7 +115,7 @@ impl Session {
             running: None,
             timer: None,
             input_ended: false,
-            _seat: seat,
+            _seat: Box::new(seat),
         })
     }
 
