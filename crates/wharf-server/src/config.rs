@@ -1,6 +1,7 @@
 //! What a server is told to do.
 
 mod tls;
+mod uploads;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -11,6 +12,8 @@ use wharf_net::dtp::SourcePort;
 use wharf_net::passive_ports::PassivePorts;
 use wharf_proto::dialogue::DataMode;
 use wharf_proto::limits;
+
+pub use uploads::{Publish, UploadPolicy};
 
 pub use tls::{CloseNotify, Resumption, ResumptionPolicy, TlsPolicy, TlsSettings, UserTlsPolicy};
 
@@ -27,6 +30,8 @@ pub struct ServerConfig {
     pub accounts: Accounts,
     /// Whether files may be stored, changed and deleted.
     pub write: bool,
+    /// How they are stored.
+    pub uploads: UploadPolicy,
     /// The modes on offer.
     pub modes: Modes,
     /// The balancers, from whom every connection has to begin with a PROXY header. From others none is taken.

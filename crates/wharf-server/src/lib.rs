@@ -14,6 +14,7 @@ mod session;
 mod tls;
 mod transfer;
 pub mod transfer_log;
+mod uploads;
 mod warnings;
 
 pub use commands::UNSUPPORTED_VERBS;

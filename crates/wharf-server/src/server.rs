@@ -26,6 +26,7 @@ use crate::config::ServerConfig;
 use crate::session::Session;
 use crate::tls::{CertificateReload, ServerTls, TlsSetupError};
 use crate::transfer_log::TransferLog;
+use crate::uploads;
 use crate::warnings;
 
 /// Connections that may wait to be accepted.
@@ -216,6 +217,10 @@ impl Server {
             accepting.spawn(accept_loop(listener, self.shared.clone(), self.stage.clone(), done.clone()));
         }
         drop(done);
+        if self.shared.config.write {
+            let keep_parts = self.shared.config.uploads.keep_parts;
+            accepting.spawn(uploads::sweep_regularly(self.shared.storage.clone(), keep_parts));
+        }
         let mut stage = self.stage.clone();
         // The sender lives in `self.shutdown`, so this ends only by the stage.
         let _ = stage.wait_for(|stage| *stage >= ShutdownStage::Draining).await;

@@ -17,17 +17,20 @@ use wharf_proto::command::Text;
 use wharf_proto::dialogue::{Deadlines, Deviation, Event, Refusal, SecurityState, Side, Timer};
 use wharf_proto::listing::mlsx::FactSelection;
 use wharf_proto::server_pi::{Action, ServerPi};
+use wharf_proto::verb::Role;
 use wharf_proto::{Reply, Timestamp, Verb, limits};
 use wharf_storage::StoragePath;
 
 use crate::auth::Identity;
 use crate::commands::{self, Outcome};
+use crate::config::Publish;
 use crate::data::{Negotiated, Opening};
 use crate::listing::FACTS;
 use crate::replies;
 use crate::server::{Shared, ShutdownStage};
 use crate::tls::{Protection, ServerTls, handshake_cause};
 use crate::transfer::{Ended, Running, Task};
+use crate::uploads;
 
 /// Longest wait for a client to take the last replies.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -173,10 +176,16 @@ impl Session {
             Ok(Received::End) => {
                 // RFC 959 §4.1.1, QUIT: an unexpected close acts as ABOR and QUIT.
                 self.input_ended = true;
-                self.cut_transfer().await;
+                if !uploads::outlives_control(self) {
+                    self.cut_transfer().await;
+                }
                 Ok(())
             }
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(()),
+            Err(_) if uploads::outlives_control(self) => {
+                self.input_ended = true;
+                Ok(())
+            }
             Err(error) => Err(error),
         }
     }
@@ -509,6 +518,8 @@ impl Session {
     pub(crate) fn task(&mut self, verb: Verb, path: StoragePath) -> Result<Task, Reply> {
         let authenticated = self.pi.authenticated().ok_or_else(|| Refusal::NotLoggedIn.reply())?;
         let announced = std::mem::take(&mut self.announced);
+        let is_checked = verb.role() == Role::Upload && self.shared.config.uploads.publish != Publish::OnEof;
+        let control = is_checked.then(|| self.control.watch_peer()).transpose();
         Ok(Task {
             verb,
             path,
@@ -522,7 +533,9 @@ impl Session {
             authenticated,
             ascii: self.converts_ascii(),
             identity: self.identity.clone().unwrap_or(Identity::Anonymous(Vec::new())),
-            protection: Protection::of(self, announced)?,
+            protection: Protection::of(self)?,
+            announced,
+            control: control.map_err(|error| replies::storage(&error.into()))?,
             negotiated: std::mem::take(&mut self.negotiated),
         })
     }

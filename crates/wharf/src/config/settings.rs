@@ -11,12 +11,16 @@ use wharf_server::ServerConfig;
 use wharf_server::auth::{Accounts, VirtualUser, is_anonymous};
 use wharf_server::config::{
     ActivePolicy, ActiveSourcePort, Advertise, AdvertiseRule, AsciiPolicy, FxpPolicy, Modes, PassivePolicy,
-    PortMapRule, PrivateAddress as PrivateAddressPolicy, Times,
+    PortMapRule, PrivateAddress as PrivateAddressPolicy, Publish, Times, UploadPolicy,
 };
+use wharf_storage::{AppendMethod, Durability, UploadMethod};
 
 use super::keys::{Account, Configuration, every_address};
 use super::tls_settings::tls_settings;
-use super::values::{Advertised, Ascii, Mode, PassivePorts, PrivateAddress, SourcePort};
+use super::values::{
+    Advertised, Append, Ascii, DurabilityKind, Mode, PassivePorts, PrivateAddress, PublishWhen, SourcePort,
+    Uploads,
+};
 use crate::prompt;
 
 /// Where a password is read from when none stands behind the user's name.
@@ -31,6 +35,11 @@ pub(crate) fn server_config(configuration: &Configuration, is_default_listen: bo
         listen,
         root: _,
         write,
+        uploads,
+        append,
+        publish,
+        durability,
+        keep_parts,
         modes,
         proxy_protocol,
         ascii,
@@ -50,6 +59,25 @@ pub(crate) fn server_config(configuration: &Configuration, is_default_listen: bo
         skip_missing_addresses: is_default_listen || *listen == every_address(),
         accounts,
         write: *write,
+        uploads: UploadPolicy {
+            method: match uploads {
+                Uploads::Atomic => UploadMethod::Atomic,
+                Uploads::InPlace => UploadMethod::InPlace,
+            },
+            append: match append {
+                Append::Copy => AppendMethod::Copy,
+                Append::InPlace => AppendMethod::InPlace,
+            },
+            publish: match publish {
+                PublishWhen::WhileConnected => Publish::WhileConnected,
+                PublishWhen::OnEof => Publish::OnEof,
+            },
+            durability: match durability {
+                DurabilityKind::Rename => Durability::Rename,
+                DurabilityKind::Fsync => Durability::Fsync,
+            },
+            keep_parts: keep_parts.duration(),
+        },
         proxies: proxy_protocol.0.clone(),
         modes: Modes { active: modes.contains(&Mode::Active), passive: modes.contains(&Mode::Passive) },
         passive: PassivePolicy {
