@@ -17,6 +17,7 @@ use crate::bans::Bans;
 use crate::config::ServerConfig;
 use crate::metrics::Metrics;
 use crate::occupancy::Occupancy;
+use crate::quota::Ledgers;
 use crate::roots::Roots;
 use crate::tls::{ServerTls, TlsSetupError};
 use crate::transfer_log::TransferLog;
@@ -48,6 +49,7 @@ pub(crate) struct Common {
     pub bans: Bans,
     pub metrics: Metrics,
     pub roots: Arc<Roots>,
+    pub ledgers: Ledgers,
     /// The present one; none before the start and behind the end.
     present: RwLock<Option<Arc<Shared>>>,
 }
@@ -63,6 +65,7 @@ impl Common {
             bans: Bans::default(),
             metrics: Metrics::new(),
             roots,
+            ledgers: Ledgers::default(),
             present: RwLock::new(None),
         })
     }
@@ -147,6 +150,7 @@ impl ReloadHandle {
         let shared = Shared::new(config, storage, self.0.clone(), Some(&before))?;
         self.0.set_present(Some(Arc::new(shared)));
         self.0.metrics.reloaded(true);
+        self.0.ledgers.forget();
         Ok(Reloaded { listeners_differ })
     }
 }

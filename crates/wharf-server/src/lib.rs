@@ -15,6 +15,7 @@ mod machine;
 mod metrics;
 mod occupancy;
 pub mod policy;
+mod quota;
 mod replies;
 mod roots;
 mod server;
@@ -22,6 +23,7 @@ mod session;
 mod tls;
 mod transfer;
 pub mod transfer_log;
+mod uploads;
 mod warnings;
 
 pub use admin::{AdminError, AdminSettings, AdminToken};

@@ -113,6 +113,11 @@ impl Policy {
     }
 }
 
+/// Whether the user has this right at `path`.
+pub(crate) fn has(session: &Session, right: Right, path: &StoragePath) -> bool {
+    session.policy().rights_at(path).has(right)
+}
+
 /// Stops where the user has not this right at `path`.
 pub(crate) fn may(session: &Session, right: Right, path: &StoragePath) -> Carried<()> {
     let policy = session.policy();

@@ -15,6 +15,7 @@ use crate::data::NotConnected;
 use crate::occupancy::Full;
 use crate::policy::Right;
 use crate::tls::TlsFailure;
+use crate::uploads::Withheld;
 
 /// A reply of one line.
 macro_rules! fixed {
@@ -304,14 +305,6 @@ pub(crate) fn tls_failure(failure: &TlsFailure) -> Reply {
                 "The data connection did not resume the control connection's TLS session, which the setting resumption = \"require\" wants: use a client that resumes, or ask for resumption = \"prefer\".",
             );
         }
-        TlsFailure::ShorterThanAnnounced { announced, received } => {
-            return Reply::new(
-                ReplyCode::TRANSFER_ABORTED,
-                format!(
-                    "The data connection ended without close_notify after {received} bytes, and ALLO announced {announced}; transfer aborted."
-                ),
-            );
-        }
     };
     let advice = match error {
         HandshakeError::Silent { .. } => {
@@ -327,6 +320,12 @@ pub(crate) fn tls_failure(failure: &TlsFailure) -> Reply {
     Reply::new(ReplyCode::NETWORK_PROTOCOL_NOT_SUPPORTED, text)
 }
 
+/// 426 for data that came to their end, and are not taken for the whole file.
+pub(crate) fn withheld(reason: &Withheld) -> Reply {
+    let text = format!("{}; transfer aborted.", first_upper(&reason.to_string()));
+    Reply::new(ReplyCode::TRANSFER_ABORTED, text)
+}
+
 /// 550 or 553 for a path that leads nowhere.
 pub(crate) fn bad_path(error: &PathError) -> Reply {
     Reply::new(ReplyCode::FILE_UNAVAILABLE, format!("{}.", first_upper(&error.to_string())))
@@ -335,6 +334,7 @@ pub(crate) fn bad_path(error: &PathError) -> Reply {
 /// What the storage says, as a reply.
 pub(crate) fn storage(error: &StorageError) -> Reply {
     let code = match error {
+        StorageError::Busy => ReplyCode::FILE_BUSY,
         StorageError::NoSpace => ReplyCode::INSUFFICIENT_STORAGE,
         StorageError::QuotaExceeded => ReplyCode::STORAGE_EXCEEDED,
         StorageError::NameNotAllowed => ReplyCode::NAME_NOT_ALLOWED,

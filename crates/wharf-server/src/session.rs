@@ -17,12 +17,13 @@ use wharf_proto::command::Text;
 use wharf_proto::dialogue::{Deadlines, Deviation, Event, Refusal, SecurityState, Side, Timer};
 use wharf_proto::listing::mlsx::FactSelection;
 use wharf_proto::server_pi::{Action, ServerPi};
+use wharf_proto::verb::Role;
 use wharf_proto::{Reply, Timestamp, Verb, limits};
 use wharf_storage::{Storage, StoragePath};
 
 use crate::auth::{Identity, Login};
 use crate::commands::{self, Outcome};
-use crate::config::Modes;
+use crate::config::{Modes, Publish};
 use crate::data::{Negotiated, Opening};
 use crate::generation::Shared;
 use crate::listing::{FACTS, View};
@@ -32,6 +33,7 @@ use crate::replies;
 use crate::server::ShutdownStage;
 use crate::tls::{Protection, ServerTls, handshake_cause};
 use crate::transfer::{Ended, Running, Task};
+use crate::uploads;
 
 /// Longest wait for a client to take the last replies.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -182,10 +184,16 @@ impl Session {
             Ok(Received::End) => {
                 // RFC 959 §4.1.1, QUIT: an unexpected close acts as ABOR and QUIT.
                 self.input_ended = true;
-                self.cut_transfer().await;
+                if !uploads::outlives_control(self) {
+                    self.cut_transfer().await;
+                }
                 Ok(())
             }
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(()),
+            Err(_) if uploads::outlives_control(self) => {
+                self.input_ended = true;
+                Ok(())
+            }
             Err(error) => Err(error),
         }
     }
@@ -551,6 +559,8 @@ impl Session {
         let login = self.login.as_ref().ok_or_else(|| Refusal::NotLoggedIn.reply())?;
         let (identity, throttle) = (login.identity.clone(), login.throttle(verb));
         let announced = std::mem::take(&mut self.announced);
+        let is_checked = verb.role() == Role::Upload && self.shared.config.uploads.publish != Publish::OnEof;
+        let control = is_checked.then(|| self.control.watch_peer()).transpose();
         Ok(Task {
             verb,
             path,
@@ -565,7 +575,9 @@ impl Session {
             ascii: self.converts_ascii(),
             identity,
             throttle,
-            protection: Protection::of(self, announced)?,
+            protection: Protection::of(self)?,
+            announced,
+            control: control.map_err(|error| replies::storage(&error.into()))?,
             negotiated: std::mem::take(&mut self.negotiated),
         })
     }

@@ -363,3 +363,40 @@ fn what_is_wrong_with_a_users_file_is_told_with_its_line_or_its_user() {
     assert!(check("[[user]]\nname = \"a\"\n").contains("`wharf user passwd` sets one"));
     fs::remove_file(place.users()).unwrap();
 }
+
+#[test]
+fn a_quota_ends_an_upload_in_its_midst_and_what_is_deleted_makes_room() {
+    let place = Place::new();
+    let root = place.root("files");
+    place.directory.write("files/before", vec![1; 300_000]);
+    place.add("small", &format!("root = {root:?}\nrights = [\"all\"]\nquota_bytes = 1_000_000"));
+    place.add("few", &format!("root = {root:?}\nrights = [\"all\"]\nquota_files = 2"));
+    let server = place.serve("");
+    let mut client = log_in(&server, "small");
+    store(&mut client, "fits", &vec![2; 600_000], "226");
+    // What is too much is not even tried to its end: the server closes the data connection, and 552 says why.
+    client.play("C: PASV\nS: 227 *({six})*").open_data();
+    client.play("C: STOR much\nS: 150");
+    let (mut sent, piece) = (0, vec![3; 100_000]);
+    while sent < 40_000_000 && client.data_stream().write_all(&piece).is_ok() {
+        sent += piece.len();
+    }
+    client.expect_reply("552");
+    assert!(sent < 40_000_000, "everything was taken");
+    client.play("C: SIZE much\nS: 550");
+    // The old one counts until the new one has taken its place, and less is given back then.
+    client.play("C: DELE before\nS: 250");
+    store(&mut client, "more", &vec![4; 300_000], "226");
+    store(&mut client, "little", b"5", "226");
+    store(&mut client, "toomuch", &vec![6; 100_000], "552");
+    client.play("C: RNFR little\nS: 350\nC: RNTO fits\nS: 250");
+    store(&mut client, "enough", &vec![6; 100_000], "226");
+    // Another user of the same root sees the same files.
+    let mut few = log_in(&server, "few");
+    few.play("C: PASV\nS: 227 *({six})*").open_data();
+    few.play("C: STOR another\nS: 552 *").close_data();
+    few.play("C: DELE enough\nS: 250\nC: DELE more\nS: 250");
+    store(&mut few, "another", &vec![7; 2_000_000], "226");
+    client.play("C: PASV\nS: 227 *({six})*").open_data();
+    client.play("C: STOR much\nS: *");
+}

@@ -81,6 +81,46 @@ pub(crate) enum Ascii {
     Binary,
 }
 
+/// Where the data of an upload go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Uploads {
+    /// Into a hidden part.
+    Atomic,
+    /// Into the file itself.
+    InPlace,
+}
+
+/// What an atomic upload does to a complete file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Append {
+    /// It works on a copy.
+    Copy,
+    /// It writes into it.
+    InPlace,
+}
+
+/// When the data of an upload count as all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum PublishWhen {
+    /// When they have ended and the client is still there.
+    WhileConnected,
+    /// When they have ended.
+    OnEof,
+}
+
+/// What is done before 226.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum DurabilityKind {
+    /// The file has its name.
+    Rename,
+    /// It is on the disk.
+    Fsync,
+}
+
 /// What becomes of a private address in PORT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -172,7 +212,22 @@ pub(crate) enum TlsVersion {
     Tls13,
 }
 
-plain!(Mode, Ascii, PrivateAddress, Sandbox, LogForm, LogLevel, TlsUse, Resumption, CloseNotify, TlsVersion);
+plain!(
+    Uploads,
+    Append,
+    PublishWhen,
+    DurabilityKind,
+    Mode,
+    Ascii,
+    PrivateAddress,
+    Sandbox,
+    LogForm,
+    LogLevel,
+    TlsUse,
+    Resumption,
+    CloseNotify,
+    TlsVersion
+);
 
 /// A range of ports, its first and last included.
 #[derive(Clone, Debug, PartialEq, Eq)]
