@@ -2,6 +2,8 @@
 
 mod advertised;
 pub mod auth;
+mod charset;
+mod checksum;
 mod commands;
 pub mod config;
 mod data;
@@ -17,6 +19,7 @@ pub mod transfer_log;
 mod uploads;
 mod warnings;
 
+pub use charset::Charset;
 pub use commands::UNSUPPORTED_VERBS;
 pub use config::ServerConfig;
 pub use server::{BindError, Server, ShutdownHandle, ShutdownStage, StartError};

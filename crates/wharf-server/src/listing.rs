@@ -11,6 +11,7 @@ use wharf_proto::listing::unix::{self, Attributes};
 use wharf_proto::{Pathname, Reply, facts_time};
 use wharf_storage::{Entry, Kind, Listing, Metadata, Storage, StorageError, StoragePath};
 
+use crate::charset::Charset;
 use crate::replies;
 
 /// Owner and group that are shown: the host's accounts are nobody's business.
@@ -55,12 +56,14 @@ impl Selection {
         directory: &StoragePath,
         argument: Option<&Pathname>,
         hidden: bool,
+        charset: Charset,
     ) -> Result<Self, Reply> {
         let Some(argument) = argument else {
             return Ok(Self::Directory { path: directory.clone(), prefix: Vec::new(), hidden });
         };
         let bytes = argument.as_bytes();
-        let path = directory.resolve(bytes).map_err(|error| replies::bad_path(&error))?;
+        let given = charset.to_storage(bytes).ok_or_else(|| replies::not_in_charset(charset))?;
+        let path = directory.resolve(&given).map_err(|error| replies::bad_path(&error))?;
         match storage.stat(&path).await {
             Ok(metadata) if metadata.is_directory() => {
                 let mut prefix = bytes.to_vec();
@@ -69,7 +72,7 @@ impl Selection {
                 }
                 Ok(Self::Directory { path, prefix, hidden })
             }
-            Ok(metadata) => Ok(Self::File { path, metadata, name: bytes.to_vec() }),
+            Ok(metadata) => Ok(Self::File { path, metadata, name: given.into_owned() }),
             // Only the last component may be a pattern: no search ever leaves its directory (threat 11).
             Err(error) => match (path.file_name(), error) {
                 (Some(name), StorageError::NotFound) if glob::is_pattern(name) => {
@@ -108,6 +111,7 @@ pub(crate) struct ListingWriter {
     pattern: Option<Vec<u8>>,
     hidden: bool,
     write: bool,
+    charset: Charset,
     now: Timestamp,
 }
 
@@ -123,6 +127,7 @@ impl ListingWriter {
         selection: Selection,
         style: ListingStyle,
         write: bool,
+        charset: Charset,
     ) -> Result<Self, Reply> {
         let (source, prefix, pattern, hidden) = match selection {
             Selection::Directory { path, prefix, hidden } => {
@@ -137,16 +142,17 @@ impl ListingWriter {
                 (Entries::One(Some(entry)), Vec::new(), None, true)
             }
         };
-        Ok(Self { source, style, prefix, pattern, hidden, write, now: Timestamp::now() })
+        Ok(Self { source, style, prefix, pattern, hidden, write, charset, now: Timestamp::now() })
     }
 
     /// The next lines, CR LF at the end of each; none at the end of the listing. May be empty in between.
     pub(crate) async fn next_lines(&mut self) -> Result<Option<Vec<u8>>, StorageError> {
         let mut lines = Vec::new();
+        let Self { style, write, charset, now, .. } = *self;
         match &mut self.source {
             Entries::One(entry) => match entry.take() {
                 None => return Ok(None),
-                Some(entry) => write_line(&mut lines, self.style, &[], &entry, self.write, self.now),
+                Some(entry) => write_line(&mut lines, style, &[], &entry, write, charset, now),
             },
             Entries::Directory(listing) => {
                 let Some(batch) = listing.next_batch().await? else { return Ok(None) };
@@ -157,7 +163,7 @@ impl ListingWriter {
                     if self.pattern.as_ref().is_some_and(|pattern| !glob::fits(pattern, &entry.name)) {
                         continue;
                     }
-                    write_line(&mut lines, self.style, &self.prefix, entry, self.write, self.now);
+                    write_line(&mut lines, style, &self.prefix, entry, write, charset, now);
                 }
             }
         }
@@ -169,15 +175,18 @@ async fn open_directory(storage: &dyn Storage, path: &StoragePath) -> Result<Lis
     storage.list(path).await.map_err(|error| replies::storage(&error))
 }
 
-/// A name that no line can hold (CR, LF) is left out: nobody could ask for it, and a changed one would be a lie.
+/// A name that no line can hold (CR, LF) is left out: nobody could ask for it, and a changed one would be a lie. One that the
+/// character set cannot express is shown as it is on the disk.
 fn write_line(
     lines: &mut Vec<u8>,
     style: ListingStyle,
     prefix: &[u8],
     entry: &Entry,
     write: bool,
+    charset: Charset,
     now: Timestamp,
 ) {
+    let name = charset.shown(&entry.name);
     let written = match style {
         ListingStyle::Unix => {
             let metadata = &entry.metadata;
@@ -191,19 +200,19 @@ fn write_line(
                 modified: timestamp(metadata.modified),
                 link_target: None,
             };
-            unix::write_line(lines, &attributes, &entry.name, now)
+            unix::write_line(lines, &attributes, &name, now)
         }
         ListingStyle::Names => {
-            if Pathname::new(&entry.name).is_ok() {
+            if Pathname::new(&name).is_ok() {
                 lines.extend_from_slice(prefix);
-                lines.extend_from_slice(&entry.name);
+                lines.extend_from_slice(&name);
                 lines.extend_from_slice(b"\r\n");
             }
             Ok(())
         }
         ListingStyle::Facts(selection) => {
             let facts = facts(entry_kind(entry.metadata.kind), &entry.metadata, write);
-            mlsx::write_line(lines, &facts, selection, &entry.name)
+            mlsx::write_line(lines, &facts, selection, &name)
         }
     };
     if written.is_err() {
@@ -217,10 +226,11 @@ pub(crate) fn facts_of(
     metadata: &Metadata,
     selection: FactSelection,
     write: bool,
+    charset: Charset,
 ) -> Option<Vec<u8>> {
     let mut line = Vec::new();
     let facts = facts(entry_kind(metadata.kind), metadata, write);
-    mlsx::write_entry(&mut line, &facts, selection, path.as_bytes()).ok()?;
+    mlsx::write_entry(&mut line, &facts, selection, &charset.shown(path.as_bytes())).ok()?;
     Some(line)
 }
 

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use wharf_findings::Cause;
 use wharf_net::Clock;
@@ -101,6 +101,8 @@ pub(crate) struct Shared {
     pub advertiser: Advertiser,
     pub transfer_log: Option<TransferLog>,
     pub tls: Option<Arc<ServerTls>>,
+    /// How many checksums are computed at once.
+    pub checksums: Semaphore,
     pub next_session: AtomicU64,
     /// Whether it was said that the source port of RFC 959 may not be bound.
     pub source_port_denied: AtomicBool,
@@ -174,6 +176,7 @@ impl Server {
             clock: Clock::start(),
             transfer_log,
             tls,
+            checksums: Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)),
             next_session: AtomicU64::new(1),
             source_port_denied: AtomicBool::new(!has_source_port),
         });

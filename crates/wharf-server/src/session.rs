@@ -20,8 +20,11 @@ use wharf_proto::server_pi::{Action, ServerPi};
 use wharf_proto::verb::Role;
 use wharf_proto::{Reply, Timestamp, Verb, limits};
 use wharf_storage::StoragePath;
+use wharf_storage::digest::Algorithm;
 
 use crate::auth::Identity;
+use crate::charset::Charset;
+use crate::checksum::Range;
 use crate::commands::{self, Outcome};
 use crate::config::Publish;
 use crate::data::{Negotiated, Opening};
@@ -48,6 +51,14 @@ pub(crate) struct Session {
     pub(crate) facts: FactSelection,
     pub(crate) rename_from: Option<StoragePath>,
     pub(crate) umask: Option<u16>,
+    /// The character set of names that its network or its user has.
+    charset: Charset,
+    /// Whether the client has asked for UTF-8 instead (OPTS UTF8).
+    pub(crate) wants_utf8: bool,
+    /// What HASH computes.
+    pub(crate) hash: Algorithm,
+    /// The bytes that RANG told for the next HASH.
+    pub(crate) range: Option<Range>,
     pub(crate) login_failures: u8,
     /// The size that ALLO told for the next upload, in bytes; 0 where it told none.
     pub(crate) announced: u64,
@@ -90,6 +101,7 @@ impl Session {
         implicit_tls: bool,
     ) -> Box<Self> {
         let times = &shared.config.times;
+        let charset = shared.config.charset.for_client(control.endpoints().client.ip());
         let deadlines = Deadlines { login: Some(times.login), idle: Some(times.idle), reply: None };
         Box::new(Self {
             number,
@@ -101,6 +113,10 @@ impl Session {
             facts: FACTS,
             rename_from: None,
             umask: None,
+            charset,
+            wants_utf8: false,
+            hash: Algorithm::default(),
+            range: None,
             login_failures: 0,
             announced: 0,
             secured: None,
@@ -172,7 +188,13 @@ impl Session {
     async fn take_input(&mut self) -> std::io::Result<()> {
         let pi = &mut self.pi;
         match self.control.try_receive(|bytes| pi.handle_input(bytes)) {
-            Ok(Received::Bytes) => Ok(()),
+            Ok(Received::Bytes) => {
+                let control = self.running.as_ref().and_then(|running| running.control.as_ref());
+                if let (true, Some(control)) = (self.pi.has_quit(), control) {
+                    control.let_go();
+                }
+                Ok(())
+            }
             Ok(Received::End) => {
                 // RFC 959 §4.1.1, QUIT: an unexpected close acts as ABOR and QUIT.
                 self.input_ended = true;
@@ -263,6 +285,7 @@ impl Session {
                         self.transfer_done(&ended);
                     }
                 }
+                Outcome::Work(running) => self.running = Some(running),
             },
             Action::AbortTransfer => self.cut_transfer().await,
             Action::ReportTransfer => {
@@ -365,6 +388,9 @@ impl Session {
         self.negotiated = Negotiated::Nothing;
         self.rename_from = None;
         self.umask = None;
+        self.charset = self.shared.config.charset.for_client(self.client());
+        self.wants_utf8 = false;
+        self.range = None;
     }
 
     /// Sends what the socket takes now.
@@ -448,6 +474,11 @@ impl Session {
         }
     }
 
+    /// The character set of names on the wire.
+    pub(crate) fn charset(&self) -> Charset {
+        if self.wants_utf8 { Charset::UTF8 } else { self.charset }
+    }
+
     /// The present moment.
     pub(crate) fn now(&self) -> Timestamp {
         self.shared.clock.now()
@@ -518,8 +549,10 @@ impl Session {
     pub(crate) fn task(&mut self, verb: Verb, path: StoragePath) -> Result<Task, Reply> {
         let authenticated = self.pi.authenticated().ok_or_else(|| Refusal::NotLoggedIn.reply())?;
         let announced = std::mem::take(&mut self.announced);
-        let is_checked = verb.role() == Role::Upload && self.shared.config.uploads.publish != Publish::OnEof;
-        let control = is_checked.then(|| self.control.watch_peer()).transpose();
+        let is_checked = verb.role() == Role::Upload
+            && self.shared.config.uploads.publish != Publish::OnEof
+            && !self.pi.has_quit();
+        let control = is_checked.then(|| self.control.watch_peer().map(Arc::new)).transpose();
         Ok(Task {
             verb,
             path,

@@ -48,7 +48,7 @@ pub(crate) struct Completion {
     pub offset: u64,
     pub protection: Option<Protection>,
     /// The client's end of the control connection, where that has to be open still.
-    pub control: Option<PeerWatch>,
+    pub control: Option<Arc<PeerWatch>>,
 }
 
 /// Why data that came to their end in order are not taken for a complete file.

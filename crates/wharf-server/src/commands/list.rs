@@ -17,6 +17,7 @@ pub(crate) async fn run(session: &mut Session, verb: Verb, argument: ListArgumen
         &session.directory,
         argument.path.as_ref(),
         argument.shows_hidden(),
+        session.charset(),
     )
     .await?;
     begin(session, verb, selection, style, &replies::listed(argument.path.as_ref())).await
@@ -45,8 +46,8 @@ async fn begin(
     what: &[u8],
 ) -> Carried<Outcome> {
     let path = selection.path().clone();
-    let writer =
-        ListingWriter::open(&*session.shared.storage, selection, style, session.shared.config.write).await?;
+    let (write, charset) = (session.shared.config.write, session.charset());
+    let writer = ListingWriter::open(&*session.shared.storage, selection, style, write, charset).await?;
     let announcement = replies::opening(what, true, None);
     let task = session.task(verb, path)?;
     Ok(Outcome::Begin { announcement, running: task.start(Payload::Listing(writer)) })

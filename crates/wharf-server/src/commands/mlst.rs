@@ -14,7 +14,7 @@ pub(crate) async fn run(session: &mut Session, path: Option<&Pathname>) -> Carri
         None => session.directory.clone(),
     };
     let metadata = session.shared.storage.stat(&path).await.map_err(|error| replies::storage(&error))?;
-    let facts = facts_of(&path, &metadata, session.facts, session.shared.config.write)
+    let facts = facts_of(&path, &metadata, session.facts, session.shared.config.write, session.charset())
         .ok_or_else(replies::unlistable)?;
     Ok(Reply::indented(ReplyCode::FILE_ACTION_OKAY, "Facts:", [facts], "End."))
 }

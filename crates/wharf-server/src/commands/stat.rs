@@ -47,11 +47,18 @@ async fn list(session: &mut Session, argument: &ListArgument) -> Carried<Reply> 
         &session.directory,
         argument.path.as_ref(),
         argument.shows_hidden(),
+        session.charset(),
     )
     .await?;
     let write = session.shared.config.write;
-    let mut writer =
-        ListingWriter::open(&*session.shared.storage, selection, ListingStyle::Unix, write).await?;
+    let mut writer = ListingWriter::open(
+        &*session.shared.storage,
+        selection,
+        ListingStyle::Unix,
+        write,
+        session.charset(),
+    )
+    .await?;
     let mut listing = Vec::new();
     while let Some(lines) = writer.next_lines().await.map_err(|error| replies::storage(&error))? {
         listing.extend_from_slice(&lines);

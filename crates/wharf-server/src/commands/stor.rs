@@ -3,7 +3,7 @@
 use wharf_proto::{Pathname, Verb};
 use wharf_storage::{StorageError, StoragePath, Upload, WriteMode};
 
-use super::{Carried, Outcome, may_write, resolve};
+use super::{Carried, Outcome, may_write, resolve, resolve_bytes};
 use crate::replies;
 use crate::session::Session;
 use crate::transfer::Payload;
@@ -36,7 +36,7 @@ pub(crate) async fn unique(session: &mut Session, path: Option<&Pathname>) -> Ca
         if attempt > 0 || path.is_none() {
             name.extend_from_slice(format!(".{:08x}", rand::random::<u32>()).as_bytes());
         }
-        let file = session.directory.resolve(&name).map_err(|error| replies::bad_path(&error))?;
+        let file = resolve_bytes(session, &name)?;
         let request = uploads::request(session, WriteMode::New);
         match session.shared.storage.begin_upload(&file, request).await {
             Ok(upload) => {

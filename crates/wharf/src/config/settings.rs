@@ -10,8 +10,8 @@ use wharf_proto::pathname::escaped;
 use wharf_server::ServerConfig;
 use wharf_server::auth::{Accounts, VirtualUser, is_anonymous};
 use wharf_server::config::{
-    ActivePolicy, ActiveSourcePort, Advertise, AdvertiseRule, AsciiPolicy, FxpPolicy, Modes, PassivePolicy,
-    PortMapRule, PrivateAddress as PrivateAddressPolicy, Publish, Times, UploadPolicy,
+    ActivePolicy, ActiveSourcePort, Advertise, AdvertiseRule, AsciiPolicy, CharsetPolicy, FxpPolicy, Modes,
+    PassivePolicy, PortMapRule, PrivateAddress as PrivateAddressPolicy, Publish, Times, UploadPolicy,
 };
 use wharf_storage::{AppendMethod, Durability, UploadMethod};
 
@@ -35,6 +35,8 @@ pub(crate) fn server_config(configuration: &Configuration, is_default_listen: bo
         listen,
         root: _,
         write,
+        charset,
+        charsets,
         uploads,
         append,
         publish,
@@ -59,6 +61,10 @@ pub(crate) fn server_config(configuration: &Configuration, is_default_listen: bo
         skip_missing_addresses: is_default_listen || *listen == every_address(),
         accounts,
         write: *write,
+        charset: CharsetPolicy {
+            usual: charset.0,
+            networks: charsets.iter().map(|rule| (rule.clients.0.clone(), rule.charset.0)).collect(),
+        },
         uploads: UploadPolicy {
             method: match uploads {
                 Uploads::Atomic => UploadMethod::Atomic,
