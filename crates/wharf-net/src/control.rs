@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -39,13 +40,24 @@ pub struct ControlConnection {
 
 /// Tells whether the peer of a control connection still has its end open.
 #[derive(Debug)]
-pub struct PeerWatch(OwnedFd);
+pub struct PeerWatch {
+    socket: OwnedFd,
+    may_go: AtomicBool,
+}
 
 impl PeerWatch {
+    /// The peer has said that it goes: from now on it counts as there.
+    pub fn let_go(&self) {
+        self.may_go.store(true, Ordering::Relaxed);
+    }
+
     /// Whether neither FIN nor RST has come, also behind bytes that nobody has read yet.
     #[must_use]
     pub fn is_there(&self) -> bool {
-        let mut descriptors = [PollFd::new(&self.0, PollFlags::RDHUP)];
+        if self.may_go.load(Ordering::Relaxed) {
+            return true;
+        }
+        let mut descriptors = [PollFd::new(&self.socket, PollFlags::RDHUP)];
         let gone = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
         match poll(&mut descriptors, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
             Ok(_) => !descriptors[0].revents().intersects(gone),
@@ -99,7 +111,7 @@ impl ControlConnection {
     /// # Errors
     /// When there are no descriptors left.
     pub fn watch_peer(&self) -> io::Result<PeerWatch> {
-        Ok(PeerWatch(self.stream.as_fd().try_clone_to_owned()?))
+        Ok(PeerWatch { socket: self.stream.as_fd().try_clone_to_owned()?, may_go: AtomicBool::new(false) })
     }
 
     /// What a balancer said about the connection.

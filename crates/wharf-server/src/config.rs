@@ -1,5 +1,6 @@
 //! What a server is told to do.
 
+mod names;
 mod tls;
 mod uploads;
 
@@ -15,6 +16,7 @@ use wharf_proto::limits;
 
 pub use crate::bans::BanSettings;
 pub use crate::occupancy::SessionLimits;
+pub use names::CharsetPolicy;
 pub use uploads::{Publish, UploadPolicy};
 
 pub use tls::{CloseNotify, Resumption, ResumptionPolicy, TlsPolicy, TlsSettings, UserTlsPolicy};
@@ -37,6 +39,8 @@ pub struct ServerConfig {
     pub bans: BanSettings,
     /// How they are stored.
     pub uploads: UploadPolicy,
+    /// The character sets of names on the wire.
+    pub charset: CharsetPolicy,
     /// The modes on offer.
     pub modes: Modes,
     /// The balancers, from whom every connection has to begin with a PROXY header. From others none is taken.

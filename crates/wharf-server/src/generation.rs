@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ipnet::IpNet;
+use tokio::sync::Semaphore;
 use wharf_net::Clock;
 use wharf_net::dtp::PassivePool;
 use wharf_storage::Storage;
@@ -50,6 +51,8 @@ pub(crate) struct Common {
     pub metrics: Metrics,
     pub roots: Arc<Roots>,
     pub ledgers: Ledgers,
+    /// How many checksums are computed at once.
+    pub checksums: Semaphore,
     /// The present one; none before the start and behind the end.
     present: RwLock<Option<Arc<Shared>>>,
 }
@@ -66,6 +69,7 @@ impl Common {
             metrics: Metrics::new(),
             roots,
             ledgers: Ledgers::default(),
+            checksums: Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)),
             present: RwLock::new(None),
         })
     }

@@ -5,6 +5,8 @@ mod admin;
 mod advertised;
 pub mod auth;
 mod bans;
+mod charset;
+mod checksum;
 mod commands;
 pub mod config;
 mod data;
@@ -27,6 +29,7 @@ mod uploads;
 mod warnings;
 
 pub use admin::{AdminError, AdminSettings, AdminToken};
+pub use charset::Charset;
 pub use commands::UNSUPPORTED_VERBS;
 pub use config::ServerConfig;
 pub use generation::{ReloadHandle, Reloaded};

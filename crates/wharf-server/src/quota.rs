@@ -52,19 +52,22 @@ impl Ledgers {
 }
 
 impl Purse {
-    /// The budget of the user's uploads, behind the count of what lies in `storage` already.
-    pub(crate) async fn counted(
-        self: Arc<Self>,
-        storage: Arc<dyn Storage>,
-    ) -> Result<Arc<dyn Budget>, StorageError> {
+    /// Sees to it that what lies in `storage` already is counted.
+    pub(crate) async fn count(&self, storage: &dyn Storage) -> Result<(), StorageError> {
         let count = async || -> Result<(), StorageError> {
-            let found = count(&*storage).await?;
+            let found = count(storage).await?;
             // Deletions that were noted meanwhile may have been counted or not: a little off until the next reload.
             *self.ledger.used() = found;
             Ok(())
         };
         self.ledger.counted.get_or_try_init(count).await?;
-        Ok(self)
+        Ok(())
+    }
+
+    /// Bytes that are left.
+    pub(crate) fn left(&self) -> u64 {
+        let used = self.ledger.used().bytes;
+        self.quota.bytes.map_or(u64::MAX, |most| most.saturating_sub(used))
     }
 
     /// Notes that a file of so many bytes is gone.
@@ -142,18 +145,22 @@ mod tests {
         let storage: Arc<dyn Storage> = Arc::new(LocalStorage::open(directory.path()).unwrap());
         let ledgers = Ledgers::default();
         let purse = |bytes, files| ledgers.purse("/x".into(), Quota { bytes, files });
-        let small = purse(Some(40), None).counted(storage.clone()).await.unwrap();
+        let small = purse(Some(40), None);
+        small.count(&*storage).await.unwrap();
+        assert_eq!(small.left(), 10);
         assert!(matches!(small.take(11, 1), Err(StorageError::QuotaExceeded)));
         small.take(10, 1).unwrap();
         // Another user of the same root, with another quota.
-        let few = purse(None, Some(3)).counted(storage.clone()).await.unwrap();
+        let few = purse(None, Some(3));
+        few.count(&*storage).await.unwrap();
         assert!(matches!(few.take(1, 1), Err(StorageError::QuotaExceeded)));
         few.take(1000, 0).unwrap();
         assert!(matches!(small.take(1, 0), Err(StorageError::QuotaExceeded)));
         few.give_back(1000, 1);
         small.take(0, 1).unwrap();
         ledgers.forget();
-        let anew = purse(Some(31), None).counted(storage).await.unwrap();
+        let anew = purse(Some(31), None);
+        anew.count(&*storage).await.unwrap();
         anew.take(1, 1).unwrap();
         assert!(anew.take(1, 0).is_err());
     }

@@ -30,6 +30,8 @@ pub(crate) struct Running {
     pub verb: Verb,
     /// How far it has come.
     pub progress: Arc<Progress>,
+    /// The client's end of the control connection, where it is watched.
+    pub control: Option<Arc<PeerWatch>>,
     /// Dropping it cuts the transfer.
     pub work: Pin<Box<dyn Future<Output = Ended> + Send>>,
 }
@@ -67,7 +69,7 @@ pub(crate) struct Task {
     /// The size that ALLO told, in bytes; 0 where it told none.
     pub announced: u64,
     /// The client's end of the control connection, where an upload is worth nothing without it.
-    pub control: Option<PeerWatch>,
+    pub control: Option<Arc<PeerWatch>>,
 }
 
 /// What is moved.
@@ -141,8 +143,8 @@ impl Task {
             Some(throttle) => Progress::limited(throttle.clone()),
             None => Progress::default(),
         });
-        let verb = self.verb;
-        Running { verb, progress: progress.clone(), work: Box::pin(self.run(payload, progress)) }
+        let (verb, control) = (self.verb, self.control.clone());
+        Running { verb, progress: progress.clone(), control, work: Box::pin(self.run(payload, progress)) }
     }
 
     async fn run(self, payload: Payload, progress: Arc<Progress>) -> Ended {

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use wharf_net::control::PeerWatch;
 use wharf_net::dtp::Destination;
-use wharf_storage::{FileUpload, StoragePath, UploadRequest, WriteMode};
+use wharf_storage::{Budget, FileUpload, StoragePath, UploadRequest, WriteMode};
 
 use crate::auth::Identity;
 use crate::commands::Carried;
 use crate::config::Publish;
 use crate::generation::Common;
+use crate::quota::Purse;
 use crate::replies;
 use crate::session::Session;
 use crate::tls::Protection;
@@ -27,11 +28,8 @@ const SWEEP_EVERY: (Duration, Duration) = (Duration::from_secs(1), Duration::fro
 /// # Errors
 /// The reply, where nobody can tell how much of the user's quota is left.
 pub(crate) async fn request(session: &mut Session, mode: WriteMode) -> Carried<UploadRequest> {
-    let budget = match session.login.as_ref().and_then(|login| login.purse.clone()) {
-        Some(purse) => Some(purse.counted(session.storage().clone()).await.map_err(|error| {
-            tracing::error!(session = session.number, user = %session.who(), %error, "what lies under a root cannot be counted");
-            replies::storage(&error)
-        })?),
+    let budget: Option<Arc<dyn Budget>> = match purse(session).await? {
+        Some(purse) => Some(purse),
         None => None,
     };
     let policy = &session.shared.config.uploads;
@@ -43,6 +41,24 @@ pub(crate) async fn request(session: &mut Session, mode: WriteMode) -> Carried<U
         permissions: session.umask.map(|umask| 0o666 & !u32::from(umask)),
         ..UploadRequest::new(mode, owner(session))
     })
+}
+
+/// Bytes that the user may still store, as far as its quota goes.
+///
+/// # Errors
+/// As [`request`].
+pub(crate) async fn left(session: &mut Session) -> Carried<u64> {
+    Ok(purse(session).await?.map_or(u64::MAX, |purse| purse.left()))
+}
+
+/// What the user may still store, where there is a limit.
+async fn purse(session: &mut Session) -> Carried<Option<Arc<Purse>>> {
+    let Some(purse) = session.login.as_ref().and_then(|login| login.purse.clone()) else { return Ok(None) };
+    purse.count(&**session.storage()).await.map_err(|error| {
+        tracing::error!(session = session.number, user = %session.who(), %error, "what lies under a root cannot be counted");
+        replies::storage(&error)
+    })?;
+    Ok(Some(purse))
 }
 
 /// Who may go on with an upload that was cut. Anonymous users are told apart by their addresses.
@@ -86,7 +102,7 @@ pub(crate) struct Completion {
     pub offset: u64,
     pub protection: Option<Protection>,
     /// The client's end of the control connection, where that has to be open still.
-    pub control: Option<PeerWatch>,
+    pub control: Option<Arc<PeerWatch>>,
 }
 
 /// Why data that came to their end in order are not taken for a complete file.

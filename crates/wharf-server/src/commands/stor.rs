@@ -3,7 +3,7 @@
 use wharf_proto::{Pathname, Verb};
 use wharf_storage::{StorageError, StoragePath, Upload, WriteMode};
 
-use super::{Carried, Outcome, resolve};
+use super::{Carried, Outcome, resolve, resolve_bytes};
 use crate::policy::{Right, has, may};
 use crate::replies;
 use crate::session::Session;
@@ -36,7 +36,7 @@ pub(crate) async fn unique(session: &mut Session, path: Option<&Pathname>) -> Ca
         if attempt > 0 || path.is_none() {
             name.extend_from_slice(format!(".{:08x}", rand::random::<u32>()).as_bytes());
         }
-        let file = session.directory.resolve(&name).map_err(|error| replies::bad_path(&error))?;
+        let file = resolve_bytes(session, &name)?;
         may(session, Right::Write, &file)?;
         let request = uploads::request(session, WriteMode::New).await?;
         match session.storage().begin_upload(&file, request).await {

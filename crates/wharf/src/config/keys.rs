@@ -8,9 +8,9 @@ use wharf_server::config::{Times as ServerTimes, UploadPolicy};
 
 use super::section::section;
 use super::values::{
-    Advertised, Append, Ascii, CloseNotify, DurabilityKind, Files, LogForm, LogLevel, Mode, Networks,
-    PassivePorts, PortRange, PrivateAddress, PublishWhen, Resumption, Sandbox, Seconds, SourcePort, TlsUse,
-    TlsVersion, Uploads,
+    Advertised, Append, Ascii, CharsetName, CloseNotify, DurabilityKind, Files, LogForm, LogLevel, Mode,
+    Networks, PassivePorts, PortRange, PrivateAddress, PublishWhen, Resumption, Sandbox, Seconds, SourcePort,
+    TlsUse, TlsVersion, Uploads,
 };
 
 /// The port of an FTP server (RFC 959 §8).
@@ -54,6 +54,12 @@ section! {
         root: Option<PathBuf> = None, r#""/srv/ftp""#, "DIR";
         /// Whether files may be stored, changed and deleted, by every user.
         write: bool = false, "true", "--write";
+        /// The character set of names on the wire: `"utf-8"`, `"gbk"`, `"big5"`, `"shift_jis"`, `"latin1"` and what else browsers
+        /// know. On the disk they are UTF-8. A client that sends OPTS UTF8 ON has UTF-8 whatever stands here. A name that
+        /// means nothing in it is refused.
+        charset: CharsetName = CharsetName::default(), r#""gbk""#;
+        /// Other character sets for clients from certain networks: the first rule that fits counts.
+        charsets: Vec<CharsetRule> = Vec::new(), r#"[{ clients = "10.1.0.0/16", charset = "gbk" }]"#;
         /// Where the data of an upload go until all of them are there: `"atomic"`: into a hidden part in the same directory, which
         /// takes the name when it is complete, so that nobody ever sees half a file; a client that was cut can go on with
         /// it. `"in-place"`: into the file itself.
@@ -114,6 +120,16 @@ section! {
         log: Log = Log::default(), "";
         /// How long something may take, in seconds.
         times: Times = Times::default(), "";
+    }
+}
+
+section! {
+    /// The character set of clients from certain networks.
+    CharsetRule {
+        /// The networks of the clients that it is for.
+        clients: Networks = Networks::everyone(), r#""10.1.0.0/16""# => required;
+        /// As `charset`.
+        charset: CharsetName = CharsetName::default(), r#""gbk""# => required;
     }
 }
 

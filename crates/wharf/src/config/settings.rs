@@ -3,9 +3,9 @@
 use anyhow::{Context, Result, bail};
 use wharf_net::passive_ports::PassivePorts as NetPorts;
 use wharf_server::config::{
-    ActivePolicy, ActiveSourcePort, Advertise, AdvertiseRule, AsciiPolicy, BanSettings, FxpPolicy, Modes,
-    PassivePolicy, PortMapRule, PrivateAddress as PrivateAddressPolicy, Publish, SessionLimits, Times,
-    UploadPolicy,
+    ActivePolicy, ActiveSourcePort, Advertise, AdvertiseRule, AsciiPolicy, BanSettings, CharsetPolicy,
+    FxpPolicy, Modes, PassivePolicy, PortMapRule, PrivateAddress as PrivateAddressPolicy, Publish,
+    SessionLimits, Times, UploadPolicy,
 };
 use wharf_server::{AdminSettings, AdminToken, ServerConfig};
 use wharf_storage::{AppendMethod, Durability, UploadMethod};
@@ -31,6 +31,8 @@ pub(crate) fn server_config(
         listen,
         root: _,
         write: _,
+        charset,
+        charsets,
         uploads,
         append,
         publish,
@@ -73,6 +75,10 @@ pub(crate) fn server_config(
             exempt: bans.exempt.0.clone(),
         },
         admin: admin_settings(admin)?,
+        charset: CharsetPolicy {
+            usual: charset.0,
+            networks: charsets.iter().map(|rule| (rule.clients.0.clone(), rule.charset.0)).collect(),
+        },
         uploads: UploadPolicy {
             method: match uploads {
                 Uploads::Atomic => UploadMethod::Atomic,
