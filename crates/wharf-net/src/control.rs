@@ -2,8 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -33,6 +36,34 @@ pub struct ControlConnection {
     /// Apart, since few sessions have it and all of them are meant to be small.
     relayed: Option<Box<Relayed>>,
     tls: Option<Box<Channel>>,
+}
+
+/// Tells whether the peer of a control connection still has its end open.
+#[derive(Debug)]
+pub struct PeerWatch {
+    socket: OwnedFd,
+    may_go: AtomicBool,
+}
+
+impl PeerWatch {
+    /// The peer has said that it goes: from now on it counts as there.
+    pub fn let_go(&self) {
+        self.may_go.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether neither FIN nor RST has come, also behind bytes that nobody has read yet.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        if self.may_go.load(Ordering::Relaxed) {
+            return true;
+        }
+        let mut descriptors = [PollFd::new(&self.socket, PollFlags::RDHUP)];
+        let gone = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
+        match poll(&mut descriptors, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
+            Ok(_) => !descriptors[0].revents().intersects(gone),
+            Err(_) => false,
+        }
+    }
 }
 
 /// What a control connection gave when it was ready to be read.
@@ -73,6 +104,14 @@ impl ControlConnection {
         self.endpoints = Endpoints::new(relayed.client, self.endpoints.server);
         self.relayed = Some(Box::new(relayed));
         self
+    }
+
+    /// What tells, from any thread, whether the peer still has its end open.
+    ///
+    /// # Errors
+    /// When there are no descriptors left.
+    pub fn watch_peer(&self) -> io::Result<PeerWatch> {
+        Ok(PeerWatch { socket: self.stream.as_fd().try_clone_to_owned()?, may_go: AtomicBool::new(false) })
     }
 
     /// What a balancer said about the connection.

@@ -1,6 +1,8 @@
 //! What a server is told to do.
 
+mod names;
 mod tls;
+mod uploads;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -14,6 +16,9 @@ use wharf_proto::limits;
 
 pub use crate::bans::BanSettings;
 pub use crate::occupancy::SessionLimits;
+pub use names::CharsetPolicy;
+pub use uploads::{Publish, UploadPolicy};
+
 pub use tls::{CloseNotify, Resumption, ResumptionPolicy, TlsPolicy, TlsSettings, UserTlsPolicy};
 
 use crate::admin::AdminSettings;
@@ -32,6 +37,10 @@ pub struct ServerConfig {
     pub sessions: SessionLimits,
     /// When somebody is turned away for wrong logins.
     pub bans: BanSettings,
+    /// How they are stored.
+    pub uploads: UploadPolicy,
+    /// The character sets of names on the wire.
+    pub charset: CharsetPolicy,
     /// The modes on offer.
     pub modes: Modes,
     /// The balancers, from whom every connection has to begin with a PROXY header. From others none is taken.

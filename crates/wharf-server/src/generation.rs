@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ipnet::IpNet;
+use tokio::sync::Semaphore;
 use wharf_net::Clock;
 use wharf_net::dtp::PassivePool;
 use wharf_storage::Storage;
@@ -17,6 +18,7 @@ use crate::bans::Bans;
 use crate::config::ServerConfig;
 use crate::metrics::Metrics;
 use crate::occupancy::Occupancy;
+use crate::quota::Ledgers;
 use crate::roots::Roots;
 use crate::tls::{ServerTls, TlsSetupError};
 use crate::transfer_log::TransferLog;
@@ -48,6 +50,9 @@ pub(crate) struct Common {
     pub bans: Bans,
     pub metrics: Metrics,
     pub roots: Arc<Roots>,
+    pub ledgers: Ledgers,
+    /// How many checksums are computed at once.
+    pub checksums: Semaphore,
     /// The present one; none before the start and behind the end.
     present: RwLock<Option<Arc<Shared>>>,
 }
@@ -63,6 +68,8 @@ impl Common {
             bans: Bans::default(),
             metrics: Metrics::new(),
             roots,
+            ledgers: Ledgers::default(),
+            checksums: Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)),
             present: RwLock::new(None),
         })
     }
@@ -147,6 +154,7 @@ impl ReloadHandle {
         let shared = Shared::new(config, storage, self.0.clone(), Some(&before))?;
         self.0.set_present(Some(Arc::new(shared)));
         self.0.metrics.reloaded(true);
+        self.0.ledgers.forget();
         Ok(Reloaded { listeners_differ })
     }
 }

@@ -12,6 +12,7 @@ use wharf_proto::{Pathname, Reply, facts_time};
 use wharf_storage::{Entry, Kind, Listing, Metadata, Storage, StorageError, StoragePath};
 
 use crate::auth::UserSettings;
+use crate::charset::Charset;
 use crate::policy::{Right, Rights as UserRights};
 use crate::replies;
 
@@ -57,12 +58,14 @@ impl Selection {
         directory: &StoragePath,
         argument: Option<&Pathname>,
         hidden: bool,
+        charset: Charset,
     ) -> Result<Self, Reply> {
         let Some(argument) = argument else {
             return Ok(Self::Directory { path: directory.clone(), prefix: Vec::new(), hidden });
         };
         let bytes = argument.as_bytes();
-        let path = directory.resolve(bytes).map_err(|error| replies::bad_path(&error))?;
+        let given = charset.to_storage(bytes).ok_or_else(|| replies::not_in_charset(charset))?;
+        let path = directory.resolve(&given).map_err(|error| replies::bad_path(&error))?;
         match storage.stat(&path).await {
             Ok(metadata) if metadata.is_directory() => {
                 let mut prefix = bytes.to_vec();
@@ -71,7 +74,7 @@ impl Selection {
                 }
                 Ok(Self::Directory { path, prefix, hidden })
             }
-            Ok(metadata) => Ok(Self::File { path, metadata, name: bytes.to_vec() }),
+            Ok(metadata) => Ok(Self::File { path, metadata, name: given.into_owned() }),
             // Only the last component may be a pattern: no search ever leaves its directory (threat 11).
             Err(error) => match (path.file_name(), error) {
                 (Some(name), StorageError::NotFound) if glob::is_pattern(name) => {
@@ -109,6 +112,8 @@ pub(crate) struct View {
     pub settings: Option<Arc<UserSettings>>,
     /// What is listed, or where the one file stands.
     pub directory: StoragePath,
+    /// The character set of names on the wire.
+    pub charset: Charset,
 }
 
 impl View {
@@ -181,13 +186,14 @@ impl ListingWriter {
     /// The next lines, CR LF at the end of each; none at the end of the listing. May be empty in between.
     pub(crate) async fn next_lines(&mut self) -> Result<Option<Vec<u8>>, StorageError> {
         let mut lines = Vec::new();
+        let (style, charset, now) = (self.style, self.view.charset, self.now);
         match &mut self.source {
             Entries::One(entry) => match entry.take() {
                 None => return Ok(None),
                 Some(entry) => {
                     // It is the name as it was given, with directories before it.
                     let rights = self.view.rights_at(&self.view.directory);
-                    write_line(&mut lines, self.style, &[], &entry, rights, self.now);
+                    write_line(&mut lines, style, &[], &entry, (rights, charset), now);
                 }
             },
             Entries::Directory(listing) => {
@@ -201,7 +207,7 @@ impl ListingWriter {
                     }
                     let rights = self.view.rights(&entry.name);
                     if self.view.shows(rights) {
-                        write_line(&mut lines, self.style, &self.prefix, entry, rights, self.now);
+                        write_line(&mut lines, style, &self.prefix, entry, (rights, charset), now);
                     }
                 }
             }
@@ -214,15 +220,17 @@ async fn open_directory(storage: &dyn Storage, path: &StoragePath) -> Result<Lis
     storage.list(path).await.map_err(|error| replies::storage(&error))
 }
 
-/// A name that no line can hold (CR, LF) is left out: nobody could ask for it, and a changed one would be a lie.
+/// A name that no line can hold (CR, LF) is left out: nobody could ask for it, and a changed one would be a lie. One that the
+/// character set cannot express is shown as it is on the disk.
 fn write_line(
     lines: &mut Vec<u8>,
     style: ListingStyle,
     prefix: &[u8],
     entry: &Entry,
-    may: UserRights,
+    (may, charset): (UserRights, Charset),
     now: Timestamp,
 ) {
+    let name = charset.shown(&entry.name);
     let written = match style {
         ListingStyle::Unix => {
             let metadata = &entry.metadata;
@@ -236,19 +244,19 @@ fn write_line(
                 modified: timestamp(metadata.modified),
                 link_target: None,
             };
-            unix::write_line(lines, &attributes, &entry.name, now)
+            unix::write_line(lines, &attributes, &name, now)
         }
         ListingStyle::Names => {
-            if Pathname::new(&entry.name).is_ok() {
+            if Pathname::new(&name).is_ok() {
                 lines.extend_from_slice(prefix);
-                lines.extend_from_slice(&entry.name);
+                lines.extend_from_slice(&name);
                 lines.extend_from_slice(b"\r\n");
             }
             Ok(())
         }
         ListingStyle::Facts(selection) => {
             let facts = facts(entry_kind(entry.metadata.kind), &entry.metadata, may);
-            mlsx::write_line(lines, &facts, selection, &entry.name)
+            mlsx::write_line(lines, &facts, selection, &name)
         }
     };
     if written.is_err() {
@@ -262,10 +270,11 @@ pub(crate) fn facts_of(
     metadata: &Metadata,
     selection: FactSelection,
     may: UserRights,
+    charset: Charset,
 ) -> Option<Vec<u8>> {
     let mut line = Vec::new();
     let facts = facts(entry_kind(metadata.kind), metadata, may);
-    mlsx::write_entry(&mut line, &facts, selection, path.as_bytes()).ok()?;
+    mlsx::write_entry(&mut line, &facts, selection, &charset.shown(path.as_bytes())).ok()?;
     Some(line)
 }
 

@@ -46,6 +46,21 @@ impl Roots {
     }
 }
 
+impl Roots {
+    /// Those that somebody has at present.
+    pub(crate) fn in_use(&self) -> Vec<Arc<dyn Storage>> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.values().filter_map(Weak::upgrade).collect()
+    }
+
+    /// The directory of a storage that was opened here.
+    pub(crate) fn place_of(&self, storage: &Arc<dyn Storage>) -> Option<PathBuf> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |other: &Weak<dyn Storage>| std::ptr::addr_eq(other.as_ptr(), Arc::as_ptr(storage));
+        open.iter().find(|(_, other)| is_it(other)).map(|(place, _)| place.clone())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};

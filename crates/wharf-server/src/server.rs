@@ -21,6 +21,7 @@ use crate::generation::{Common, ReloadHandle, Shared};
 use crate::roots::Roots;
 use crate::tls::TlsSetupError;
 use crate::transfer_log::TransferLog;
+use crate::uploads;
 use crate::warnings;
 
 /// Connections that may wait to be accepted.
@@ -198,6 +199,7 @@ impl Server {
         drop(done);
         // Its task ends with the runtime: whoever watches the drain wants to see its end.
         let admin = self.admin.map(|admin| tokio::spawn(admin.serve(common.clone(), self.stage.clone())));
+        accepting.spawn(uploads::sweep_regularly(common.clone()));
         let mut stage = self.stage.clone();
         // The sender lives in `self.shutdown`, so this ends only by the stage.
         let _ = stage.wait_for(|stage| *stage >= ShutdownStage::Draining).await;

@@ -17,12 +17,16 @@ use wharf_proto::command::Text;
 use wharf_proto::dialogue::{Deadlines, Deviation, Event, Refusal, SecurityState, Side, Timer};
 use wharf_proto::listing::mlsx::FactSelection;
 use wharf_proto::server_pi::{Action, ServerPi};
+use wharf_proto::verb::Role;
 use wharf_proto::{Reply, Timestamp, Verb, limits};
+use wharf_storage::digest::Algorithm;
 use wharf_storage::{Storage, StoragePath};
 
 use crate::auth::{Identity, Login};
+use crate::charset::Charset;
+use crate::checksum::Range;
 use crate::commands::{self, Outcome};
-use crate::config::Modes;
+use crate::config::{Modes, Publish};
 use crate::data::{Negotiated, Opening};
 use crate::generation::Shared;
 use crate::listing::{FACTS, View};
@@ -32,6 +36,7 @@ use crate::replies;
 use crate::server::ShutdownStage;
 use crate::tls::{Protection, ServerTls, handshake_cause};
 use crate::transfer::{Ended, Running, Task};
+use crate::uploads;
 
 /// Longest wait for a client to take the last replies.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -50,6 +55,14 @@ pub(crate) struct Session {
     pub(crate) facts: FactSelection,
     pub(crate) rename_from: Option<StoragePath>,
     pub(crate) umask: Option<u16>,
+    /// The character set of names that its network or its user has.
+    charset: Charset,
+    /// Whether the client has asked for UTF-8 instead (OPTS UTF8).
+    pub(crate) wants_utf8: bool,
+    /// What HASH computes.
+    pub(crate) hash: Algorithm,
+    /// The bytes that RANG told for the next HASH.
+    pub(crate) range: Option<Range>,
     pub(crate) login_failures: u8,
     /// The size that ALLO told for the next upload, in bytes; 0 where it told none.
     pub(crate) announced: u64,
@@ -62,7 +75,7 @@ pub(crate) struct Session {
     timer: Option<Pin<Box<Sleep>>>,
     input_ended: bool,
     /// Its place among all sessions.
-    _seat: Seat,
+    _seat: Box<Seat>,
 }
 
 /// What has to be done to the control connection before anything else goes over it.
@@ -95,6 +108,7 @@ impl Session {
         seat: Seat,
     ) -> Box<Self> {
         let times = &shared.config.times;
+        let charset = shared.config.charset.for_client(control.endpoints().client.ip());
         let deadlines = Deadlines { login: Some(times.login), idle: Some(times.idle), reply: None };
         Box::new(Self {
             number,
@@ -106,6 +120,10 @@ impl Session {
             facts: FACTS,
             rename_from: None,
             umask: None,
+            charset,
+            wants_utf8: false,
+            hash: Algorithm::default(),
+            range: None,
             login_failures: 0,
             announced: 0,
             secured: None,
@@ -115,7 +133,7 @@ impl Session {
             running: None,
             timer: None,
             input_ended: false,
-            _seat: seat,
+            _seat: Box::new(seat),
         })
     }
 
@@ -178,14 +196,26 @@ impl Session {
     async fn take_input(&mut self) -> std::io::Result<()> {
         let pi = &mut self.pi;
         match self.control.try_receive(|bytes| pi.handle_input(bytes)) {
-            Ok(Received::Bytes) => Ok(()),
+            Ok(Received::Bytes) => {
+                let control = self.running.as_ref().and_then(|running| running.control.as_ref());
+                if let (true, Some(control)) = (self.pi.has_quit(), control) {
+                    control.let_go();
+                }
+                Ok(())
+            }
             Ok(Received::End) => {
                 // RFC 959 §4.1.1, QUIT: an unexpected close acts as ABOR and QUIT.
                 self.input_ended = true;
-                self.cut_transfer().await;
+                if !uploads::outlives_control(self) {
+                    self.cut_transfer().await;
+                }
                 Ok(())
             }
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(()),
+            Err(_) if uploads::outlives_control(self) => {
+                self.input_ended = true;
+                Ok(())
+            }
             Err(error) => Err(error),
         }
     }
@@ -263,6 +293,7 @@ impl Session {
                         self.transfer_done(&ended);
                     }
                 }
+                Outcome::Work(running) => self.running = Some(running),
             },
             Action::AbortTransfer => self.cut_transfer().await,
             Action::ReportTransfer => {
@@ -365,6 +396,9 @@ impl Session {
         self.negotiated = Negotiated::Nothing;
         self.rename_from = None;
         self.umask = None;
+        self.charset = self.shared.config.charset.for_client(self.client());
+        self.wants_utf8 = false;
+        self.range = None;
     }
 
     /// Sends what the socket takes now.
@@ -448,6 +482,14 @@ impl Session {
         }
     }
 
+    /// The character set of names on the wire.
+    pub(crate) fn charset(&self) -> Charset {
+        if self.wants_utf8 {
+            return Charset::UTF8;
+        }
+        self.login.as_ref().and_then(|login| login.settings.charset).unwrap_or(self.charset)
+    }
+
     /// The present moment.
     pub(crate) fn now(&self) -> Timestamp {
         self.shared.common.clock.now()
@@ -515,7 +557,11 @@ impl Session {
 
     /// How listings show what lies in `directory`.
     pub(crate) fn view(&self, directory: StoragePath) -> View {
-        View { settings: self.login.as_ref().map(|login| login.settings.clone()), directory }
+        View {
+            settings: self.login.as_ref().map(|login| login.settings.clone()),
+            directory,
+            charset: self.charset(),
+        }
     }
 
     /// Goes over to the configuration that is present, before somebody logs in.
@@ -551,6 +597,10 @@ impl Session {
         let login = self.login.as_ref().ok_or_else(|| Refusal::NotLoggedIn.reply())?;
         let (identity, throttle) = (login.identity.clone(), login.throttle(verb));
         let announced = std::mem::take(&mut self.announced);
+        let is_checked = verb.role() == Role::Upload
+            && self.shared.config.uploads.publish != Publish::OnEof
+            && !self.pi.has_quit();
+        let control = is_checked.then(|| self.control.watch_peer().map(Arc::new)).transpose();
         Ok(Task {
             verb,
             path,
@@ -565,7 +615,9 @@ impl Session {
             ascii: self.converts_ascii(),
             identity,
             throttle,
-            protection: Protection::of(self, announced)?,
+            protection: Protection::of(self)?,
+            announced,
+            control: control.map_err(|error| replies::storage(&error.into()))?,
             negotiated: std::mem::take(&mut self.negotiated),
         })
     }

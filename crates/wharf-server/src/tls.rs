@@ -73,8 +73,6 @@ pub(crate) struct Protection {
     session: Arc<TlsSession>,
     resumption: ResumptionPolicy,
     upload_close_notify: CloseNotify,
-    /// The size that ALLO told, in bytes; 0 where it told none.
-    announced: u64,
     handshake_time: std::time::Duration,
 }
 
@@ -85,8 +83,6 @@ pub(crate) enum TlsFailure {
     Handshake(HandshakeError),
     /// It did not resume the control connection's session, and has to.
     NotResumed,
-    /// An upload without close_notify is shorter than its ALLO.
-    ShorterThanAnnounced { announced: u64, received: u64 },
 }
 
 impl TlsFailure {
@@ -95,7 +91,6 @@ impl TlsFailure {
         match self {
             Self::Handshake(error) => handshake_cause(error, true),
             Self::NotResumed => Some(Cause::TlsResumptionRequired),
-            Self::ShorterThanAnnounced { .. } => Some(Cause::MissingCloseNotify),
         }
     }
 }
@@ -129,7 +124,7 @@ impl Protection {
     ///
     /// # Errors
     /// When TLS was agreed on and there is none: nothing goes in clear then.
-    pub(crate) fn of(session: &Session, announced: u64) -> Result<Option<Self>, Reply> {
+    pub(crate) fn of(session: &Session) -> Result<Option<Self>, Reply> {
         if session.pi.dialogue().state().protection != ProtectionLevel::Private {
             return Ok(None);
         }
@@ -141,7 +136,6 @@ impl Protection {
             session: secured.clone(),
             resumption: tls.settings.resumption.policy_for(user, session.client()),
             upload_close_notify: tls.settings.upload_close_notify,
-            announced,
             handshake_time: session.shared.config.times.tls_handshake,
         }))
     }
@@ -162,12 +156,8 @@ impl Protection {
         Ok(secured)
     }
 
-    /// Judges an upload that has come to its end. Where close_notify may be missing, the size that ALLO told is all
-    /// there is to go by.
-    pub(crate) fn judge_upload(&self, received: u64) -> Result<(), TlsFailure> {
-        if self.upload_close_notify == CloseNotify::Tolerate && received < self.announced {
-            return Err(TlsFailure::ShorterThanAnnounced { announced: self.announced, received });
-        }
-        Ok(())
+    /// Whether close_notify may be missing, so that the size that ALLO told is all there is to go by.
+    pub(crate) fn tolerates_plain_end(&self) -> bool {
+        self.upload_close_notify == CloseNotify::Tolerate
     }
 }

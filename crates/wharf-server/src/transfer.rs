@@ -6,14 +6,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::io::AsyncRead;
+use tokio::io::{AsyncRead, AsyncWriteExt};
 use wharf_findings::Cause;
+use wharf_net::control::PeerWatch;
 use wharf_net::dtp::{ConnectError, Progress, PumpError, Throttle, Transfer};
 use wharf_net::tls::{Secured, TlsVersion};
 use wharf_proto::dialogue::{Authenticated, DataEvent, DataMode};
 use wharf_proto::pathname::escaped;
 use wharf_proto::{Reply, Verb};
-use wharf_storage::{Sink, SinkKind, Source, SourceKind, StorageError, StoragePath};
+use wharf_storage::{Source, SourceKind, StorageError, StoragePath, Upload, UploadKind};
 
 use crate::auth::Identity;
 use crate::data::{Negotiated, NotConnected, Opening};
@@ -21,6 +22,7 @@ use crate::generation::Shared;
 use crate::metrics::TransferOutcome;
 use crate::replies;
 use crate::tls::{Protection, TlsFailure};
+use crate::uploads::{Completion, Target, Withheld};
 
 /// A transfer that runs beside the control connection.
 pub(crate) struct Running {
@@ -28,6 +30,8 @@ pub(crate) struct Running {
     pub verb: Verb,
     /// How far it has come.
     pub progress: Arc<Progress>,
+    /// The client's end of the control connection, where it is watched.
+    pub control: Option<Arc<PeerWatch>>,
     /// Dropping it cuts the transfer.
     pub work: Pin<Box<dyn Future<Output = Ended> + Send>>,
 }
@@ -62,6 +66,10 @@ pub(crate) struct Task {
     pub identity: Identity,
     /// The user's limit of speed in this direction.
     pub throttle: Option<Arc<Throttle>>,
+    /// The size that ALLO told, in bytes; 0 where it told none.
+    pub announced: u64,
+    /// The client's end of the control connection, where an upload is worth nothing without it.
+    pub control: Option<Arc<PeerWatch>>,
 }
 
 /// What is moved.
@@ -69,7 +77,7 @@ pub(crate) enum Payload {
     /// A file to the client.
     Source(Source),
     /// A file from the client.
-    Sink(Sink),
+    Upload(Upload),
     /// A listing to the client.
     Listing(crate::listing::ListingWriter),
 }
@@ -80,6 +88,8 @@ enum Failure {
     Tls(TlsFailure),
     Pump(PumpError),
     Storage(StorageError),
+    /// All data came, and are not taken for the whole.
+    Withheld(Withheld),
 }
 
 impl Failure {
@@ -89,6 +99,8 @@ impl Failure {
             Self::Tls(failure) => failure.cause(),
             Self::Pump(PumpError::CloseNotifyMissing) => Some(Cause::MissingCloseNotify),
             Self::Pump(PumpError::Network(_) | PumpError::Stalled) => Some(Cause::TransferCut),
+            Self::Withheld(Withheld::Shorter { is_plain: true, .. }) => Some(Cause::MissingCloseNotify),
+            Self::Withheld(_) => Some(Cause::TransferCut),
             Self::Pump(PumpError::Local(_)) | Self::Storage(_) => None,
         }
     }
@@ -106,7 +118,15 @@ impl Failure {
 
 impl From<PumpError> for Failure {
     fn from(error: PumpError) -> Self {
-        Self::Pump(error)
+        let PumpError::Local(error) = error else { return Self::Pump(error) };
+        // What a file's owner said went through the pump as any other error does.
+        match error.downcast::<Withheld>() {
+            Ok(reason) => Self::Withheld(reason),
+            Err(error) => match error.downcast::<StorageError>() {
+                Ok(error) => Self::Storage(error),
+                Err(error) => Self::Pump(PumpError::Local(error)),
+            },
+        }
     }
 }
 
@@ -123,13 +143,24 @@ impl Task {
             Some(throttle) => Progress::limited(throttle.clone()),
             None => Progress::default(),
         });
-        let verb = self.verb;
-        Running { verb, progress: progress.clone(), work: Box::pin(self.run(payload, progress)) }
+        let (verb, control) = (self.verb, self.control.clone());
+        Running { verb, progress: progress.clone(), control, work: Box::pin(self.run(payload, progress)) }
     }
 
     async fn run(self, payload: Payload, progress: Arc<Progress>) -> Ended {
         let Self {
-            verb, path, shared, negotiated, protection, opening, authenticated, ascii, identity, ..
+            verb,
+            path,
+            shared,
+            negotiated,
+            protection,
+            opening,
+            authenticated,
+            ascii,
+            identity,
+            announced,
+            control,
+            ..
         } = self;
         let mut account = Account {
             verb,
@@ -158,7 +189,8 @@ impl Task {
                 account.secured = Some(protection.secure(&mut stream).await.map_err(Failure::Tls)?);
             }
             let transfer = Transfer::open(stream, authenticated, peer, progress.clone());
-            move_payload(transfer, payload, ascii, protection.as_ref()).await
+            let completion = Completion { announced, offset: 0, protection, control };
+            move_payload(transfer, payload, ascii, completion).await
         }
         .await;
         let bytes = progress.bytes();
@@ -169,6 +201,7 @@ impl Task {
             Err(Failure::Tls(failure)) => replies::tls_failure(failure),
             Err(Failure::Pump(error)) => replies::broken(error),
             Err(Failure::Storage(error)) => replies::storage(error),
+            Err(Failure::Withheld(reason)) => replies::withheld(reason),
         };
         match &result {
             Ok(()) => account.complete(),
@@ -181,6 +214,7 @@ impl Task {
                 DataEvent::Refused
             }
             Err(Failure::Connect(_)) => DataEvent::Unanswered,
+            Err(Failure::Withheld(_)) => DataEvent::Closed,
             Err(Failure::Tls(_) | Failure::Pump(_) | Failure::Storage(_)) => DataEvent::Cut,
         });
         Ended { reply, seen }
@@ -307,11 +341,11 @@ async fn move_payload(
     mut transfer: Transfer,
     payload: Payload,
     ascii: bool,
-    protection: Option<&Protection>,
+    completion: Completion,
 ) -> Result<(), Failure> {
     let result = match payload {
         Payload::Source(source) => send(&mut transfer, source, ascii).await,
-        Payload::Sink(sink) => receive(&mut transfer, sink, ascii, protection).await,
+        Payload::Upload(upload) => receive(&mut transfer, upload, ascii, completion).await,
         Payload::Listing(mut listing) => send_listing(&mut transfer, &mut listing).await,
     };
     match result {
@@ -346,25 +380,21 @@ async fn send(transfer: &mut Transfer, source: Source, ascii: bool) -> Result<()
 
 async fn receive(
     transfer: &mut Transfer,
-    mut sink: Sink,
+    upload: Upload,
     ascii: bool,
-    protection: Option<&Protection>,
+    completion: Completion,
 ) -> Result<(), Failure> {
-    let received = match sink.kind_mut() {
-        SinkKind::File(file) => {
-            let file = file.try_clone().map_err(PumpError::Local)?;
-            if ascii {
-                transfer.receive_text_to_file(file).await?
-            } else {
-                transfer.receive_to_file(file).await?
-            }
+    let completion = Completion { offset: upload.offset, ..completion };
+    match upload.kind {
+        UploadKind::File(upload) => {
+            transfer.receive_to(Box::new(Target { upload, completion }), ascii).await?;
         }
-        SinkKind::Stream(writer) => transfer.receive_to_writer(&mut **writer, ascii).await?,
-    };
-    if let Some(protection) = protection {
-        protection.judge_upload(received).map_err(Failure::Tls)?;
+        UploadKind::Stream(mut stream) => {
+            let received = transfer.receive_to_writer(&mut *stream, ascii).await?;
+            completion.judge(received).map_err(Failure::Withheld)?;
+            stream.shutdown().await.map_err(StorageError::from)?;
+        }
     }
-    sink.finish().await?;
     Ok(())
 }
 

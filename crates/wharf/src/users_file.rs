@@ -78,6 +78,11 @@ impl UsersDocument {
         if !rights.is_empty() {
             table.insert("rights", value(rights.iter().collect::<Array>()));
         }
+        // Comments alone stand at a document's end, and would be behind the user.
+        if self.0.is_empty() {
+            table.decor_mut().set_prefix(self.0.trailing().as_str().unwrap_or_default());
+            self.0.set_trailing("");
+        }
         let users = self.0.entry("user").or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
         if let Some(users) = users.as_array_of_tables_mut() {
             users.push(table);

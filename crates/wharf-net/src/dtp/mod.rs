@@ -1,5 +1,6 @@
 //! The data transfer process (DTP of RFC 959 §2.2): the data connection, from its opening to its end.
 
+mod destination;
 mod open;
 mod progress;
 mod pump;
@@ -8,6 +9,7 @@ mod stream;
 mod throttle;
 mod transfer;
 
+pub use destination::Destination;
 pub use open::{
     ActiveTarget, ConnectError, DataListener, ExpectedPeer, ExpectedSession, PassivePool, PeerVerified,
     PooledListener, SourcePort, Stranger, ThirdParties, connect_active, connect_passive,

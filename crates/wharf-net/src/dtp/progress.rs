@@ -97,12 +97,9 @@ pub(super) async fn on_thread<T: Send + 'static>(
     let local = |error| PumpError::Local(io::Error::other(error));
     let permit = progress.at_work.clone().acquire_owned().await.map_err(|error| local(error.to_string()))?;
     let mut guard = CutWhenDropped(progress, false);
-    let result = tokio::task::spawn_blocking(move || {
-        let result = work();
-        drop(permit);
-        result
-    })
-    .await;
+    // The permit goes last, also where nobody waits for the result any more: dropping that may have files to tidy up.
+    let done = tokio::task::spawn_blocking(move || (work(), permit)).await;
     guard.1 = true;
-    result.map_err(|error| local(error.to_string()))
+    let (result, _permit) = done.map_err(|error| local(error.to_string()))?;
+    Ok(result)
 }

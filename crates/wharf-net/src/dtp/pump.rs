@@ -18,6 +18,7 @@ use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest};
 use wharf_proto::ascii::{AsciiDecoder, AsciiEncoder};
 
+use super::destination::Destination;
 use super::progress::{Progress, on_thread};
 use super::secured::{Decrypted, Encrypting, decrypt};
 use super::stream::{DataStream, ENCRYPT};
@@ -221,20 +222,20 @@ impl Sending {
     }
 }
 
-/// Takes everything until the peer's end and writes it to `file` at its position, with CR LF made LF where `ascii`.
+/// Takes everything until the peer's end and writes it to a file at its position, with CR LF made LF where `ascii`.
 /// Returns the number of bytes that came over the wire.
 ///
 /// # Errors
-/// When the connection breaks or stalls, or the file cannot be written.
+/// When the connection breaks or stalls, or the file cannot be written or handed over.
 pub(super) async fn receive_to_file(
     stream: &mut DataStream,
-    file: File,
+    destination: Box<dyn Destination>,
     ascii: bool,
     progress: &Arc<Progress>,
 ) -> Result<u64, PumpError> {
     let channel = stream.take_channel().map_err(network)?;
     let mut work = Receiving {
-        output: Output { file, decoder: ascii.then(AsciiDecoder::new), decoded: Vec::new() },
+        output: Output { destination, decoder: ascii.then(AsciiDecoder::new), decoded: Vec::new() },
         buffer: if channel.is_none() { vec![0; BUFFER] } else { Vec::new() },
         channel,
         tolerant: stream.tolerates_plain_end(),
@@ -247,6 +248,9 @@ pub(super) async fn receive_to_file(
         let socket = stream.shared();
         let (returned, stop) = on_thread(progress, move || {
             let stop = work.pull(&socket);
+            if let Err(PumpError::Local(error)) = &stop {
+                work.output.destination.failed(error);
+            }
             (work, stop)
         })
         .await?;
@@ -280,7 +284,7 @@ struct Receiving {
 
 /// Where an upload goes.
 struct Output {
-    file: File,
+    destination: Box<dyn Destination>,
     decoder: Option<AsciiDecoder>,
     decoded: Vec<u8>,
 }
@@ -299,7 +303,8 @@ impl Output {
                 &self.decoded
             }
         };
-        self.file.write_all(written).map_err(PumpError::Local)
+        self.destination.admit(written.len() as u64).map_err(PumpError::Local)?;
+        self.destination.file().write_all(written).map_err(PumpError::Local)
     }
 }
 
@@ -347,7 +352,12 @@ impl Pipe {
     }
 
     /// Carries what is there, at most `most` bytes or a pipe full.
-    fn carry(&self, socket: &OwnedFd, file: &mut File, most: usize) -> Result<Taken, PumpError> {
+    fn carry(
+        &self,
+        socket: &OwnedFd,
+        destination: &mut dyn Destination,
+        most: usize,
+    ) -> Result<Taken, PumpError> {
         // The pipe is empty here: only the socket can make this wait, as long as its own settings say.
         let most = most.min(PIPE_SIZE);
         let count = match retry_on_intr(|| splice(socket, None, &self.input, None, most, SpliceFlags::MOVE)) {
@@ -357,6 +367,8 @@ impl Pipe {
             Err(error) => return Err(PumpError::Network(error.into())),
         };
         let mut left = count;
+        destination.admit(count as u64).map_err(PumpError::Local)?;
+        let file = destination.file();
         while left > 0 {
             match splice(&self.output, None, &*file, None, left, SpliceFlags::MOVE) {
                 Ok(moved) => left -= moved,
@@ -389,7 +401,7 @@ impl Receiving {
                 self.pipe = Pipe::new().ok(); // without one the bytes are copied
             }
             if let Some(pipe) = &self.pipe {
-                return pipe.carry(socket, &mut self.output.file, self.progress.most(PIPE_SIZE));
+                return pipe.carry(socket, &mut *self.output.destination, self.progress.most(PIPE_SIZE));
             }
         }
         let most = self.progress.most(self.buffer.len());
@@ -428,6 +440,8 @@ impl Receiving {
     /// Takes until the peer has nothing more, the piece or its time is over, or the end has come. A peer that was fast
     /// is waited for on this thread.
     fn pull(&mut self, socket: &OwnedFd) -> Result<Stop, PumpError> {
+        let progress = &self.progress;
+        self.output.destination.prepare(&|| progress.is_cut()).map_err(PumpError::Local)?;
         let (begun, start) = (Instant::now(), self.received);
         let patience = self.pace.is_fast.then(|| Patience::with(socket)).transpose()?;
         let stop = loop {
@@ -450,6 +464,12 @@ impl Receiving {
             }
         };
         drop(patience);
+        if matches!(stop, Stop::End) {
+            if self.progress.is_cut() {
+                return Err(cut());
+            }
+            self.output.destination.complete(self.received).map_err(PumpError::Local)?;
+        }
         self.pace.judge(self.received);
         Ok(stop)
     }

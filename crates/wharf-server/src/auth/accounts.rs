@@ -6,6 +6,7 @@ use wharf_proto::command::Password;
 
 use super::ask::AskSettings;
 use super::settings::UserSettings;
+use crate::policy::Right;
 
 /// Names that mean "no account" (RFC 1635 §3).
 const ANONYMOUS_NAMES: [&[u8]; 2] = [b"anonymous", b"ftp"];
@@ -19,6 +20,19 @@ pub struct Accounts {
     pub users: Vec<VirtualUser>,
     /// Who decides about names that are not among these; nobody where nothing is set.
     pub ask: Option<AskSettings>,
+}
+
+impl Accounts {
+    /// Whether there is anybody who may store files.
+    pub(crate) fn may_write(&self) -> bool {
+        let of_users = self.users.iter().map(|user| &*user.settings);
+        let settings = of_users.chain(self.anonymous.as_deref());
+        let may_write = |settings: &UserSettings| {
+            let rules = settings.policy.rules.iter().map(|rule| rule.rights);
+            rules.chain([settings.policy.rights]).any(|rights| rights.has(Right::Write))
+        };
+        self.ask.is_some() || settings.into_iter().any(may_write)
+    }
 }
 
 /// A user that only this server knows.

@@ -11,6 +11,7 @@ use wharf_storage::Storage;
 use super::accounts::Identity;
 use super::settings::UserSettings;
 use crate::occupancy::UserSeat;
+use crate::quota::Purse;
 use crate::roots::Roots;
 
 /// A login: where the files are, what may be done with them, and the user's place among its own sessions.
@@ -20,6 +21,8 @@ pub(crate) struct Login {
     pub settings: Arc<UserSettings>,
     pub storage: Arc<dyn Storage>,
     pub seat: UserSeat,
+    /// What the user may still store, where there is a limit.
+    pub purse: Option<Arc<Purse>>,
 }
 
 impl Login {

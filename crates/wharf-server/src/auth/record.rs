@@ -11,6 +11,7 @@ use wharf_proto::pathname::escaped;
 use super::accounts::{Accounts, Secret, VirtualUser, is_anonymous};
 use super::hashes::check_hash;
 use super::settings::{Quota, UserSettings};
+use crate::charset::Charset;
 use crate::config::{Modes, TlsPolicy};
 use crate::policy::{PathRule, Right, Rights};
 
@@ -73,6 +74,9 @@ pub struct UserRecord {
     /// `"active"`, `"passive"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub modes: Option<Vec<ModeWord>>,
+    /// The character set of names on the wire, such as `"gbk"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub charset: Option<String>,
 }
 
 /// Rights for a part of the tree.
@@ -197,6 +201,11 @@ impl UserRecord {
                 return Err("modes is empty: nothing could be transferred".to_owned());
             }
             settings.modes = Some(modes);
+        }
+        if let Some(name) = &self.charset {
+            let charset = Charset::from_name(name);
+            settings.charset =
+                Some(charset.ok_or_else(|| format!("charset = {name:?} is not known, or none for paths"))?);
         }
         settings.enabled = self.enabled.unwrap_or(base.enabled);
         Ok(settings)

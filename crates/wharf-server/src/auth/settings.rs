@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 
+use crate::charset::Charset;
 use crate::config::{Modes, TlsPolicy};
 use crate::policy::{Policy, Rights};
 
@@ -28,6 +29,8 @@ pub struct UserSettings {
     pub tls: Option<TlsPolicy>,
     /// The modes on offer.
     pub modes: Option<Modes>,
+    /// The character set of names on the wire.
+    pub charset: Option<Charset>,
     /// Whether the user may log in at all.
     pub enabled: bool,
 }
@@ -63,6 +66,7 @@ impl UserSettings {
             networks: Vec::new(),
             tls: None,
             modes: None,
+            charset: None,
             enabled: true,
         }
     }

@@ -14,11 +14,11 @@ pub(crate) async fn run(session: &mut Session, path: &Pathname) -> Carried<Reply
         return Err(replies::storage(&wharf_storage::StorageError::NotDirectory));
     }
     session.directory = path;
-    Ok(replies::directory_is(&session.directory))
+    Ok(replies::directory_is(&session.directory, session.charset()))
 }
 
 /// One up; at the root it stays.
 pub(crate) fn up(session: &mut Session) -> Reply {
     session.directory = session.directory.parent();
-    replies::directory_is(&session.directory)
+    replies::directory_is(&session.directory, session.charset())
 }

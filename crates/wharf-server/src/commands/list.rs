@@ -18,6 +18,7 @@ pub(crate) async fn run(session: &mut Session, verb: Verb, argument: ListArgumen
         &session.directory,
         argument.path.as_ref(),
         argument.shows_hidden(),
+        session.charset(),
     )
     .await?;
     begin(session, verb, selection, style, &replies::listed(argument.path.as_ref())).await

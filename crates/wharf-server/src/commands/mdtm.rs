@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use wharf_proto::command::TimeAndPath;
 use wharf_proto::{Pathname, Reply};
+use wharf_storage::StorageError;
 
 use super::{Carried, log_change, resolve};
 use crate::listing::wire_time;
@@ -11,11 +12,15 @@ use crate::policy::{Right, may, may_look};
 use crate::replies;
 use crate::session::Session;
 
-/// Tells the time.
-pub(crate) async fn run(session: &mut Session, path: &Pathname) -> Carried<Reply> {
-    let path = resolve(session, path)?;
+/// Tells the time; with a time before the path it sets it, which older clients send in place of MFMT.
+pub(crate) async fn run(session: &mut Session, argument: &Pathname) -> Carried<Reply> {
+    let path = resolve(session, argument)?;
     may_look(session, &path)?;
-    let metadata = session.storage().stat(&path).await.map_err(|error| replies::storage(&error))?;
+    let metadata = match (session.storage().stat(&path).await, TimeAndPath::read(argument.as_bytes())) {
+        // A file may have such a name.
+        (Err(StorageError::NotFound), Some(argument)) => return set(session, &argument).await,
+        (result, _) => result.map_err(|error| replies::storage(&error))?,
+    };
     Ok(replies::fact(wire_time(metadata.modified)))
 }
 

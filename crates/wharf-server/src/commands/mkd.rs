@@ -17,5 +17,5 @@ pub(crate) async fn run(session: &mut Session, path: &Pathname) -> Carried<Reply
     if let Some(umask) = session.umask {
         storage.set_mode(&path, 0o777 & !u32::from(umask)).await.map_err(|error| replies::storage(&error))?;
     }
-    Ok(replies::created(&path))
+    Ok(replies::created(&path, session.charset()))
 }

@@ -17,6 +17,7 @@ pub(crate) async fn run(session: &mut Session, path: Option<&Pathname>) -> Carri
     may_look(session, &path)?;
     let metadata = session.storage().stat(&path).await.map_err(|error| replies::storage(&error))?;
     let rights = session.policy().rights_at(&path);
-    let facts = facts_of(&path, &metadata, session.facts, rights).ok_or_else(replies::unlistable)?;
+    let facts = facts_of(&path, &metadata, session.facts, rights, session.charset())
+        .ok_or_else(replies::unlistable)?;
     Ok(Reply::indented(ReplyCode::FILE_ACTION_OKAY, "Facts:", [facts], "End."))
 }

@@ -86,7 +86,11 @@ async fn log_in(
         shared.common.metrics.login(LoginOutcome::Refused);
         replies::no_directory()
     })?;
-    session.set_login(Some(Box::new(Login { identity, settings, storage, seat })));
+    let purse = settings.quota.is_set().then(|| {
+        let place = shared.common.roots.place_of(&storage).unwrap_or_default();
+        shared.common.ledgers.purse(place, settings.quota)
+    });
+    session.set_login(Some(Box::new(Login { identity, settings, storage, seat, purse })));
     // Somebody else's directory, after a second USER, is not this one's.
     session.directory = StoragePath::root();
     session.rename_from = None;

@@ -7,6 +7,7 @@ use super::{Carried, resolve};
 use crate::policy::{may_rename, may_replace};
 use crate::replies;
 use crate::session::Session;
+use crate::uploads::Freed;
 
 /// Notes what will be renamed, if it is there.
 pub(crate) async fn from(session: &mut Session, path: &Pathname) -> Carried<Reply> {
@@ -25,7 +26,9 @@ pub(crate) async fn run(session: &mut Session, path: &Pathname) -> Carried<Reply
         return Err(wharf_proto::dialogue::Refusal::RenameFromFirst.reply());
     };
     may_replace(session, &to).await?;
+    let freed = Freed::of(session, &to).await;
     session.storage().rename(&from, &to).await.map_err(|error| replies::storage(&error))?;
+    freed.note(session);
     tracing::info!(
         session = session.number, user = %session.who(),
         from = %escaped(from.as_bytes()), to = %escaped(to.as_bytes()), "renamed"

@@ -48,6 +48,7 @@ async fn list(session: &mut Session, argument: &ListArgument) -> Carried<Reply> 
         &session.directory,
         argument.path.as_ref(),
         argument.shows_hidden(),
+        session.charset(),
     )
     .await?;
     may(session, Right::List, selection.path())?;

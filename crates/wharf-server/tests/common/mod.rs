@@ -69,6 +69,8 @@ impl Serving {
         let secret = Secret::Clear(Password::new("secret").unwrap());
         let user = VirtualUser { name: b"test".to_vec(), secret, settings: settings.clone() };
         let mut config = ServerConfig {
+            uploads: wharf_server::config::UploadPolicy::default(),
+            charset: wharf_server::config::CharsetPolicy::default(),
             listen: vec![([127, 0, 0, 1], 0).into()],
             skip_missing_addresses: false,
             accounts: Accounts { anonymous: Some(settings), users: vec![user], ask: None },

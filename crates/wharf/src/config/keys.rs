@@ -4,12 +4,13 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use wharf_proto::limits;
-use wharf_server::config::Times as ServerTimes;
+use wharf_server::config::{Times as ServerTimes, UploadPolicy};
 
 use super::section::section;
 use super::values::{
-    Advertised, Ascii, CloseNotify, Files, LogForm, LogLevel, Mode, Networks, PassivePorts, PortRange,
-    PrivateAddress, Resumption, Sandbox, Seconds, SourcePort, TlsUse, TlsVersion,
+    Advertised, Append, Ascii, CharsetName, CloseNotify, DurabilityKind, Files, LogForm, LogLevel, Mode,
+    Networks, PassivePorts, PortRange, PrivateAddress, PublishWhen, Resumption, Sandbox, Seconds, SourcePort,
+    TlsUse, TlsVersion, Uploads,
 };
 
 /// The port of an FTP server (RFC 959 §8).
@@ -53,6 +54,29 @@ section! {
         root: Option<PathBuf> = None, r#""/srv/ftp""#, "DIR";
         /// Whether files may be stored, changed and deleted, by every user.
         write: bool = false, "true", "--write";
+        /// The character set of names on the wire: `"utf-8"`, `"gbk"`, `"big5"`, `"shift_jis"`, `"latin1"` and what else browsers
+        /// know. On the disk they are UTF-8. A client that sends OPTS UTF8 ON has UTF-8 whatever stands here. A name that
+        /// means nothing in it is refused.
+        charset: CharsetName = CharsetName::default(), r#""gbk""#;
+        /// Other character sets for clients from certain networks: the first rule that fits counts.
+        charsets: Vec<CharsetRule> = Vec::new(), r#"[{ clients = "10.1.0.0/16", charset = "gbk" }]"#;
+        /// Where the data of an upload go until all of them are there: `"atomic"`: into a hidden part in the same directory, which
+        /// takes the name when it is complete, so that nobody ever sees half a file; a client that was cut can go on with
+        /// it. `"in-place"`: into the file itself.
+        uploads: Uploads = Uploads::Atomic, r#""in-place""#;
+        /// What an atomic upload does that goes on with a complete file (APPE, or STOR behind REST): `"copy"`: it works on a
+        /// copy of it, which costs nothing where the file system can share blocks (btrfs, XFS) and the time to copy the
+        /// file where not; `"in-place"`: it writes into the file, as for logs that many small pieces are added to.
+        append: Append = Append::Copy, r#""in-place""#;
+        /// When the data of an upload count as all: `"while-connected"`: when they have ended in order, the client's control
+        /// connection is still open, and there are no fewer than ALLO announced; `"on-eof"` does without the control
+        /// connection, for devices that close both at once. A client that is killed looks the same then as one that is done.
+        publish: PublishWhen = PublishWhen::WhileConnected, r#""on-eof""#;
+        /// What is done before an upload is confirmed with 226: `"rename"`: the file has its name; a power cut may still
+        /// lose it. `"fsync"`: file and directory are on the disk, too, which takes the disk's time for each file.
+        durability: DurabilityKind = DurabilityKind::Rename, r#""fsync""#;
+        /// How long, in seconds, the part of an upload that was cut waits for its user to go on with it.
+        keep_parts: Seconds = Seconds::of(UploadPolicy::default().keep_parts), "3600";
         /// The modes on offer. The other one is refused at once, with a sentence that names the right one.
         modes: Vec<Mode> = vec![Mode::Active, Mode::Passive], r#"["passive"]"#, "--modes";
         /// The balancers: every connection from these networks, for control and for data, has to begin with a PROXY header
@@ -96,6 +120,16 @@ section! {
         log: Log = Log::default(), "";
         /// How long something may take, in seconds.
         times: Times = Times::default(), "";
+    }
+}
+
+section! {
+    /// The character set of clients from certain networks.
+    CharsetRule {
+        /// The networks of the clients that it is for.
+        clients: Networks = Networks::everyone(), r#""10.1.0.0/16""# => required;
+        /// As `charset`.
+        charset: CharsetName = CharsetName::default(), r#""gbk""# => required;
     }
 }
 

@@ -3,15 +3,20 @@
 use anyhow::{Context, Result, bail};
 use wharf_net::passive_ports::PassivePorts as NetPorts;
 use wharf_server::config::{
-    ActivePolicy, ActiveSourcePort, Advertise, AdvertiseRule, AsciiPolicy, BanSettings, FxpPolicy, Modes,
-    PassivePolicy, PortMapRule, PrivateAddress as PrivateAddressPolicy, SessionLimits, Times,
+    ActivePolicy, ActiveSourcePort, Advertise, AdvertiseRule, AsciiPolicy, BanSettings, CharsetPolicy,
+    FxpPolicy, Modes, PassivePolicy, PortMapRule, PrivateAddress as PrivateAddressPolicy, Publish,
+    SessionLimits, Times, UploadPolicy,
 };
 use wharf_server::{AdminSettings, AdminToken, ServerConfig};
+use wharf_storage::{AppendMethod, Durability, UploadMethod};
 
 use super::accounts::{Passwords, accounts, first_line};
 use super::keys::{Admin, Configuration, every_address};
 use super::tls_settings::tls_settings;
-use super::values::{Advertised, Ascii, Mode, PassivePorts, PrivateAddress, SourcePort};
+use super::values::{
+    Advertised, Append, Ascii, DurabilityKind, Mode, PassivePorts, PrivateAddress, PublishWhen, SourcePort,
+    Uploads,
+};
 
 /// What the server is told.
 ///
@@ -26,6 +31,13 @@ pub(crate) fn server_config(
         listen,
         root: _,
         write: _,
+        charset,
+        charsets,
+        uploads,
+        append,
+        publish,
+        durability,
+        keep_parts,
         modes,
         proxy_protocol,
         ascii,
@@ -63,6 +75,29 @@ pub(crate) fn server_config(
             exempt: bans.exempt.0.clone(),
         },
         admin: admin_settings(admin)?,
+        charset: CharsetPolicy {
+            usual: charset.0,
+            networks: charsets.iter().map(|rule| (rule.clients.0.clone(), rule.charset.0)).collect(),
+        },
+        uploads: UploadPolicy {
+            method: match uploads {
+                Uploads::Atomic => UploadMethod::Atomic,
+                Uploads::InPlace => UploadMethod::InPlace,
+            },
+            append: match append {
+                Append::Copy => AppendMethod::Copy,
+                Append::InPlace => AppendMethod::InPlace,
+            },
+            publish: match publish {
+                PublishWhen::WhileConnected => Publish::WhileConnected,
+                PublishWhen::OnEof => Publish::OnEof,
+            },
+            durability: match durability {
+                DurabilityKind::Rename => Durability::Rename,
+                DurabilityKind::Fsync => Durability::Fsync,
+            },
+            keep_parts: keep_parts.duration(),
+        },
         proxies: proxy_protocol.0.clone(),
         modes: Modes { active: modes.contains(&Mode::Active), passive: modes.contains(&Mode::Passive) },
         passive: PassivePolicy {

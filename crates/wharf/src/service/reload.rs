@@ -40,7 +40,9 @@ impl Reload {
                 for line in format!("{error:#}").lines() {
                     tracing::error!("reload: {line}");
                 }
-                tracing::error!("reload: everything stays as it was");
+                tracing::error!(
+                    "reload: everything stays as it was: the old configuration, the old users and the old certificates stay in use"
+                );
             }
         }
         manager::ready();
