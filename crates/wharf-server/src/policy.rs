@@ -138,10 +138,13 @@ pub(crate) async fn may_replace(session: &mut Session, path: &StoragePath) -> Ca
     }
 }
 
-/// Stops where `path` may not be given another name.
-pub(crate) fn may_rename(session: &Session, path: &StoragePath) -> Carried<()> {
+/// Stops where what stands at `from` may not be given another name, or not the name `path`: one of the two.
+pub(crate) async fn may_rename(session: &mut Session, from: &StoragePath, path: &StoragePath) -> Carried<()> {
     may(session, Right::Rename, path)?;
-    if session.policy().differs_beneath(path) {
+    // A file has nothing beneath it.
+    if session.policy().differs_beneath(path)
+        && session.storage().stat(from).await.is_ok_and(|metadata| metadata.is_directory())
+    {
         return Err(replies::has_rules_beneath());
     }
     Ok(())

@@ -12,7 +12,7 @@ use crate::uploads::Freed;
 /// Notes what will be renamed, if it is there.
 pub(crate) async fn from(session: &mut Session, path: &Pathname) -> Carried<Reply> {
     let path = resolve(session, path)?;
-    may_rename(session, &path)?;
+    may_rename(session, &path, &path).await?;
     session.storage().stat(&path).await.map_err(|error| replies::storage(&error))?;
     session.rename_from = Some(path);
     Ok(replies::rename_from_accepted())
@@ -21,10 +21,10 @@ pub(crate) async fn from(session: &mut Session, path: &Pathname) -> Carried<Repl
 /// Renames it.
 pub(crate) async fn run(session: &mut Session, path: &Pathname) -> Carried<Reply> {
     let to = resolve(session, path)?;
-    may_rename(session, &to)?;
     let Some(from) = session.rename_from.take() else {
         return Err(wharf_proto::dialogue::Refusal::RenameFromFirst.reply());
     };
+    may_rename(session, &from, &to).await?;
     may_replace(session, &to).await?;
     let freed = Freed::of(session, &to).await;
     session.storage().rename(&from, &to).await.map_err(|error| replies::storage(&error))?;

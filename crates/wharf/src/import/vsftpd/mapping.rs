@@ -325,6 +325,12 @@ impl Draft {
                     "dirlist_enable",
                 ],
             );
+            if conf.is_on("anon_other_write_enable") && !conf.is_on("anon_upload_enable") {
+                self.impossible(
+                    "anon_upload_enable",
+                    "APPE to a file that is there needs the right `write` as well; with vsftpd it does not",
+                );
+            }
             self.rates("anonymous", conf.number("anon_max_rate"), &["anon_max_rate"]);
         }
     }
@@ -541,15 +547,11 @@ fn home(user: &str) -> Option<PathBuf> {
     found.get(5).map(PathBuf::from)
 }
 
-/// `{*.mp3,secret}`: a pattern of vsftpd names what contains it, unless it has wildcards.
+/// `{*.mp3,.private}`: the patterns of a list. A text without any sign of a pattern names what contains it.
 fn alternatives(patterns: &str) -> Vec<String> {
-    let inner = patterns.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(patterns);
-    inner
-        .split(',')
-        .filter(|pattern| !pattern.is_empty())
-        .map(|pattern| match pattern.contains(['*', '?']) {
-            true => pattern.to_owned(),
-            false => format!("*{pattern}*"),
-        })
-        .collect()
+    match patterns.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+        Some(list) => list.split(',').filter(|pattern| !pattern.is_empty()).map(str::to_owned).collect(),
+        None if patterns.contains(['*', '?', '{']) => vec![patterns.to_owned()],
+        None => vec![format!("*{patterns}*")],
+    }
 }
