@@ -54,6 +54,20 @@ const ITEMS: &[Item] = &[
         shows: "no memory or descriptor is left over",
     },
     Item {
+        name: "names",
+        package: "wharf",
+        test: "soak_names_cannot_be_told_by_the_clock",
+        rounds: 200,
+        shows: "a wrong login takes as long for a known name as for an unknown one",
+    },
+    Item {
+        name: "reloads",
+        package: "wharf",
+        test: "soak_reloads_cut_no_transfer",
+        rounds: 1_000,
+        shows: "1,000 reloads under load, and no transfer cut",
+    },
+    Item {
         name: "mirror",
         package: "wharf",
         test: "soak_mirror_far",

@@ -3,9 +3,13 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::SendFlags;
 use socket2::{SockRef, TcpKeepalive};
@@ -50,6 +54,34 @@ pub enum Ready {
     ToWrite,
 }
 
+/// Tells whether the peer of a control connection still has its end open.
+#[derive(Debug)]
+pub struct PeerWatch {
+    socket: Arc<OwnedFd>,
+    may_go: AtomicBool,
+}
+
+impl PeerWatch {
+    /// The peer has said that it goes: from now on it counts as there.
+    pub fn let_go(&self) {
+        self.may_go.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether neither FIN nor RST has come, also behind bytes that nobody has read yet.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        if self.may_go.load(Ordering::Relaxed) {
+            return true;
+        }
+        let mut descriptors = [PollFd::new(&self.socket, PollFlags::RDHUP)];
+        let gone = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
+        match poll(&mut descriptors, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
+            Ok(_) => !descriptors[0].revents().intersects(gone),
+            Err(_) => false,
+        }
+    }
+}
+
 /// What a control connection gave when it was ready to be read.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Received {
@@ -89,6 +121,12 @@ impl ControlConnection {
         self.endpoints = Endpoints::new(relayed.client, self.endpoints.server);
         self.relayed = Some(Box::new(relayed));
         self
+    }
+
+    /// What tells, from any thread, whether the peer still has its end open.
+    #[must_use]
+    pub fn watch_peer(&self) -> PeerWatch {
+        PeerWatch { socket: self.socket.socket().clone(), may_go: AtomicBool::new(false) }
     }
 
     /// What a balancer said about the connection.

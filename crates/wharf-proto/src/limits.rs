@@ -33,6 +33,16 @@ pub const PENDING_EVENTS: usize = 256;
 pub const UNKNOWN_COMMANDS_BEFORE_LOGIN: u8 = 3;
 /// Wrong passwords in one session after which a server hangs up.
 pub const LOGIN_FAILURES: u8 = 5;
+/// Logins that a server remembers as right, so that it need not compute or ask again.
+pub const REMEMBERED_LOGINS: usize = 10_000;
+/// How long it does.
+pub const REMEMBER_LOGIN_TIME: Duration = Duration::from_secs(300);
+/// Addresses, and as many names, whose wrong logins a server counts.
+pub const COUNTED_FAILURES: usize = 20_000;
+/// Longest answer of a program or service that decides about logins, in bytes.
+pub const LOGIN_ANSWER: usize = 64 * 1024;
+/// Longest wait for that answer.
+pub const LOGIN_ANSWER_TIME: Duration = Duration::from_secs(5);
 /// Sessions, of as many clients, that wait for their data connections on one passive port when the range is full.
 pub const SESSIONS_OF_A_PASSIVE_PORT: usize = 64;
 /// Longest PROXY header, in bytes.

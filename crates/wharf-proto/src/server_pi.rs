@@ -111,6 +111,12 @@ impl ServerPi {
             && self.waiting_bytes < limits::READ_AHEAD_BYTES
     }
 
+    /// Whether the client has said QUIT: what it closes from then on, it closes in order.
+    #[must_use]
+    pub fn has_quit(&self) -> bool {
+        self.quit_seen
+    }
+
     /// Bytes came from the client.
     pub fn handle_input(&mut self, input: &[u8]) {
         self.decoder.push(input);
@@ -159,7 +165,7 @@ impl ServerPi {
         match command.verb() {
             Some(Verb::Quit) => self.close = Closing::Due,
             // The transfer is over: what it made ABOR wait for is done.
-            Some(verb) if verb.role().is_transfer() => self.abort_requested = false,
+            Some(verb) if verb.role().can_be_overtaken() => self.abort_requested = false,
             _ => {}
         }
     }
@@ -293,9 +299,11 @@ impl ServerPi {
         Some(Action::CarryOut(command))
     }
 
-    /// A transfer runs: ABOR, STAT and QUIT are looked for in the whole queue.
+    /// A transfer runs, or something else that takes its time: ABOR, STAT and QUIT are looked for in the whole queue.
     fn overtaking_action(&mut self, at: Timestamp) -> Option<Action> {
-        self.dialogue.transfer()?;
+        if self.dialogue.transfer().is_none() && !self.dialogue.is_computing() {
+            return None;
+        }
         for index in 0..self.waiting.len() {
             match &self.waiting[index] {
                 Waiting::Command { command: Command::Abor, bytes } if !self.abort_requested => {

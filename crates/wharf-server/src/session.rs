@@ -18,17 +18,26 @@ use wharf_proto::command::Text;
 use wharf_proto::dialogue::{Deadlines, Deviation, Event, Refusal, SecurityState, Side, Timer};
 use wharf_proto::listing::mlsx::FactSelection;
 use wharf_proto::server_pi::{Action, ServerPi};
+use wharf_proto::verb::Role;
 use wharf_proto::{Reply, Timestamp, Verb, limits};
-use wharf_storage::StoragePath;
+use wharf_storage::digest::Algorithm;
+use wharf_storage::{Storage, StoragePath};
 
-use crate::auth::Identity;
+use crate::auth::{Identity, Login};
+use crate::charset::Charset;
+use crate::checksum::Range;
 use crate::commands::{self, Outcome};
+use crate::config::{Modes, Publish};
 use crate::data::{Negotiated, Opening};
-use crate::listing::FACTS;
+use crate::generation::Shared;
+use crate::listing::{FACTS, View};
+use crate::occupancy::Seat;
+use crate::policy::{Policy, Rights};
 use crate::replies;
-use crate::server::{Shared, ShutdownStage};
+use crate::server::ShutdownStage;
 use crate::tls::{Protection, ServerTls, handshake_cause};
 use crate::transfer::{Ended, Running, Task};
+use crate::uploads;
 
 /// Longest wait for a client to take the last replies.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -40,12 +49,21 @@ pub(crate) struct Session {
     pub(crate) number: u64,
     pub(crate) shared: Arc<Shared>,
     pub(crate) pi: ServerPi,
-    pub(crate) identity: Option<Identity>,
+    /// Who is logged in, and what that brings.
+    pub(crate) login: Option<Box<Login>>,
     pub(crate) directory: StoragePath,
     pub(crate) negotiated: Negotiated,
     pub(crate) facts: FactSelection,
     pub(crate) rename_from: Option<StoragePath>,
     pub(crate) umask: Option<u16>,
+    /// The character set of names that its network or its user has.
+    charset: Charset,
+    /// Whether the client has asked for UTF-8 instead (OPTS UTF8).
+    pub(crate) wants_utf8: bool,
+    /// What HASH computes.
+    pub(crate) hash: Algorithm,
+    /// The bytes that RANG told for the next HASH.
+    pub(crate) range: Option<Range>,
     pub(crate) login_failures: u8,
     /// The size that ALLO told for the next upload, in bytes; 0 where it told none.
     pub(crate) announced: u64,
@@ -59,6 +77,8 @@ pub(crate) struct Session {
     input_ended: bool,
     /// When the last transfer ended.
     last_transfer: Timestamp,
+    /// Its place among all sessions.
+    _seat: Box<Seat>,
 }
 
 /// What has to be done to the control connection before anything else goes over it.
@@ -87,19 +107,25 @@ impl Session {
         shared: Arc<Shared>,
         stage: watch::Receiver<ShutdownStage>,
         implicit_tls: bool,
+        seat: Seat,
     ) -> Box<Self> {
         let times = &shared.config.times;
+        let charset = shared.config.charset.for_client(control.endpoints().client.ip());
         let deadlines = Deadlines { login: Some(times.login), idle: Some(times.idle), reply: None };
         Box::new(Self {
             number,
-            pi: ServerPi::new(shared.clock.now(), control.endpoints(), deadlines),
+            pi: ServerPi::new(shared.common.clock.now(), control.endpoints(), deadlines),
             shared,
-            identity: None,
+            login: None,
             directory: StoragePath::root(),
             negotiated: Negotiated::Nothing,
             facts: FACTS,
             rename_from: None,
             umask: None,
+            charset,
+            wants_utf8: false,
+            hash: Algorithm::default(),
+            range: None,
             login_failures: 0,
             announced: 0,
             secured: None,
@@ -110,6 +136,7 @@ impl Session {
             timer: None,
             input_ended: false,
             last_transfer: Timestamp::START,
+            _seat: Box::new(seat),
         })
     }
 
@@ -172,14 +199,26 @@ impl Session {
     async fn take_input(&mut self) -> std::io::Result<()> {
         let pi = &mut self.pi;
         match self.control.try_receive(|bytes| pi.handle_input(bytes)) {
-            Ok(Received::Bytes) => Ok(()),
+            Ok(Received::Bytes) => {
+                let control = self.running.as_ref().and_then(|running| running.control.as_ref());
+                if let (true, Some(control)) = (self.pi.has_quit(), control) {
+                    control.let_go();
+                }
+                Ok(())
+            }
             Ok(Received::End) => {
                 // RFC 959 §4.1.1, QUIT: an unexpected close acts as ABOR and QUIT.
                 self.input_ended = true;
-                self.cut_transfer().await;
+                if !uploads::outlives_control(self) {
+                    self.cut_transfer().await;
+                }
                 Ok(())
             }
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(()),
+            Err(_) if uploads::outlives_control(self) => {
+                self.input_ended = true;
+                Ok(())
+            }
             Err(error) => Err(error),
         }
     }
@@ -257,6 +296,7 @@ impl Session {
                         self.transfer_done(&ended);
                     }
                 }
+                Outcome::Work(running) => self.running = Some(running),
             },
             Action::AbortTransfer => self.cut_transfer().await,
             Action::ReportTransfer => {
@@ -350,20 +390,23 @@ impl Session {
     }
 
     /// Who is logged in from now on.
-    pub(crate) fn set_identity(&mut self, identity: Option<Identity>) {
-        self.identity = identity;
+    pub(crate) fn set_login(&mut self, login: Option<Box<Login>>) {
+        self.login = login;
         if let Some(secured) = &self.secured {
-            let user = self.identity.as_ref().and(self.user());
+            let user = self.login.as_ref().and(self.user());
             secured.set_owner(user.map(|user| (user.as_bytes(), self.client())));
         }
     }
 
     fn forget_login(&mut self) {
-        self.set_identity(None);
+        self.set_login(None);
         self.directory = StoragePath::root();
         self.negotiated = Negotiated::Nothing;
         self.rename_from = None;
         self.umask = None;
+        self.charset = self.shared.config.charset.for_client(self.client());
+        self.wants_utf8 = false;
+        self.range = None;
     }
 
     /// Sends what the socket takes now.
@@ -419,7 +462,7 @@ impl Session {
             if at <= self.now() {
                 return Woken::Timer;
             }
-            let deadline = self.shared.clock.instant(at);
+            let deadline = self.shared.common.clock.instant(at);
             match &mut self.timer {
                 // A timer that fires too early costs one wake-up; setting it anew for each command costs more.
                 Some(timer) if timer.deadline() <= deadline && !timer.is_elapsed() => {}
@@ -446,9 +489,17 @@ impl Session {
         }
     }
 
+    /// The character set of names on the wire.
+    pub(crate) fn charset(&self) -> Charset {
+        if self.wants_utf8 {
+            return Charset::UTF8;
+        }
+        self.login.as_ref().and_then(|login| login.settings.charset).unwrap_or(self.charset)
+    }
+
     /// The present moment.
     pub(crate) fn now(&self) -> Timestamp {
-        self.shared.clock.now()
+        self.shared.common.clock.now()
     }
 
     /// The client's address.
@@ -459,6 +510,11 @@ impl Session {
     /// The client's end of the control connection.
     pub(crate) fn client_endpoint(&self) -> std::net::SocketAddr {
         self.control.endpoints().client
+    }
+
+    /// The server's end of the control connection.
+    pub(crate) fn server_endpoint(&self) -> std::net::SocketAddr {
+        self.control.endpoints().server
     }
 
     /// The transfer that runs.
@@ -483,19 +539,49 @@ impl Session {
 
     /// The user's name as logs show it.
     pub(crate) fn who(&self) -> Arc<str> {
-        match &self.identity {
+        match self.login.as_ref().map(|login| &login.identity) {
             Some(Identity::User(name)) => wharf_proto::pathname::escaped(name).to_string().into(),
             _ => "anonymous".into(),
         }
     }
 
+    /// What the user may do; nothing while nobody is logged in.
+    pub(crate) fn policy(&self) -> &Policy {
+        const NOTHING: &Policy = &Policy::everywhere(Rights::NONE);
+        self.login.as_ref().map_or(NOTHING, |login| &login.settings.policy)
+    }
+
+    /// The files that the user sees.
+    pub(crate) fn storage(&self) -> &Arc<dyn Storage> {
+        self.login.as_ref().map_or(&self.shared.storage, |login| &login.storage)
+    }
+
+    /// The modes on offer for the user.
+    pub(crate) fn modes(&self) -> Modes {
+        let own = self.login.as_ref().and_then(|login| login.settings.modes);
+        own.unwrap_or(self.shared.config.modes)
+    }
+
+    /// How listings show what lies in `directory`.
+    pub(crate) fn view(&self, directory: StoragePath) -> View {
+        View {
+            settings: self.login.as_ref().map(|login| login.settings.clone()),
+            directory,
+            charset: self.charset(),
+        }
+    }
+
+    /// Goes over to the configuration that is present, before somebody logs in.
+    pub(crate) fn follow_reload(&mut self) {
+        if let Some(present) = self.shared.common.present() {
+            self.shared = present;
+        }
+    }
+
     /// The hosts beside the client with which this user may exchange files (S16).
     pub(crate) fn third_parties(&self) -> ThirdParties {
-        let name: &[u8] = match &self.identity {
-            None => return ThirdParties::Nobody,
-            Some(Identity::Anonymous(_)) => b"anonymous",
-            Some(Identity::User(name)) => name,
-        };
+        let Some(login) = &self.login else { return ThirdParties::Nobody };
+        let name = login.identity.name();
         if self.shared.config.fxp.users.iter().any(|user| user == name) {
             ThirdParties::Anyone
         } else if self.shared.fxp_networks.is_empty() {
@@ -515,7 +601,13 @@ impl Session {
     /// out.
     pub(crate) fn task(&mut self, verb: Verb, path: StoragePath) -> Result<Task, Reply> {
         let authenticated = self.pi.authenticated().ok_or_else(|| Refusal::NotLoggedIn.reply())?;
+        let login = self.login.as_ref().ok_or_else(|| Refusal::NotLoggedIn.reply())?;
+        let (identity, throttle) = (login.identity.clone(), login.throttle(verb));
         let announced = std::mem::take(&mut self.announced);
+        let is_checked = verb.role() == Role::Upload
+            && self.shared.config.uploads.publish != Publish::OnEof
+            && !self.pi.has_quit();
+        let control = is_checked.then(|| Arc::new(self.control.watch_peer()));
         Ok(Task {
             verb,
             path,
@@ -528,8 +620,11 @@ impl Session {
             },
             authenticated,
             ascii: self.converts_ascii(),
-            identity: self.identity.clone().unwrap_or(Identity::Anonymous(Vec::new())),
-            protection: Protection::of(self, announced)?,
+            identity,
+            throttle,
+            protection: Protection::of(self)?,
+            announced,
+            control,
             negotiated: std::mem::take(&mut self.negotiated),
         })
     }

@@ -21,6 +21,7 @@
 
 pub mod clients;
 pub mod directory;
+pub mod http;
 mod janitor;
 pub mod lab;
 pub mod namespace;

@@ -156,6 +156,7 @@ pub struct PeerOptions<'a> {
     advertised: Option<Ipv4Addr>,
     from_port_20: bool,
     certificate: Option<&'a TestCertificate>,
+    vsftpd_lines: &'a str,
     namespace: Option<&'a NetworkNamespace>,
 }
 
@@ -177,6 +178,7 @@ impl<'a> PeerOptions<'a> {
             advertised: None,
             from_port_20: false,
             certificate: None,
+            vsftpd_lines: "",
             namespace: None,
         }
     }
@@ -232,6 +234,13 @@ impl<'a> PeerOptions<'a> {
         self
     }
 
+    /// Gives vsftpd these lines behind its others: of a directive that is given twice the last one counts.
+    #[must_use]
+    pub fn vsftpd_lines(mut self, lines: &'a str) -> Self {
+        self.vsftpd_lines = lines;
+        self
+    }
+
     /// Runs in `namespace`; so must whoever talks to it.
     #[must_use]
     pub fn namespace(mut self, namespace: &'a NetworkNamespace) -> Self {
@@ -263,7 +272,7 @@ pub struct Peer {
     pub writable_dir: &'static str,
     process: Background,
     // After the process, so that it goes last.
-    _directory: TestDirectory,
+    directory: TestDirectory,
 }
 
 /// What the configuration of a peer is made from.
@@ -382,7 +391,7 @@ impl Peer {
             _ => (USER, PASSWORD),
         };
         options.inside(|| wait_for_greeting(&mut process, address))?;
-        Ok(Self { kind, address, root, user, password, writable_dir: UP, process, _directory: directory })
+        Ok(Self { kind, address, root, user, password, writable_dir: UP, process, directory })
     }
 
     /// `ftp://user:password@host:port/path`; `path` is percent-encoded as needed.
@@ -391,6 +400,12 @@ impl Peer {
         let user = self.user.replace('@', "%40");
         let password = self.password.replace('@', "%40");
         format!("ftp://{user}:{password}@{}/{}", self.address, clients::url_path(path))
+    }
+
+    /// vsftpd's configuration file.
+    #[must_use]
+    pub fn vsftpd_conf(&self) -> PathBuf {
+        self.directory.join(vsftpd::FILE)
     }
 
     /// What the server has printed so far, for the message of a failed test.

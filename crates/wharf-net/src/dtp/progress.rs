@@ -3,10 +3,12 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
 use super::pump::PumpError;
+use super::throttle::Throttle;
 use crate::lending::is_lent;
 
 /// What a transfer shares with whoever watches it: the bytes of payload moved so far, and whether a thread is at work.
@@ -17,6 +19,8 @@ pub struct Progress {
     is_cut: AtomicBool,
     /// Held by the blocking thread that works for the transfer.
     at_work: Arc<Semaphore>,
+    /// What keeps it from going faster.
+    throttle: Option<Arc<Throttle>>,
 }
 
 impl Default for Progress {
@@ -25,11 +29,18 @@ impl Default for Progress {
             bytes: AtomicU64::new(0),
             is_cut: AtomicBool::new(false),
             at_work: Arc::new(Semaphore::new(1)),
+            throttle: None,
         }
     }
 }
 
 impl Progress {
+    /// Of a transfer that shares a limit of speed with others.
+    #[must_use]
+    pub fn limited(throttle: Arc<Throttle>) -> Self {
+        Self { throttle: Some(throttle), ..Self::default() }
+    }
+
     /// The count so far, in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
@@ -44,6 +55,26 @@ impl Progress {
 
     pub(super) fn add(&self, bytes: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if let Some(throttle) = &self.throttle {
+            throttle.moved(bytes, Instant::now());
+        }
+    }
+
+    /// How many of `wanted` bytes the next call may move.
+    pub(super) fn most(&self, wanted: usize) -> usize {
+        self.throttle.as_ref().map_or(wanted, |throttle| throttle.most(wanted))
+    }
+
+    /// How long nothing may move; none where something may.
+    pub(super) fn pause(&self) -> Option<Duration> {
+        self.throttle.as_ref().and_then(|throttle| throttle.pause(Instant::now()))
+    }
+
+    /// Waits until something may move.
+    pub(super) async fn may_move(&self) {
+        while let Some(pause) = self.pause() {
+            tokio::time::sleep(pause).await;
+        }
     }
 
     pub(super) fn is_cut(&self) -> bool {
@@ -70,12 +101,9 @@ pub(super) async fn on_thread<T: Send + 'static>(
     let local = |error| PumpError::Local(io::Error::other(error));
     let permit = progress.at_work.clone().acquire_owned().await.map_err(|error| local(error.to_string()))?;
     let mut guard = CutWhenDropped(progress, false);
-    let result = tokio::task::spawn_blocking(move || {
-        let result = work();
-        drop(permit);
-        result
-    })
-    .await;
+    // The permit goes last, also where nobody waits for the result any more: dropping that may have files to tidy up.
+    let done = tokio::task::spawn_blocking(move || (work(), permit)).await;
     guard.1 = true;
-    result.map_err(|error| local(error.to_string()))
+    let (result, _permit) = done.map_err(|error| local(error.to_string()))?;
+    Ok(result)
 }

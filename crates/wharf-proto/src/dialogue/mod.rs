@@ -178,6 +178,13 @@ impl Dialogue {
         !self.outstanding.is_empty()
     }
 
+    /// Whether the oldest command that waits for its final reply is one that takes its time without a transfer.
+    #[must_use]
+    pub fn is_computing(&self) -> bool {
+        let oldest = self.outstanding.front().and_then(Command::verb);
+        oldest.is_some_and(|verb| verb.role() == Role::Lengthy)
+    }
+
     /// How many commands wait for their final reply.
     #[must_use]
     pub fn outstanding(&self) -> usize {
@@ -406,7 +413,7 @@ impl Dialogue {
         let oldest = self.outstanding.front()?;
         let fits =
             |command: &Command| command.verb().is_none_or(|verb| verb.may_be_answered_with(code.get()));
-        if fits(oldest) || !oldest.verb().is_some_and(|verb| verb.role().is_transfer()) {
+        if fits(oldest) || !oldest.verb().is_some_and(|verb| verb.role().can_be_overtaken()) {
             return Some(0);
         }
         let overtakes = |command: &Command| {

@@ -51,7 +51,7 @@ pub(crate) fn run(session: &mut Session, argument: EpsvArgument) -> Carried<Repl
 }
 
 fn passive_is_on_offer(session: &Session) -> Carried<()> {
-    let modes = session.shared.config.modes;
+    let modes = session.modes();
     if modes.offers(DataMode::Passive) { Ok(()) } else { Err(replies::mode_disabled(DataMode::Passive)) }
 }
 

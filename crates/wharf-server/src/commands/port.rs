@@ -15,7 +15,7 @@ use crate::session::Session;
 /// Notes the endpoint after every check of RFC 2577 §3; nothing is sent to it before a transfer is asked for.
 pub(crate) fn run(session: &mut Session, verb: Verb, told: SocketAddr) -> Carried<Reply> {
     session.negotiated = Negotiated::Nothing;
-    if !session.shared.config.modes.offers(DataMode::Active) {
+    if !session.modes().offers(DataMode::Active) {
         return Err(replies::mode_disabled(DataMode::Active));
     }
     let client = session.client();

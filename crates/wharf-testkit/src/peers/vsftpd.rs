@@ -4,6 +4,9 @@ use std::process::Command;
 
 use super::{Modes, Setup};
 
+/// Its name.
+pub(super) const FILE: &str = "vsftpd.conf";
+
 pub(super) fn command(setup: &Setup<'_>) -> Command {
     let empty = setup.directory.make_directory("empty");
     let options = setup.options;
@@ -75,7 +78,8 @@ port_enable={active}
             certificate.key().display()
         );
     }
-    let file = setup.directory.write("vsftpd.conf", text);
+    text += options.vsftpd_lines;
+    let file = setup.directory.write(FILE, text);
     let mut command = setup.program("usr/sbin/vsftpd");
     command.arg(file);
     command

@@ -3,11 +3,13 @@
 pub(crate) mod connection;
 pub(crate) mod get;
 pub(crate) mod hosts;
+pub(crate) mod import;
 pub(crate) mod mirror;
 pub(crate) mod paths;
 pub(crate) mod put;
 pub(crate) mod serve;
 pub(crate) mod shell_help;
+pub(crate) mod user;
 
 use clap::{Parser, Subcommand};
 
@@ -40,6 +42,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Serve a directory
     Serve(serve::ServeArguments),
+    User(user::UserArguments),
     Get(get::GetArguments),
     Put(put::PutArguments),
     Mirror(mirror::MirrorArguments),
@@ -51,6 +54,7 @@ pub(crate) enum Command {
     Mv(paths::MvArguments),
     Stat(paths::StatArguments),
     Hosts(hosts::HostsArguments),
+    Import(import::ImportArguments),
     Completions(shell_help::CompletionsArguments),
     Man(shell_help::ManArguments),
 }

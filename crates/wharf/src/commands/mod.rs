@@ -5,12 +5,14 @@ mod client;
 pub(crate) use client::describe_data;
 mod get;
 mod hosts;
+mod import;
 mod ls;
 mod mirror;
 mod paths;
 mod put;
 pub(crate) mod serve;
 mod shell_help;
+mod user;
 
 use std::process::ExitCode;
 
@@ -20,6 +22,7 @@ use crate::args::{Arguments, Command};
 pub(crate) fn run(arguments: Arguments) -> ExitCode {
     match arguments.command {
         Command::Serve(arguments) => serve::run(arguments),
+        Command::User(arguments) => user::run(arguments),
         Command::Get(arguments) => get::run(arguments),
         Command::Put(arguments) => put::run(arguments),
         Command::Mirror(arguments) => mirror::run(arguments),
@@ -31,6 +34,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Mv(arguments) => paths::rename(arguments),
         Command::Stat(arguments) => paths::status(arguments),
         Command::Hosts(arguments) => hosts::run(arguments),
+        Command::Import(arguments) => import::run(arguments),
         Command::Completions(arguments) => shell_help::completions(arguments),
         Command::Man(arguments) => shell_help::manual(arguments),
     }

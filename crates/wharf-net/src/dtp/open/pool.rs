@@ -162,6 +162,19 @@ impl PassivePool {
         Arc::new(Self { ports, proxies, unidentified, places: Mutex::default() })
     }
 
+    /// Whether it is a pool of just these.
+    #[must_use]
+    pub fn is_of(&self, ports: &PassivePorts, proxies: &[IpNet]) -> bool {
+        self.ports == *ports && self.proxies == proxies
+    }
+
+    /// Ports of the range that are listened on; without a range nobody counts.
+    #[must_use]
+    pub fn ports_in_use(&self) -> usize {
+        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        places.values().map(|place| place.busy.len()).sum()
+    }
+
     /// Listens on `local` (its port does not count) for a data connection from `expected`.
     ///
     /// The port is drawn among those that rested longest, so that nobody can foresee it (threat 5) and a connection that
