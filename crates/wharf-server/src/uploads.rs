@@ -126,9 +126,12 @@ impl Destination for Target {
         self.upload.file()
     }
 
-    fn complete(&mut self, received: u64) -> io::Result<()> {
+    fn complete(&mut self, received: u64, is_cut: &dyn Fn() -> bool) -> io::Result<()> {
         let grace = self.completion.grace(received);
         self.completion.judge(received, grace).map_err(io::Error::other)?;
+        if is_cut() {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
         Ok(self.upload.publish()?)
     }
 
