@@ -24,11 +24,12 @@ pub trait Destination: Send + 'static {
     /// The file, positioned where the data belong.
     fn file(&mut self) -> &mut File;
 
-    /// The peer has ended the data in order; so many bytes came over the wire.
+    /// The peer has ended the data in order; so many bytes came over the wire. Where it waits before it hands the file over, it
+    /// asks `is_cut` once more.
     ///
     /// # Errors
     /// When the file is not what was wanted, or cannot be handed over.
-    fn complete(&mut self, received: u64) -> io::Result<()>;
+    fn complete(&mut self, received: u64, is_cut: &dyn Fn() -> bool) -> io::Result<()>;
 
     /// Writing failed.
     fn failed(&mut self, error: &io::Error);
@@ -48,7 +49,7 @@ impl Destination for File {
         self
     }
 
-    fn complete(&mut self, _: u64) -> io::Result<()> {
+    fn complete(&mut self, _: u64, _: &dyn Fn() -> bool) -> io::Result<()> {
         Ok(())
     }
 

@@ -467,10 +467,12 @@ impl Receiving {
         };
         drop(patience);
         if matches!(stop, Stop::End) {
-            if self.progress.is_cut() {
+            let progress = &self.progress;
+            if progress.is_cut() {
                 return Err(cut());
             }
-            self.output.destination.complete(self.received).map_err(PumpError::Local)?;
+            let handed_over = self.output.destination.complete(self.received, &|| progress.is_cut());
+            handed_over.map_err(PumpError::Local)?;
         }
         self.pace.judge(self.received);
         Ok(stop)
