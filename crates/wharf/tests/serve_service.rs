@@ -136,7 +136,7 @@ fn sockets_that_a_service_manager_opened_are_taken_over() {
     // What systemd does: the socket is descriptor 3, and the variables are for this very process.
     let script = "import os, socket, sys\n\
         s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(10)\n\
-        os.dup2(s.fileno(), 3, inheritable=True)\n\
+        os.dup2(s.fileno(), 3); os.set_inheritable(3, True)\n\
         os.environ['LISTEN_PID'] = str(os.getpid()); os.environ['LISTEN_FDS'] = '1'\n\
         os.environ['PORT_FOR_TEST'] = str(s.getsockname()[1])\n\
         os.execv(sys.argv[1], sys.argv[1:])\n";

@@ -177,7 +177,7 @@ fn rights_are_asked_for_by_every_command() {
 
     let mut reader = log_in(&server, "reader");
     reader.play(
-        "C: SIZE old\nS: 213\nC: DELE old\nS: 550 You are not allowed to delete here.\nC: MKD new\nS: 550\nC: RMD new\nS: 550
+        "C: SIZE old\nS: 213\nC: DELE old\nS: 550 Files may be read here, and nothing may be changed.\nC: MKD new\nS: 550\nC: RMD new\nS: 550
          C: RNFR old\nS: 550\nC: MFMT 20200101000000 old\nS: 550\nC: SITE CHMOD 600 old\nS: 550
          C: PASV\nS: 227\nC: STOR new\nS: 550\nC: PASV\nS: 227\nC: STOU\nS: 550\nC: PASV\nS: 227\nC: APPE old\nS: 550",
     );
