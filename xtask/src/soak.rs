@@ -40,6 +40,13 @@ const ITEMS: &[Item] = &[
         shows: "no open escapes while a symlink is swapped",
     },
     Item {
+        name: "uploads",
+        package: "wharf",
+        test: "soak_killed_uploads",
+        rounds: 1_000,
+        shows: "under the final name the old file or the new one, whenever the server is killed",
+    },
+    Item {
         name: "sessions",
         package: "wharf",
         test: "soak_sessions",

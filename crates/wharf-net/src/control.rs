@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -51,16 +53,31 @@ impl PeerWatch {
         self.may_go.store(true, Ordering::Relaxed);
     }
 
-    /// Whether neither FIN nor RST has come, also behind bytes that nobody has read yet.
+    /// Whether neither FIN nor RST has come, nor comes within `grace`, also behind bytes that nobody has read yet. May wait for
+    /// so long.
     #[must_use]
-    pub fn is_there(&self) -> bool {
+    pub fn stays(&self, grace: Duration) -> bool {
         if self.may_go.load(Ordering::Relaxed) {
             return true;
         }
         let mut descriptors = [PollFd::new(&self.socket, PollFlags::RDHUP)];
         let gone = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
-        match poll(&mut descriptors, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
-            Ok(_) => !descriptors[0].revents().intersects(gone),
+        let grace = Timespec::try_from(grace).unwrap_or_default();
+        match poll(&mut descriptors, Some(&grace)) {
+            Ok(_) if descriptors[0].revents().intersects(gone) => {
+                self.may_go.load(Ordering::Relaxed) || self.says_quit()
+            }
+            // A wait that a signal ended is no sign of anything.
+            Ok(_) | Err(Errno::INTR) => true,
+            Err(_) => false,
+        }
+    }
+
+    /// Whether a QUIT is the last that came and was not read yet; under TLS nobody can tell.
+    fn says_quit(&self) -> bool {
+        let mut unread = [0; 512];
+        match recv(&self.socket, &mut unread, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+            Ok((_, count)) => unread[..count].trim_ascii().to_ascii_uppercase().ends_with(b"QUIT"),
             Err(_) => false,
         }
     }

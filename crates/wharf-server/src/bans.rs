@@ -120,7 +120,8 @@ fn count<K: Eq + Hash + Copy>(
     count.failures = count.left(now, time) + 1.0;
     count.at = now;
     // What was forgotten of the last seconds makes no difference.
-    let begins = count.failures >= f64::from(most) - 0.1 && count.banned_until.is_none_or(|until| until <= now);
+    let begins =
+        count.failures >= f64::from(most) - 0.1 && count.banned_until.is_none_or(|until| until <= now);
     if begins {
         count.banned_until = Some(now + time);
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::sync::Semaphore;
 use wharf_net::dtp::Progress;
 use wharf_proto::{Reply, Verb};
 use wharf_storage::digest::{Algorithm, Digest};
@@ -17,7 +18,9 @@ use crate::session::Session;
 use crate::transfer::{Ended, Running};
 
 /// Bytes that are read at once.
-const PIECE: usize = 256 * 1024;
+const BUFFER: usize = 256 * 1024;
+/// Bytes after which others have their turn, so that a small file does not wait for a huge one.
+const PIECE: u64 = 64 * 1024 * 1024;
 
 /// Bytes of a file: from `start`, up to but without `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,12 +42,12 @@ pub(crate) async fn begin(
     let source = source.map_err(|error| replies::storage(&error))?;
     let shared = session.shared.clone();
     let work = async move {
-        // Never closed; and whoever waits here is cut like one that computes.
-        let _permit = shared.common.checksums.acquire().await;
         let length = range.end - range.start;
         let digest = match source.kind {
-            SourceKind::File(file) => of_file(file, algorithm, length).await,
-            SourceKind::Stream(stream) => of_stream(stream, algorithm, length).await,
+            SourceKind::File(file) => of_file(file, algorithm, length, &shared.common.checksums).await,
+            SourceKind::Stream(stream) => {
+                of_stream(stream, algorithm, length, &shared.common.checksums).await
+            }
         };
         let reply = match digest {
             Ok(digest) => reply(&digest),
@@ -65,56 +68,82 @@ impl Drop for Cut {
     }
 }
 
-async fn of_file(file: File, algorithm: Algorithm, length: u64) -> Result<Vec<u8>, StorageError> {
+async fn of_file(
+    mut file: File,
+    algorithm: Algorithm,
+    length: u64,
+    turns: &Semaphore,
+) -> Result<Vec<u8>, StorageError> {
     let cut = Cut(Arc::default());
-    let is_cut = cut.0.clone();
-    let work = move || {
-        let mut file = file.take(length);
-        let mut digest = Digest::new(algorithm);
-        let mut buffer = vec![0; PIECE];
-        let mut left = length;
-        while !is_cut.load(Ordering::Relaxed) {
-            match file.read(&mut buffer) {
-                Ok(0) => return whole(digest, left),
-                Ok(count) => {
-                    digest.update(&buffer[..count]);
-                    left -= count as u64;
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.into()),
-            }
+    let mut digest = Digest::new(algorithm);
+    let mut left = length;
+    while left > 0 {
+        // Never closed; and whoever waits here is cut like one that computes.
+        let _turn = turns.acquire().await;
+        let is_cut = cut.0.clone();
+        let piece = tokio::task::spawn_blocking(move || {
+            let taken = add_piece(&mut file, &mut digest, left.min(PIECE), &is_cut)?;
+            Ok::<_, StorageError>((file, digest, taken))
+        });
+        let (file_again, digest_again, taken) =
+            piece.await.map_err(|error| StorageError::Io(std::io::Error::other(error)))??;
+        (file, digest) = (file_again, digest_again);
+        left -= taken;
+    }
+    Ok(digest.finish())
+}
+
+/// Adds so many bytes of a file to the checksum.
+fn add_piece(
+    file: &mut File,
+    digest: &mut Digest,
+    length: u64,
+    is_cut: &AtomicBool,
+) -> Result<u64, StorageError> {
+    let mut buffer = vec![0; BUFFER];
+    let mut piece = file.take(length);
+    let mut taken = 0;
+    while taken < length {
+        if is_cut.load(Ordering::Relaxed) {
+            return Err(StorageError::Io(std::io::ErrorKind::ConnectionAborted.into()));
         }
-        Err(StorageError::Io(std::io::ErrorKind::Interrupted.into()))
-    };
-    let computed = tokio::task::spawn_blocking(work).await;
-    computed.map_err(|error| StorageError::Io(std::io::Error::other(error)))?
+        match piece.read(&mut buffer) {
+            Ok(0) => return Err(shorter()),
+            Ok(count) => {
+                digest.update(&buffer[..count]);
+                taken += count as u64;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(taken)
 }
 
 async fn of_stream(
-    stream: Box<dyn AsyncRead + Send + Unpin>,
+    mut stream: Box<dyn AsyncRead + Send + Unpin>,
     algorithm: Algorithm,
     length: u64,
+    turns: &Semaphore,
 ) -> Result<Vec<u8>, StorageError> {
-    let mut stream = stream.take(length);
     let mut digest = Digest::new(algorithm);
-    let mut buffer = vec![0; PIECE];
+    let mut buffer = vec![0; BUFFER];
     let mut left = length;
-    loop {
-        match stream.read(&mut buffer).await? {
-            0 => return whole(digest, left),
+    while left > 0 {
+        let _turn = turns.acquire().await;
+        let most = usize::try_from(left).unwrap_or(usize::MAX).min(BUFFER);
+        match stream.read(&mut buffer[..most]).await? {
+            0 => return Err(shorter()),
             count => {
                 digest.update(&buffer[..count]);
                 left -= count as u64;
             }
         }
-        tokio::task::yield_now().await;
     }
+    Ok(digest.finish())
 }
 
-/// The checksum, unless the file became shorter meanwhile: then it is that of no range that anybody asked for.
-fn whole(digest: Digest, left: u64) -> Result<Vec<u8>, StorageError> {
-    match left {
-        0 => Ok(digest.finish()),
-        _ => Err(StorageError::Io(std::io::ErrorKind::UnexpectedEof.into())),
-    }
+/// The file became shorter meanwhile: a checksum of what is left would be that of no range that anybody asked for.
+fn shorter() -> StorageError {
+    StorageError::Io(std::io::ErrorKind::UnexpectedEof.into())
 }

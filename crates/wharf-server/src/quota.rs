@@ -150,7 +150,8 @@ mod tests {
         std::fs::write(directory.path().join("d/b"), [0; 20]).unwrap();
         // Ways in a circle.
         for name in ["up", "d/up", "d/again"] {
-            std::os::unix::fs::symlink(if name == "up" { "." } else { ".." }, directory.path().join(name)).unwrap();
+            std::os::unix::fs::symlink(if name == "up" { "." } else { ".." }, directory.path().join(name))
+                .unwrap();
         }
         let storage: Arc<dyn Storage> = Arc::new(LocalStorage::open(directory.path()).unwrap());
         let ledgers = Ledgers::default();

@@ -55,14 +55,12 @@ pub(crate) struct Session {
     pub(crate) facts: FactSelection,
     pub(crate) rename_from: Option<StoragePath>,
     pub(crate) umask: Option<u16>,
-    /// The character set of names that its network or its user has.
-    charset: Charset,
     /// Whether the client has asked for UTF-8 instead (OPTS UTF8).
     pub(crate) wants_utf8: bool,
     /// What HASH computes.
     pub(crate) hash: Algorithm,
     /// The bytes that RANG told for the next HASH.
-    pub(crate) range: Option<Range>,
+    pub(crate) range: Option<Box<Range>>,
     pub(crate) login_failures: u8,
     /// The size that ALLO told for the next upload, in bytes; 0 where it told none.
     pub(crate) announced: u64,
@@ -71,7 +69,7 @@ pub(crate) struct Session {
     security_due: Option<SecurityDue>,
     control: ControlConnection,
     stage: watch::Receiver<ShutdownStage>,
-    running: Option<Running>,
+    running: Option<Box<Running>>,
     timer: Option<Pin<Box<Sleep>>>,
     input_ended: bool,
     /// Its place among all sessions.
@@ -108,7 +106,6 @@ impl Session {
         seat: Seat,
     ) -> Box<Self> {
         let times = &shared.config.times;
-        let charset = shared.config.charset.for_client(control.endpoints().client.ip());
         let deadlines = Deadlines { login: Some(times.login), idle: Some(times.idle), reply: None };
         Box::new(Self {
             number,
@@ -120,7 +117,6 @@ impl Session {
             facts: FACTS,
             rename_from: None,
             umask: None,
-            charset,
             wants_utf8: false,
             hash: Algorithm::default(),
             range: None,
@@ -287,13 +283,13 @@ impl Session {
                 }
                 Outcome::Begin { announcement, running } => {
                     self.pi.reply(self.now(), &announcement);
-                    self.running = Some(running);
+                    self.running = Some(Box::new(running));
                     // A small file over a connection that is up already is done at once: 150 and 226 leave together.
                     if let Some(ended) = self.transfer_if_done().await {
                         self.transfer_done(&ended);
                     }
                 }
-                Outcome::Work(running) => self.running = Some(running),
+                Outcome::Work(running) => self.running = Some(Box::new(running)),
             },
             Action::AbortTransfer => self.cut_transfer().await,
             Action::ReportTransfer => {
@@ -335,7 +331,8 @@ impl Session {
     /// Cuts the transfer that runs. What its threads were at is over before anybody is told, so that a command behind
     /// the 426 meets a file that nobody writes any more.
     async fn cut_transfer(&mut self) {
-        if let Some(Running { progress, work, .. }) = self.running.take() {
+        if let Some(running) = self.running.take() {
+            let Running { progress, work, .. } = *running;
             drop(work);
             progress.at_rest().await;
             self.transfer_ended(&replies::transfer_aborted());
@@ -396,7 +393,6 @@ impl Session {
         self.negotiated = Negotiated::Nothing;
         self.rename_from = None;
         self.umask = None;
-        self.charset = self.shared.config.charset.for_client(self.client());
         self.wants_utf8 = false;
         self.range = None;
     }
@@ -487,7 +483,8 @@ impl Session {
         if self.wants_utf8 {
             return Charset::UTF8;
         }
-        self.login.as_ref().and_then(|login| login.settings.charset).unwrap_or(self.charset)
+        let own = self.login.as_ref().and_then(|login| login.settings.charset);
+        own.unwrap_or_else(|| self.shared.config.charset.for_client(self.client()))
     }
 
     /// The present moment.
@@ -512,7 +509,7 @@ impl Session {
 
     /// The transfer that runs.
     pub(crate) fn running(&self) -> Option<&Running> {
-        self.running.as_ref()
+        self.running.as_deref()
     }
 
     /// The control connection's own address for data sockets, port 0.

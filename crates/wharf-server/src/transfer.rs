@@ -4,7 +4,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWriteExt};
 use wharf_findings::Cause;
@@ -189,7 +189,9 @@ impl Task {
                 account.secured = Some(protection.secure(&mut stream).await.map_err(Failure::Tls)?);
             }
             let transfer = Transfer::open(stream, authenticated, peer, progress.clone());
-            let completion = Completion { announced, offset: 0, protection, control };
+            let has_proof = protection.as_ref().is_some_and(|protection| !protection.tolerates_plain_end());
+            let begun = Instant::now();
+            let completion = Completion { begun, has_proof, announced, offset: 0, protection, control };
             move_payload(transfer, payload, ascii, completion).await
         }
         .await;
@@ -394,7 +396,8 @@ async fn receive(
         }
         UploadKind::Stream(mut stream) => {
             let received = transfer.receive_to_writer(&mut *stream, ascii).await?;
-            completion.judge(received).map_err(Failure::Withheld)?;
+            tokio::time::sleep(completion.grace(received)).await;
+            completion.judge(received, Duration::ZERO).map_err(Failure::Withheld)?;
             stream.shutdown().await.map_err(StorageError::from)?;
         }
     }

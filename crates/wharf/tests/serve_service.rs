@@ -36,7 +36,7 @@ fn metrics_count_what_happened() {
     client.play("C: TYPE I\nS: 200\nC: PASV\nS: 227 *({six})*").open_data();
     client.play("C: RETR file\nS: 150").receive_data();
     client.expect_reply("226");
-    client.listen_data().play("C: PORT {data}\nS: 200\nC: STOR up\nS: 150").accept_data();
+    client.listen_data().play("C: PORT {six}\nS: 200\nC: STOR up\nS: 150").accept_data();
     client.send_data("four").close_data().expect_reply("226");
     // A data connection that nobody opens is cut with ABOR, and its port waits meanwhile.
     client.play("C: PASV\nS: 227");

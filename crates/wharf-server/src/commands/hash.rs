@@ -17,7 +17,7 @@ pub(crate) async fn run(session: &mut Session, path: &Pathname) -> Carried<Outco
     let size = size_of(session, &file).await?;
     let algorithm = session.hash;
     let range = match session.range.take() {
-        Some(range) if range.end <= size => range,
+        Some(range) if range.end <= size => *range,
         Some(_) => return Err(replies::bad_range()),
         None => Range { start: 0, end: size },
     };
@@ -36,7 +36,7 @@ pub(crate) fn range(session: &mut Session, argument: &Text) -> Carried<Reply> {
     let [first, last] = words.as_slice() else { return Err(replies::bad_range()) };
     session.range = match (number(first), number(last)) {
         (Some(1), Some(0)) => None,
-        (Some(first), Some(last)) if first <= last => Some(Range { start: first, end: last + 1 }),
+        (Some(first), Some(last)) if first <= last => Some(Box::new(Range { start: first, end: last + 1 })),
         _ => return Err(replies::bad_range()),
     };
     Ok(replies::range_noted())

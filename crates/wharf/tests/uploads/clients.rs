@@ -33,14 +33,16 @@ impl Upload {
         format!("ftp://one:secret@{}/file", self.server.address())
     }
 
-    /// Waits until some of it has come.
+    /// Waits until some of it has come, and the upload has lasted for a while: the longer, the better can the server tell an
+    /// end from a kill on a busy machine.
     fn wait_for_part(&self) {
+        let begun = Instant::now();
         let deadline = Instant::now() + Duration::from_secs(60);
         let size = || {
             let part = self.room.names().into_iter().find(|name| name.starts_with(".wharf-"));
             part.and_then(|part| self.room.path(&part).metadata().ok()).map_or(0, |metadata| metadata.len())
         };
-        while size() < 200_000 {
+        while size() < 200_000 || begun.elapsed() < Duration::from_secs(2) {
             assert!(Instant::now() < deadline, "{}: {}", self.name, self.server.log());
             std::thread::sleep(Duration::from_millis(5)); // what a file system holds nobody announces
         }
@@ -70,7 +72,7 @@ fn curl_goes_on_with_a_cut_upload() {
     }
     let upload = Upload::new("curl");
     let mut curl = clients::curl();
-    let mut curl = Background::start(curl.args(["--limit-rate", "1M", "-T", &upload.local, &upload.url()]));
+    let mut curl = Background::start(curl.args(["--limit-rate", "500K", "-T", &upload.local, &upload.url()]));
     upload.wait_for_part();
     curl.kill();
     let mut again = clients::curl();
@@ -89,7 +91,7 @@ fn lftp_goes_on_with_a_cut_upload() {
         clients::lftp(LftpMode::Passive, &format!("open -u one,secret ftp://{server}; {more}; bye"))
     };
     let local = &upload.local;
-    let mut cut = Background::start(&mut lftp(&format!("set net:limit-rate 1000000; put {local} -o file")));
+    let mut cut = Background::start(&mut lftp(&format!("set net:limit-rate 500000; put {local} -o file")));
     upload.wait_for_part();
     cut.kill();
     let again = lftp(&format!("put -c {local} -o file"));

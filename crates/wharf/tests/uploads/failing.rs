@@ -54,7 +54,7 @@ fn no_upload_is_confirmed_whose_system_calls_failed() {
     let part = room.path(&part);
     let small = sample(5000);
     let large = sample(8 << 20);
-    for (inject, on_part, content, codes) in [
+    for (inject, on_part, content, code) in [
         ("write:error=EIO", true, &small, "451"),
         ("write:error=ENOSPC", true, &small, "452"),
         ("write:error=EDQUOT", true, &small, "552"),
@@ -72,8 +72,7 @@ fn no_upload_is_confirmed_whose_system_calls_failed() {
         begin(&mut client, "STOR file");
         // The server may cut the connection before all of it is sent.
         let _ = std::io::Write::write_all(client.data_stream(), content);
-        let reply = client.close_data().expect_reply("[45]*");
-        assert!(reply.starts_with(codes), "{inject}: {reply}");
+        client.close_data().expect_reply(code);
         failing.stop();
         assert_eq!(room.read("file").unwrap(), b"old", "{inject}");
         assert_eq!(room.names(), ["file"], "{inject}");
@@ -96,17 +95,12 @@ fn no_download_and_no_rename_is_confirmed_whose_system_calls_failed() {
     std::fs::write(room.path("file"), &content).unwrap();
     let mut server = room.serve();
     let mut client = log_in(&server, "one");
-    for (inject, codes) in [
-        ("sendfile:error=EIO", "451"),
-        ("sendfile:error=EIO:when=3+", "451"),
-        ("sendfile:error=ENOMEM", "451"),
-    ] {
+    for inject in ["sendfile:error=EIO", "sendfile:error=EIO:when=3+", "sendfile:error=ENOMEM"] {
         let failing = Failing::start(&mut server, inject, None);
         begin(&mut client, "RETR file");
         let mut came = Vec::new();
         let _ = std::io::Read::read_to_end(client.data_stream(), &mut came);
-        let reply = client.expect_reply("[45]*");
-        assert!(reply.starts_with(codes), "{inject}: {reply}");
+        client.expect_reply("451");
         assert!(came.len() < content.len());
         failing.stop();
         client.close_data();

@@ -59,7 +59,7 @@ fn names_are_converted_on_the_wire_and_utf8_on_the_disk() {
     assert_eq!(room.names(), ["d测试", "测试测试"]);
 
     // Half a character, and bytes that start none, are no names: refused, and nothing is made of them.
-    for wrong in [&b"\xb2"[..], b"a\xb2/b", b"\xe6\xb5"] {
+    for wrong in [&b"\xb2"[..], b"a\xb2/b", b"\xff\xff"] {
         client.play("C: PASV\nS: 227");
         ask(&mut client, "STOR", wrong, "501");
         ask(&mut client, "MKD", wrong, "501");
