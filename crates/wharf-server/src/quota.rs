@@ -108,7 +108,8 @@ async fn count(storage: &dyn Storage) -> Result<Used, StorageError> {
     let mut used = Used::default();
     let mut waiting = vec![StoragePath::root()];
     // Links may lead from a directory to those above it.
-    let mut seen = HashSet::new();
+    let root = storage.stat(&StoragePath::root()).await?;
+    let mut seen = HashSet::from_iter(root.device.zip(root.inode));
     while let Some(directory) = waiting.pop() {
         let mut listing = match storage.list(&directory).await {
             // Removed meanwhile, or nobody's to see.

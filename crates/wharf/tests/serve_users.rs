@@ -198,7 +198,7 @@ fn rights_are_asked_for_by_every_command() {
     assert_eq!(place.directory.read("files/old"), b"old");
     let mut owner = log_in(&server, "owner");
     store(&mut owner, "old", b"changed", "226");
-    owner.play("C: RNFR newer\nS: 350\nC: RNTO other\nS: 250\nC: DELE other\nS: 250\nC: RMD d\nS: 250\nC: MLST old\nS: 250\nS: *");
+    owner.play("C: RNFR newer\nS: 350\nC: RNTO other\nS: 250\nC: DELE other\nS: 250\nC: RMD d\nS: 250\nC: MLST old\nS: 250");
     assert_eq!(place.directory.read("files/old"), b"changed");
 }
 
