@@ -109,7 +109,7 @@ async fn count(storage: &dyn Storage) -> Result<Used, StorageError> {
     let mut waiting = vec![StoragePath::root()];
     // Links may lead from a directory to those above it.
     let root = storage.stat(&StoragePath::root()).await?;
-    let mut seen = HashSet::from_iter(root.device.zip(root.inode));
+    let mut seen: HashSet<_> = root.device.zip(root.inode).into_iter().collect();
     while let Some(directory) = waiting.pop() {
         let mut listing = match storage.list(&directory).await {
             // Removed meanwhile, or nobody's to see.
