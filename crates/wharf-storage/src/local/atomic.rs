@@ -264,8 +264,10 @@ fn take_after(part: &File, old: &Metadata) -> Result<(), StorageError> {
         // Only root can give files away; others keep what they write.
         let _ = fchown(part, old.owner.map(Uid::from_raw), old.group.map(Gid::from_raw));
     }
-    if own.mode != old.mode {
-        fchmod(part, Mode::from_raw_mode(old.mode))?;
+    // Not the bits that lend somebody's rights: they were given to the old content, and writing takes them away in place too.
+    let mode = old.mode & 0o777;
+    if own.mode != mode {
+        fchmod(part, Mode::from_raw_mode(mode))?;
     }
     Ok(())
 }

@@ -104,12 +104,11 @@ pub(super) fn delete(root: &Root, path: &StoragePath, owner: &[u8]) -> Result<bo
     }
 }
 
-/// The directory and the name of the part for a file that does not exist; `None` where it does.
-fn waiting(
-    root: &Root,
-    path: &StoragePath,
-    owner: &[u8],
-) -> Result<Option<(OwnedFd, Box<[u8]>)>, StorageError> {
+/// The directory in which a part lies, and its name.
+type Waiting = (OwnedFd, Box<[u8]>);
+
+/// Where the part for a file that does not exist is; `None` where the file does.
+fn waiting(root: &Root, path: &StoragePath, owner: &[u8]) -> Result<Option<Waiting>, StorageError> {
     let Some((directory, name)) = root.parent_of(path)? else { return Ok(None) };
     match statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW) {
         Err(Errno::NOENT) => Ok(Some((directory, part_name(owner, name)))),

@@ -367,6 +367,15 @@ async fn a_directory_that_holds_only_parts_is_empty_unless_one_is_written() {
 }
 
 #[tokio::test]
+async fn what_replaces_a_file_does_not_get_the_rights_that_it_lent() {
+    let rooms = Rooms::new();
+    put(&rooms.storage, "/file", WriteMode::New, b"trusted").await.unwrap();
+    rooms.storage.set_mode(&path("/file"), 0o6750).await.unwrap();
+    put(&rooms.storage, "/file", WriteMode::Replace, b"anything").await.unwrap();
+    assert_eq!(rooms.storage.stat(&path("/file")).await.unwrap().mode, 0o750);
+}
+
+#[tokio::test]
 async fn a_link_within_the_root_is_written_through_and_stays_a_link() {
     let rooms = Rooms::new();
     std::os::unix::fs::symlink("target", rooms.root.join("link")).unwrap();
