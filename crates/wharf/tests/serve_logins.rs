@@ -1,6 +1,6 @@
 //! Who gets in, how often and how many at once: limits, wrong logins, and programs that decide.
 
-#![allow(clippy::unwrap_used, reason = "tests fail loudly")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests fail loudly, and soaks tell figures")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

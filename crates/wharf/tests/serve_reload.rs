@@ -1,6 +1,6 @@
 //! SIGHUP: what is read anew, what stays, and that nobody who transfers notices.
 
-#![allow(clippy::unwrap_used, reason = "tests fail loudly")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests fail loudly, and soaks tell figures")]
 
 use std::fs;
 use std::net::SocketAddr;
