@@ -49,7 +49,7 @@ pub(crate) async fn accept_loop(
             }
             Err(error) => {
                 let is_out = matches!(Errno::from_io_error(&error), Some(Errno::MFILE | Errno::NFILE));
-                if is_out && spare.turn_one_away(&listener) {
+                if is_out && spare.turn_some_away(&listener) {
                     common.metrics.refused(Refusal::Descriptors);
                 } else {
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -71,13 +71,15 @@ struct Spare {
 impl Spare {
     /// Between two lines about it.
     const SILENCE: Duration = Duration::from_secs(60);
+    /// Clients that are told between two pauses.
+    const AT_ONCE: u32 = 64;
 
     fn new() -> Self {
         Self { file: File::open("/dev/null").ok(), said_at: None }
     }
 
-    /// Accepts all who wait, one by one, and tells each. Whether there was anyone.
-    fn turn_one_away(&mut self, listener: &ControlListener) -> bool {
+    /// Accepts those who wait, one by one, and tells each. Whether there was anyone.
+    fn turn_some_away(&mut self, listener: &ControlListener) -> bool {
         if self.said_at.is_none_or(|at| at.elapsed() >= Self::SILENCE) {
             tracing::error!(
                 "no descriptor is left: connections are turned away; raise the limit of open files"
@@ -85,7 +87,8 @@ impl Spare {
             self.said_at = Some(Instant::now());
         }
         let mut any = false;
-        loop {
+        // Not all at once, however many come: sessions run on this thread too.
+        for _ in 0..Self::AT_ONCE {
             // Another thread may be faster in taking the descriptor; then the next try finds it, or the one behind.
             self.file = None;
             let accepted = accept_now(&listener.socket);
@@ -97,9 +100,10 @@ impl Spare {
             drop(accepted);
             self.file = File::open("/dev/null").ok();
             if is_last || self.file.is_none() {
-                return any;
+                break;
             }
         }
+        any
     }
 }
 
@@ -188,6 +192,7 @@ fn session(
             let cause = wharf_findings::Cause::SessionLimit.id();
             tracing::warn!(session = number, %client, %reply, cause, "a session too many was refused");
             common.metrics.refused(Refusal::Full);
+            common.metrics.cause(wharf_findings::Cause::SessionLimit);
             tell(&stream, &reply, implicit);
             return None;
         }

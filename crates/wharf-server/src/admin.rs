@@ -118,7 +118,7 @@ impl AdminListener {
 /// 401 without the token, where one is set.
 async fn guard(State(told): State<Told>, request: Request, next: Next) -> Response {
     if let Some(token) = &told.token {
-        let given = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes());
+        let given = request.headers().get(header::AUTHORIZATION).map(axum::http::HeaderValue::as_bytes);
         if !given.and_then(|given| given.strip_prefix(b"Bearer ")).is_some_and(|given| token.is(given)) {
             return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")]).into_response();
         }

@@ -119,7 +119,9 @@ fn count<K: Eq + Hash + Copy>(
     let count = counts.entry(key).or_insert(Count { failures: 0.0, at: now, banned_until: None });
     count.failures = count.left(now, time) + 1.0;
     count.at = now;
-    let begins = count.failures >= f64::from(most) && count.banned_until.is_none_or(|until| until <= now);
+    // What was forgotten of the last seconds makes no difference.
+    let begins =
+        count.failures >= f64::from(most) - 0.1 && count.banned_until.is_none_or(|until| until <= now);
     if begins {
         count.banned_until = Some(now + time);
     }

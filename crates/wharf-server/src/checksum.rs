@@ -45,7 +45,9 @@ pub(crate) async fn begin(
         let length = range.end - range.start;
         let digest = match source.kind {
             SourceKind::File(file) => of_file(file, algorithm, length, &shared.common.checksums).await,
-            SourceKind::Stream(stream) => of_stream(stream, algorithm, length, &shared.common.checksums).await,
+            SourceKind::Stream(stream) => {
+                of_stream(stream, algorithm, length, &shared.common.checksums).await
+            }
         };
         let reply = match digest {
             Ok(digest) => reply(&digest),

@@ -4,7 +4,7 @@
 //! deletions of such users keep the sum. What others change in the directory is seen at the next reload, with which counting
 //! begins anew.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -103,10 +103,13 @@ impl Budget for Purse {
     }
 }
 
-/// Walks through all directories. Symbolic links are not followed: what they lead to is counted where it lies.
+/// Walks through all directories, each once. A symbolic link to a file counts as that file.
 async fn count(storage: &dyn Storage) -> Result<Used, StorageError> {
     let mut used = Used::default();
     let mut waiting = vec![StoragePath::root()];
+    // Links may lead from a directory to those above it.
+    let root = storage.stat(&StoragePath::root()).await?;
+    let mut seen: HashSet<_> = root.device.zip(root.inode).into_iter().collect();
     while let Some(directory) = waiting.pop() {
         let mut listing = match storage.list(&directory).await {
             // Removed meanwhile, or nobody's to see.
@@ -116,7 +119,12 @@ async fn count(storage: &dyn Storage) -> Result<Used, StorageError> {
         while let Some(batch) = listing.next_batch().await? {
             for entry in batch {
                 match entry.metadata.kind {
-                    Kind::Directory => waiting.extend(directory.join(&entry.name).ok()),
+                    Kind::Directory => {
+                        let place = entry.metadata.device.zip(entry.metadata.inode);
+                        if place.is_none_or(|place| seen.insert(place)) {
+                            waiting.extend(directory.join(&entry.name).ok());
+                        }
+                    }
                     Kind::File => {
                         used.bytes = used.bytes.saturating_add(entry.metadata.size);
                         used.files += 1;
@@ -141,7 +149,11 @@ mod tests {
         std::fs::create_dir(directory.path().join("d")).unwrap();
         std::fs::write(directory.path().join("a"), [0; 10]).unwrap();
         std::fs::write(directory.path().join("d/b"), [0; 20]).unwrap();
-        std::os::unix::fs::symlink("a", directory.path().join("link")).unwrap();
+        // Ways in a circle.
+        for name in ["up", "d/up", "d/again"] {
+            std::os::unix::fs::symlink(if name == "up" { "." } else { ".." }, directory.path().join(name))
+                .unwrap();
+        }
         let storage: Arc<dyn Storage> = Arc::new(LocalStorage::open(directory.path()).unwrap());
         let ledgers = Ledgers::default();
         let purse = |bytes, files| ledgers.purse("/x".into(), Quota { bytes, files });

@@ -51,7 +51,7 @@ fixed! {
     no_directory = NOT_LOGGED_IN "Your directory on this server cannot be used; its administrator has to look at the log.";
     has_rules_beneath = FILE_UNAVAILABLE "Something in that directory has rights of its own, so that it stays where it is.";
     rename_from_accepted = FILE_ACTION_PENDING "Now give the new name with RNTO.";
-    read_only = FILE_UNAVAILABLE "This server is read-only.";
+    read_only = FILE_UNAVAILABLE "Files may be read here, and nothing may be changed.";
     nothing_to_abort = DATA_CONNECTION_OPEN "No transfer is running.";
     transfer_aborted = TRANSFER_ABORTED "Transfer aborted.";
     no_tls = NOT_IMPLEMENTED "TLS is not configured on this server.";

@@ -182,7 +182,6 @@ impl Server {
     }
 
     /// What tells how many sessions there are.
-    #[must_use]
     pub fn session_count(&self) -> impl Fn() -> u32 + Send + 'static {
         let occupancy = self.shared.common.occupancy.clone();
         move || occupancy.total()

@@ -1,5 +1,7 @@
 //! One control connection, from its greeting to its end.
 
+mod user;
+
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -12,7 +14,6 @@ use tokio::time::Sleep;
 use wharf_findings::Cause;
 use wharf_net::control::{ControlConnection, Ready, Received};
 use wharf_net::driver;
-use wharf_net::dtp::ThirdParties;
 use wharf_net::tls::TlsSession;
 use wharf_proto::command::Text;
 use wharf_proto::dialogue::{Deadlines, Deviation, Event, Refusal, SecurityState, Side, Timer};
@@ -20,19 +21,17 @@ use wharf_proto::listing::mlsx::FactSelection;
 use wharf_proto::server_pi::{Action, ServerPi};
 use wharf_proto::verb::Role;
 use wharf_proto::{Reply, Timestamp, Verb, limits};
+use wharf_storage::StoragePath;
 use wharf_storage::digest::Algorithm;
-use wharf_storage::{Storage, StoragePath};
 
-use crate::auth::{Identity, Login};
-use crate::charset::Charset;
+use crate::auth::Login;
 use crate::checksum::Range;
 use crate::commands::{self, Outcome};
-use crate::config::{Modes, Publish};
+use crate::config::Publish;
 use crate::data::{Negotiated, Opening};
 use crate::generation::Shared;
-use crate::listing::{FACTS, View};
+use crate::listing::FACTS;
 use crate::occupancy::Seat;
-use crate::policy::{Policy, Rights};
 use crate::replies;
 use crate::server::ShutdownStage;
 use crate::tls::{Protection, ServerTls, handshake_cause};
@@ -485,15 +484,6 @@ impl Session {
         }
     }
 
-    /// The character set of names on the wire.
-    pub(crate) fn charset(&self) -> Charset {
-        if self.wants_utf8 {
-            return Charset::UTF8;
-        }
-        let own = self.login.as_ref().and_then(|login| login.settings.charset);
-        own.unwrap_or_else(|| self.shared.config.charset.for_client(self.client()))
-    }
-
     /// The present moment.
     pub(crate) fn now(&self) -> Timestamp {
         self.shared.common.clock.now()
@@ -532,60 +522,6 @@ impl Session {
     /// The port that the client reached.
     pub(crate) fn control_port(&self) -> u16 {
         self.control.endpoints().server.port()
-    }
-
-    /// The user's name as logs show it.
-    pub(crate) fn who(&self) -> Arc<str> {
-        match self.login.as_ref().map(|login| &login.identity) {
-            Some(Identity::User(name)) => wharf_proto::pathname::escaped(name).to_string().into(),
-            _ => "anonymous".into(),
-        }
-    }
-
-    /// What the user may do; nothing while nobody is logged in.
-    pub(crate) fn policy(&self) -> &Policy {
-        const NOTHING: &Policy = &Policy::everywhere(Rights::NONE);
-        self.login.as_ref().map_or(NOTHING, |login| &login.settings.policy)
-    }
-
-    /// The files that the user sees.
-    pub(crate) fn storage(&self) -> &Arc<dyn Storage> {
-        self.login.as_ref().map_or(&self.shared.storage, |login| &login.storage)
-    }
-
-    /// The modes on offer for the user.
-    pub(crate) fn modes(&self) -> Modes {
-        let own = self.login.as_ref().and_then(|login| login.settings.modes);
-        own.unwrap_or(self.shared.config.modes)
-    }
-
-    /// How listings show what lies in `directory`.
-    pub(crate) fn view(&self, directory: StoragePath) -> View {
-        View {
-            settings: self.login.as_ref().map(|login| login.settings.clone()),
-            directory,
-            charset: self.charset(),
-        }
-    }
-
-    /// Goes over to the configuration that is present, before somebody logs in.
-    pub(crate) fn follow_reload(&mut self) {
-        if let Some(present) = self.shared.common.present() {
-            self.shared = present;
-        }
-    }
-
-    /// The hosts beside the client with which this user may exchange files (S16).
-    pub(crate) fn third_parties(&self) -> ThirdParties {
-        let Some(login) = &self.login else { return ThirdParties::Nobody };
-        let name = login.identity.name();
-        if self.shared.config.fxp.users.iter().any(|user| user == name) {
-            ThirdParties::Anyone
-        } else if self.shared.fxp_networks.is_empty() {
-            ThirdParties::Nobody
-        } else {
-            ThirdParties::Networks(self.shared.fxp_networks.clone())
-        }
     }
 
     /// Whether files are converted in the present type.

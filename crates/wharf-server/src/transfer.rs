@@ -322,12 +322,15 @@ impl Drop for Account {
         }
         match self.awaited {
             // A client that gives up before our deadline leaves no other trace of what a firewall did.
-            Some((endpoint, possible_cause)) => tracing::warn!(
+            Some((endpoint, possible_cause)) => {
+                self.shared.common.metrics.cause(possible_cause);
+                tracing::warn!(
                 session = self.opening.session, verb = %self.verb, path = %escaped(self.path.as_bytes()),
                 client = %self.opening.client, %endpoint, waited_millis = self.millis(),
                 possible_cause = possible_cause.id(), user = %self.user(), mode = self.mode_name(),
                 "transfer cut before its data connection was up"
-            ),
+                );
+            }
             None => tracing::info!(
                 session = self.opening.session, verb = %self.verb, path = %escaped(self.path.as_bytes()),
                 bytes = self.progress.bytes(), user = %self.user(), client = %self.opening.client,

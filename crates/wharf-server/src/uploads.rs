@@ -69,6 +69,17 @@ pub(crate) fn owner(session: &Session) -> Vec<u8> {
     }
 }
 
+/// The part of an upload's time that we wait behind its end for the end of the control connection.
+///
+/// A process that is killed closes both, and the data connection may well be first: by microseconds on one machine, by
+/// milliseconds on a busy one or where networks lie between. A client that is done waits for its 226 instead. So the wait
+/// costs 3 % of a long upload, and nothing of one that is over before anybody could cut it.
+const GRACE_PART: u32 = 32;
+/// Shortest and longest such wait.
+const GRACE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(500));
+/// Uploads that take no longer are not waited behind.
+const SHORT_UPLOAD: Duration = Duration::from_millis(20);
+
 /// What a user with a quota gets back when a file is deleted or replaced. Of others nobody keeps account.
 pub(crate) struct Freed(Option<u64>);
 
@@ -92,16 +103,6 @@ impl Freed {
         }
     }
 }
-/// The part of an upload's time that we wait behind its end for the end of the control connection.
-///
-/// A process that is killed closes both, and the data connection may well be first: by microseconds on one machine, by
-/// milliseconds on a busy one or where networks lie between. A client that is done waits for its 226 instead. So the wait
-/// costs 3 % of a long upload, and nothing of one that is over before anybody could cut it.
-const GRACE_PART: u32 = 32;
-/// Shortest and longest such wait.
-const GRACE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(500));
-/// Uploads that take no longer are not waited behind.
-const SHORT_UPLOAD: Duration = Duration::from_millis(20);
 
 /// What an upload has to pass when its data have come to their end in order.
 #[derive(Debug)]

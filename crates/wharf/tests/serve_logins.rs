@@ -1,6 +1,6 @@
 //! Who gets in, how often and how many at once: limits, wrong logins, and programs that decide.
 
-#![allow(clippy::unwrap_used, reason = "tests fail loudly")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests fail loudly, and soaks tell figures")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -14,6 +14,8 @@ use wharf_testkit::scripted::{Conversation, ScriptedClient};
 use wharf_testkit::served::Served;
 use wharf_testkit::{TestDirectory, soak_rounds};
 
+/// Longest wait for a line of the log, which comes through a pipe.
+const PATIENCE: Duration = Duration::from_secs(20);
 const WHARF: &str = env!("CARGO_BIN_EXE_wharf");
 
 /// Serves `files` of a new directory with this wharf.toml.
@@ -64,11 +66,11 @@ fn a_session_too_many_is_told_so_and_one_that_ended_makes_room() {
     sessions[0].play("C: QUIT\nS: 221").expect_close();
     wait_for_greeting(&server, "220");
 
-    let (_directory, server) = serve("[limits]\nsessions_per_address = 1\n");
+    let (_directory, mut server) = serve("[limits]\nsessions_per_address = 1\n");
     let _first = greeted(&server);
     let mut second = ScriptedClient::connect(server.address());
     second.play("S: 421 Your address has its 1 sessions already*").expect_close();
-    assert!(server.log().contains("session-limit"), "{}", server.log());
+    server.program().wait_for_errors(PATIENCE, |log| log.contains("session-limit"));
 }
 
 /// A server that runs out of descriptors tells those who come, and does not spin meanwhile.
@@ -114,7 +116,7 @@ fn without_descriptors_clients_are_told_and_served_again_later() {
 #[test]
 fn wrong_logins_are_counted_by_address_and_the_address_is_turned_away() {
     let users = "[users]\naccounts = [{ name = 'test', password = 'secret' }]\n";
-    let (_directory, server) =
+    let (_directory, mut server) =
         serve(&format!("{users}[bans]\naddress_failures = 3\nexempt = []\ndelay = 0\n"));
     // One by one: it is not about the connection.
     for user in ["test", "unknown", "test"] {
@@ -122,7 +124,7 @@ fn wrong_logins_are_counted_by_address_and_the_address_is_turned_away() {
     }
     let mut banned = ScriptedClient::connect(server.address());
     banned.play("S: 421 Too many wrong logins came from your address; try again later.").expect_close();
-    assert!(server.log().contains("this address is turned away"), "{}", server.log());
+    server.program().wait_for_errors(PATIENCE, |log| log.contains("this address is turned away"));
 
     // This machine is exempt unless something else is said.
     let (_directory, server) = serve(&format!("{users}[bans]\naddress_failures = 1\n"));
@@ -134,7 +136,7 @@ fn wrong_logins_are_counted_by_address_and_the_address_is_turned_away() {
 
 #[test]
 fn wrong_logins_are_counted_by_name_and_the_right_password_is_refused_in_the_same_words() {
-    let (_directory, server) = serve(
+    let (_directory, mut server) = serve(
         "[users]\naccounts = [{ name = 'test', password = 'secret' }, { name = 'other', password = 'secret' }]\n\
          [bans]\naddress_failures = 0\nuser_failures = 2\nexempt = []\ndelay = 0\n",
     );
@@ -143,7 +145,7 @@ fn wrong_logins_are_counted_by_name_and_the_right_password_is_refused_in_the_sam
     }
     assert_eq!(try_login(&server, "test", "secret"), "530 Login incorrect.");
     assert!(try_login(&server, "other", "secret").starts_with("230"));
-    assert!(server.log().contains("nobody comes in under this name"), "{}", server.log());
+    server.program().wait_for_errors(PATIENCE, |log| log.contains("nobody comes in under this name"));
 }
 
 /// A delay keeps the session that guessed waiting, and no thread: others log in meanwhile.
@@ -255,7 +257,7 @@ fn program(directory: &TestDirectory) -> String {
 fn a_program_decides_about_names_that_no_file_knows() {
     let directory = TestDirectory::new();
     let program = program(&directory);
-    let (directory, server) =
+    let (directory, mut server) =
         serve_in(directory, &format!("[users]\nask_program = [{program:?}]\nask_time = 3\n"));
     let asked = || {
         let text = String::from_utf8(directory.read("files/asked")).unwrap();
@@ -281,7 +283,7 @@ fn a_program_decides_about_names_that_no_file_knows() {
         assert_eq!(reply, "421 Logins cannot be checked now; try again later.", "{user}: {}", server.log());
     }
     for text in ["ended with exit status: 3", "longer than 65536 bytes", "`rigths`", "no answer within 3 s"] {
-        assert!(server.log().contains(text), "{text}: {}", server.log());
+        server.program().wait_for_errors(PATIENCE, |log| log.contains(text));
     }
     assert!(!server.log().contains("secret"));
     // Nobody was left behind by those who were too slow.
@@ -303,7 +305,7 @@ fn a_service_decides_the_same_way() {
             (200, "{\"allow\": false}".to_owned())
         }
     });
-    let (_directory, server) =
+    let (_directory, mut server) =
         serve(&format!("[users]\nask_url = \"http://{service}/login\"\nask_remember = 0\n"));
     for times in 1..=2 {
         ScriptedClient::log_in(server.address(), "good", "se\"cret")
@@ -312,7 +314,7 @@ fn a_service_decides_the_same_way() {
     }
     assert_eq!(try_login(&server, "good", "secret"), "530 Login incorrect.");
     assert!(try_login(&server, "trouble", "x").starts_with("421"));
-    assert!(server.log().contains("HTTP status 500"), "{}", server.log());
+    server.program().wait_for_errors(PATIENCE, |log| log.contains("HTTP status 500"));
     // A service that is not there.
     let (_directory, server) = serve("[users]\nask_url = \"http://127.0.0.1:1/login\"\n");
     assert!(try_login(&server, "good", "x").starts_with("421"));

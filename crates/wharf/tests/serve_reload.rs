@@ -1,6 +1,6 @@
 //! SIGHUP: what is read anew, what stays, and that nobody who transfers notices.
 
-#![allow(clippy::unwrap_used, reason = "tests fail loudly")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests fail loudly, and soaks tell figures")]
 
 use std::fs;
 use std::net::SocketAddr;
@@ -93,7 +93,7 @@ fn users_and_limits_are_read_anew_and_sessions_that_are_up_stay() {
     let users = place.directory.join("users.toml");
     let file = fs::read_to_string(&users).unwrap();
     fs::write(&users, file.replace("\"first\"", "\"second\"")).unwrap();
-    place.write_toml("modes = [\"active\"]\n[limits]\nsessions = 2\n");
+    place.write_toml("modes = [\"active\"]\n[limits]\nsessions = 200\n");
     assert!(place.try_login("second", "secret").starts_with("530"));
     place.reload("complete");
     assert!(place.try_login("second", "secret").starts_with("230"));

@@ -36,7 +36,7 @@ fn metrics_count_what_happened() {
     client.play("C: TYPE I\nS: 200\nC: PASV\nS: 227 *({six})*").open_data();
     client.play("C: RETR file\nS: 150").receive_data();
     client.expect_reply("226");
-    client.listen_data().play("C: PORT {data}\nS: 200\nC: STOR up\nS: 150").accept_data();
+    client.listen_data().play("C: PORT {six}\nS: 200\nC: STOR up\nS: 150").accept_data();
     client.send_data("four").close_data().expect_reply("226");
     // A data connection that nobody opens is cut with ABOR, and its port waits meanwhile.
     client.play("C: PASV\nS: 227");
@@ -136,7 +136,7 @@ fn sockets_that_a_service_manager_opened_are_taken_over() {
     // What systemd does: the socket is descriptor 3, and the variables are for this very process.
     let script = "import os, socket, sys\n\
         s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(10)\n\
-        os.dup2(s.fileno(), 3, inheritable=True)\n\
+        os.dup2(s.fileno(), 3); os.set_inheritable(3, True)\n\
         os.environ['LISTEN_PID'] = str(os.getpid()); os.environ['LISTEN_FDS'] = '1'\n\
         os.environ['PORT_FOR_TEST'] = str(s.getsockname()[1])\n\
         os.execv(sys.argv[1], sys.argv[1:])\n";

@@ -177,7 +177,7 @@ fn rights_are_asked_for_by_every_command() {
 
     let mut reader = log_in(&server, "reader");
     reader.play(
-        "C: SIZE old\nS: 213\nC: DELE old\nS: 550 You are not allowed to delete here.\nC: MKD new\nS: 550\nC: RMD new\nS: 550
+        "C: SIZE old\nS: 213\nC: DELE old\nS: 550 Files may be read here, and nothing may be changed.\nC: MKD new\nS: 550\nC: RMD new\nS: 550
          C: RNFR old\nS: 550\nC: MFMT 20200101000000 old\nS: 550\nC: SITE CHMOD 600 old\nS: 550
          C: PASV\nS: 227\nC: STOR new\nS: 550\nC: PASV\nS: 227\nC: STOU\nS: 550\nC: PASV\nS: 227\nC: APPE old\nS: 550",
     );
@@ -198,7 +198,7 @@ fn rights_are_asked_for_by_every_command() {
     assert_eq!(place.directory.read("files/old"), b"old");
     let mut owner = log_in(&server, "owner");
     store(&mut owner, "old", b"changed", "226");
-    owner.play("C: RNFR newer\nS: 350\nC: RNTO other\nS: 250\nC: DELE other\nS: 250\nC: RMD d\nS: 250\nC: MLST old\nS: 250\nS: *");
+    owner.play("C: RNFR newer\nS: 350\nC: RNTO other\nS: 250\nC: DELE other\nS: 250\nC: RMD d\nS: 250\nC: MLST old\nS: 250");
     assert_eq!(place.directory.read("files/old"), b"changed");
 }
 

@@ -109,7 +109,7 @@ fn serve(arguments: &ServeArguments) -> Result<()> {
 fn open_root(path: &Path) -> Result<Arc<dyn Storage>, String> {
     match LocalStorage::open(path) {
         Ok(storage) => Ok(Arc::new(storage)),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(format!("{:#}", anyhow::Error::new(error))),
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) enum Passwords {
     /// From the variable or the terminal: at the start.
     Asked,
     /// As they were at the start, which a reload does not ask for again.
-    Known(ServerConfig),
+    Known(Box<ServerConfig>),
 }
 
 /// Who may log in.

@@ -207,7 +207,7 @@ section! {
     /// Who may log in.
     Users {
         /// Whether `anonymous` and `ftp` get in with any password. Without this key they do as long as there are no
-        /// accounts.
+        /// accounts, no `file` and nobody to ask.
         anonymous: Option<bool> = None, "true", "--anonymous";
         /// Users that only this server knows.
         accounts: Vec<Account> = Vec::new(), r#"[{ name = "media", password_file = "/etc/wharf/media.password" }]"#, "--user";

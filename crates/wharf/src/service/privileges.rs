@@ -46,6 +46,7 @@ pub(crate) fn become_user(configuration: &Configuration) -> Result<()> {
     let (user, group) = (Uid::from_raw(user), Gid::from_raw(group));
     let supplementary: Vec<Gid> = member_of(&groups, name).map(Gid::from_raw).chain([group]).collect();
     let become_it = || -> rustix::io::Result<()> {
+        drop_bounding_set()?;
         set_thread_groups(&supplementary)?;
         set_thread_res_gid(group, group, group)?;
         // Else the ports below 1024 would be gone with the user.
@@ -88,6 +89,21 @@ fn member_of<'a>(groups: &'a str, user: &'a str) -> impl Iterator<Item = u32> + 
     })
 }
 
+/// What no program that is started can get, root's rights or not. Who may not change this set has no such rights to give.
+fn drop_bounding_set() -> rustix::io::Result<()> {
+    if !capabilities(None)?.effective.contains(CapabilitySet::SETPCAP) {
+        return Ok(());
+    }
+    for capability in CapabilitySet::all().difference(KEPT).iter() {
+        match remove_capability_from_bounding_set(capability) {
+            // A capability that this kernel does not know.
+            Ok(()) | Err(rustix::io::Errno::INVAL) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 /// Gives up every capability but the one that is kept, for good: neither this process nor a program that it starts gets
 /// another.
 ///
@@ -95,17 +111,8 @@ fn member_of<'a>(groups: &'a str, user: &'a str) -> impl Iterator<Item = u32> + 
 /// When the kernel refuses.
 pub(crate) fn drop_capabilities() -> Result<()> {
     let dropped = || -> rustix::io::Result<()> {
+        drop_bounding_set()?;
         let present = capabilities(None)?;
-        // Whoever may not change the bounding set has nothing that goes beyond it.
-        if present.effective.contains(CapabilitySet::SETPCAP) {
-            for capability in CapabilitySet::all().difference(KEPT).iter() {
-                match remove_capability_from_bounding_set(capability) {
-                    // A capability that this kernel does not know.
-                    Ok(()) | Err(rustix::io::Errno::INVAL) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-        }
         // What a service manager gave to this process is not for the programs that it starts.
         match clear_ambient_capability_set() {
             Ok(()) | Err(rustix::io::Errno::INVAL) => {}

@@ -61,7 +61,8 @@ impl Reload {
         let configuration = config::effective(&self.arguments)?;
         let Some(present) = self.handle.config() else { return Ok(()) };
         let is_default_listen = self.arguments.config.is_none() && self.arguments.listen.is_empty();
-        let config = config::server_config(&configuration, is_default_listen, &Passwords::Known(present))?;
+        let config =
+            config::server_config(&configuration, is_default_listen, &Passwords::Known(Box::new(present)))?;
         if let Some(reach) = &self.reach {
             let wanted = Reach::of(&configuration, &config, self.arguments.config.as_deref());
             for path in wanted.beyond(reach) {

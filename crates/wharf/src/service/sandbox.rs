@@ -17,9 +17,17 @@ use crate::state;
 
 /// The newest rights that are asked for; an older kernel grants what it knows.
 const NEWEST: ABI = ABI::V5;
-/// What a running server looks up: names, time zones, the kernel's lists, randomness.
-const SYSTEM: [&str; 6] =
-    ["/etc", "/proc", "/usr/share", "/dev/urandom", "/run/systemd", "/sys/devices/system/cpu"];
+/// What a running server looks up: names (resolv.conf may lead into /run), time zones, the kernel's lists, randomness.
+const SYSTEM: [&str; 8] = [
+    "/etc",
+    "/proc",
+    "/usr/share",
+    "/dev/urandom",
+    "/run/systemd",
+    "/run/resolvconf",
+    "/run/NetworkManager",
+    "/sys/devices/system/cpu",
+];
 
 /// What is within reach.
 #[derive(Debug)]
