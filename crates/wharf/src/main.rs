@@ -8,6 +8,7 @@ mod hosts;
 mod output;
 mod prompt;
 mod settings;
+mod shell;
 mod state;
 
 use std::process::ExitCode;

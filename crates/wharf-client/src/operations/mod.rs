@@ -4,7 +4,7 @@ mod download;
 mod listing;
 mod manage;
 pub mod mirror;
-mod status;
+pub(crate) mod status;
 mod upload;
 
 pub use download::{DownloadOptions, Downloaded};

@@ -1,11 +1,12 @@
 //! `wharf mirror`.
 
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use wharf_client::ClientError;
 use wharf_client::operations::mirror::{Direction, Filter, Mirror, MirrorOptions};
+use wharf_client::{ClientError, FtpUrl};
 
 use super::client::{self, Client};
 use crate::args::mirror::{MirrorArguments, Place};
@@ -18,7 +19,37 @@ pub(crate) fn run(arguments: MirrorArguments) -> ExitCode {
     client::run(&connection, json, async |client| mirror(client, arguments).await)
 }
 
+/// One side of a mirror.
+#[derive(Debug)]
+pub(crate) enum Side {
+    /// A directory of a server.
+    Server(FtpUrl),
+    /// A directory of this machine.
+    Here(PathBuf),
+}
+
+impl Side {
+    fn of(place: Place) -> Result<Self, ClientError> {
+        match place {
+            Place::Url(url) => parse_url(&url).map(Self::Server),
+            Place::Directory(directory) => Ok(Self::Here(directory)),
+        }
+    }
+}
+
 async fn mirror(client: &mut Client, arguments: MirrorArguments) -> Result<(), ClientError> {
+    let source = Side::of(Place::of(arguments.source.clone()))?;
+    let destination = Side::of(Place::of(arguments.destination.clone()))?;
+    between(client, &arguments, source, destination).await
+}
+
+/// Makes `destination` like `source`, as the other arguments say.
+pub(crate) async fn between(
+    client: &mut Client,
+    arguments: &MirrorArguments,
+    source: Side,
+    destination: Side,
+) -> Result<(), ClientError> {
     let bytes = |patterns: &[std::ffi::OsString]| -> Vec<Vec<u8>> {
         patterns.iter().map(|pattern| pattern.as_bytes().to_vec()).collect()
     };
@@ -31,22 +62,21 @@ async fn mirror(client: &mut Client, arguments: MirrorArguments) -> Result<(), C
         filter: Filter::new(bytes(&arguments.include), bytes(&arguments.exclude)),
         retries: client.settings.retries,
     };
-    let (direction, url, directory) = match (Place::of(arguments.source), Place::of(arguments.destination)) {
-        (Place::Url(url), Place::Directory(directory)) => (Direction::Download, url, directory),
-        (Place::Directory(directory), Place::Url(url)) => (Direction::Upload, url, directory),
-        (Place::Url(_), Place::Url(_)) => {
+    let (direction, url, directory) = match (source, destination) {
+        (Side::Server(url), Side::Here(directory)) => (Direction::Download, url, directory),
+        (Side::Here(directory), Side::Server(url)) => (Direction::Upload, url, directory),
+        (Side::Server(_), Side::Server(_)) => {
             return Err(ClientError::Usage(
                 "both are URLs: mirroring from server to server comes with a later version of wharf"
                     .to_owned(),
             ));
         }
-        (Place::Directory(_), Place::Directory(_)) => {
+        (Side::Here(_), Side::Here(_)) => {
             return Err(ClientError::Usage(
                 "neither is a URL: one of the two must begin with ftp://".to_owned(),
             ));
         }
     };
-    let url = parse_url(&url)?;
     if url.transfer_type().is_some() {
         return Err(ClientError::Usage(format!(
             "{url}: a mirror copies bytes as they are; leave ;type= out"
