@@ -58,9 +58,10 @@ impl Session {
         Ok(())
     }
 
-    /// Which ways to a data connection are tried from now on.
+    /// Which ways to a data connection are tried from now on, the first of them first.
     pub fn set_mode(&mut self, mode: ModeChoice) {
         self.options.mode = mode;
+        self.working = None;
     }
 
     /// Who is told what goes on from now on.
