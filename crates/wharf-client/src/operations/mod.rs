@@ -5,6 +5,7 @@ mod listing;
 mod manage;
 pub mod mirror;
 pub(crate) mod status;
+pub mod third_party;
 mod upload;
 
 pub use download::{DownloadOptions, Downloaded};

@@ -6,10 +6,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use wharf_client::operations::mirror::{Direction, Filter, Mirror, MirrorOptions};
+use wharf_client::operations::third_party::{Fxp, ThirdPartyOptions};
 use wharf_client::{ClientError, FtpUrl};
 
 use super::client::{self, Client};
-use crate::args::mirror::{MirrorArguments, Place};
+use crate::args::mirror::{FxpChoice, MirrorArguments, Place};
 use crate::output::mirror::Told;
 use crate::settings::parse_url;
 
@@ -33,6 +34,13 @@ impl Side {
         match place {
             Place::Url(url) => parse_url(&url).map(Self::Server),
             Place::Directory(directory) => Ok(Self::Here(directory)),
+        }
+    }
+
+    fn url(&self) -> Option<&FtpUrl> {
+        match self {
+            Self::Server(url) => Some(url),
+            Self::Here(_) => None,
         }
     }
 }
@@ -60,16 +68,33 @@ pub(crate) async fn between(
         newer: arguments.newer,
         links: arguments.links,
         filter: Filter::new(bytes(&arguments.include), bytes(&arguments.exclude)),
+        third_party: ThirdPartyOptions {
+            fxp: match arguments.fxp {
+                FxpChoice::Off => Fxp::Off,
+                FxpChoice::Auto => Fxp::Auto,
+                FxpChoice::Require => Fxp::Require,
+            },
+            foreign_address: arguments.fxp_foreign_address,
+        },
         retries: client.settings.retries,
     };
-    let (direction, url, directory) = match (source, destination) {
-        (Side::Server(url), Side::Here(directory)) => (Direction::Download, url, directory),
-        (Side::Here(directory), Side::Server(url)) => (Direction::Upload, url, directory),
-        (Side::Server(_), Side::Server(_)) => {
-            return Err(ClientError::Usage(
-                "both are URLs: mirroring from server to server comes with a later version of wharf"
-                    .to_owned(),
-            ));
+    for url in [&source, &destination].into_iter().filter_map(Side::url) {
+        if url.transfer_type().is_some() {
+            return Err(ClientError::Usage(format!(
+                "{url}: a mirror copies bytes as they are; leave ;type= out"
+            )));
+        }
+    }
+    let (direction, mirror) = match (source, destination) {
+        (Side::Server(url), Side::Here(directory)) => {
+            (Direction::Download, Mirror::new(&url, client.login(&url)?, directory))
+        }
+        (Side::Here(directory), Side::Server(url)) => {
+            (Direction::Upload, Mirror::new(&url, client.login(&url)?, directory))
+        }
+        (Side::Server(from), Side::Server(to)) => {
+            let logins = (client.login(&from)?, client.login(&to)?);
+            (Direction::Between, Mirror::between((&from, logins.0), (&to, logins.1)))
         }
         (Side::Here(_), Side::Here(_)) => {
             return Err(ClientError::Usage(
@@ -77,15 +102,8 @@ pub(crate) async fn between(
             ));
         }
     };
-    if url.transfer_type().is_some() {
-        return Err(ClientError::Usage(format!(
-            "{url}: a mirror copies bytes as they are; leave ;type= out"
-        )));
-    }
     let told = Arc::new(Told::new(&client.settings, direction, options.dry_run));
-    let mirror = Mirror::new(&url, client.login(&url)?, directory)
-        .with_options(options)
-        .with_session_options(client.settings.options.clone());
+    let mirror = mirror.with_options(options).with_session_options(client.settings.options.clone());
     let totals = mirror.run(direction, told.clone()).await;
     told.end();
     let totals = totals?;
