@@ -68,6 +68,9 @@ AuthPAM off
         // By itself it gives root's rights up at the login, and binds any port then.
         text += "RootRevoke off\n";
     }
+    if options.allows_fxp {
+        text += "AllowForeignAddress on\n";
+    }
     match options.modes {
         Modes::Both => {}
         Modes::ActiveOnly => text += "<Limit PASV EPSV>\nDenyAll\n</Limit>\n",

@@ -152,13 +152,13 @@ async fn both_say(
             }
             () = sleep_until(deadline) => break,
         };
-        deadline = Instant::now()
-            + match word {
-                // It has begun.
-                None => longest,
-                Some(true) => reply_time,
-                Some(false) => LAST_WORD_TIME,
-            };
+        match word {
+            // It has begun.
+            None if one.is_none() && other.is_none() => deadline = Instant::now() + longest,
+            None => {}
+            Some(true) => deadline = Instant::now() + reply_time,
+            Some(false) => deadline = Instant::now() + LAST_WORD_TIME,
+        }
     }
     (one, other)
 }

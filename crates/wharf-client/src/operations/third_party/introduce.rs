@@ -1,6 +1,7 @@
 //! Two servers made to meet: the one listens, the other is told where.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use wharf_proto::Command;
 use wharf_proto::command::EpsvArgument;
@@ -15,6 +16,9 @@ use crate::strategy::passive_endpoints;
 
 /// Ports below belong to services: nobody is told to connect there (RFC 2577 §3).
 const FIRST_FREE_PORT: u16 = 1024;
+
+/// Longest wait for each answer while two servers are told of each other.
+const INTRODUCTION_TIME: Duration = Duration::from_secs(10);
 
 /// How the data connection is protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,9 +126,16 @@ async fn connect(session: &mut Session, endpoint: SocketAddr) -> Result<(), Fail
     Err(refusal(session, &first, &reply))
 }
 
-/// An exchange in which 421 ends the session.
+/// An exchange in which 421 ends the session. Some servers answer PORT only when they have connected, or never: whoever is
+/// silent for long is not waited for, since the file can go another way.
 pub(super) async fn exchange(session: &mut Session, command: &Command) -> Result<Reply, Failure> {
-    let reply = session.exchange(command).await?;
+    let limit = session.options.times.reply.min(INTRODUCTION_TIME);
+    let reply = match session.exchange_within(command, limit).await {
+        Err(ControlFailure::Silent(_)) => {
+            return Err(not_together(format!("{} did not answer {command}", session.server.host)));
+        }
+        other => other?,
+    };
     if reply.code() == ReplyCode::SERVICE_NOT_AVAILABLE {
         return Err(ControlFailure::Dismissed(reply).into());
     }

@@ -83,6 +83,8 @@ pub(crate) struct Acquaintance {
 struct Known {
     /// Who can listen, as far as is known: the first is tried first.
     listeners: Vec<Listener>,
+    /// Those that have listened: a failure of one of them is one of the moment.
+    proven: Vec<Listener>,
     /// Why the others cannot.
     reasons: Vec<String>,
     has_told: bool,
@@ -96,7 +98,13 @@ impl Acquaintance {
             // A server that listens for a stranger is rarer than one that connects to one, at either end.
             Fxp::Auto | Fxp::Require => vec![Listener::Source, Listener::Destination],
         };
-        let known = Known { listeners, reasons: Vec::new(), has_told: false, keeps_renames: true };
+        let known = Known {
+            listeners,
+            proven: Vec::new(),
+            reasons: Vec::new(),
+            has_told: false,
+            keeps_renames: true,
+        };
         Self { options, known: Mutex::new(known) }
     }
 
@@ -110,9 +118,20 @@ impl Acquaintance {
         self.lock().keeps_renames = false;
     }
 
+    fn works(&self, listener: Listener) {
+        let mut known = self.lock();
+        if !known.proven.contains(&listener) {
+            known.proven.push(listener);
+            // First, from now on.
+            known.listeners.sort_by_key(|other| *other != listener);
+        }
+    }
+
     fn failed(&self, listener: Listener, reason: String) {
         let mut known = self.lock();
-        known.listeners.retain(|other| *other != listener);
+        if !known.proven.contains(&listener) {
+            known.listeners.retain(|other| *other != listener);
+        }
         if !known.reasons.contains(&reason) {
             known.reasons.push(reason);
         }
@@ -163,7 +182,10 @@ pub(crate) async fn transfer(
     for listener in listeners {
         let options = acquaintance.options;
         match direct::transfer(source, destination, from, to, expected, listener, options).await {
-            Ok(()) => return Ok(Moved { route: Route::Direct { listener }, through: None }),
+            Ok(()) => {
+                acquaintance.works(listener);
+                return Ok(Moved { route: Route::Direct { listener }, through: None });
+            }
             Err(Failure::Other(error)) => return Err(error),
             Err(Failure::NotTogether(reason)) => acquaintance.failed(listener, reason),
         }
