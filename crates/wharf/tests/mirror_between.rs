@@ -122,7 +122,8 @@ fn goes(from: &Server, to: &Server, name: &str, listener: Option<&str>, flags: &
     let run = mirror(&[&["--json", &source, &destination], flags].concat());
     run.assert_success();
     let wanted = listener.map_or("through -".to_owned(), |listener| format!("direct {listener}"));
-    assert_eq!(routes(&run), vec![wanted; 4], "{run}");
+    let routes = routes(&run);
+    assert!(routes.len() == 4 && routes.iter().all(|route| route.starts_with(&wanted)), "{routes:?}: {run}");
     assert!(tree(from, "tree") == tree(to, name), "another tree\n{run}");
     let notes = run.output().matches("files go through this machine").count();
     let is_told = listener.is_none() && !flags.contains(&"off");
@@ -132,39 +133,38 @@ fn goes(from: &Server, to: &Server, name: &str, listener: Option<&str>, flags: &
     assert!(again.assert_success().output().starts_with("0 files copied"), "{again}");
 }
 
-fn both_ways(one: Option<PeerKind>, other: Option<PeerKind>) {
+/// `listener` is who listens, empty where either may.
+fn both_ways(one: Option<PeerKind>, other: Option<PeerKind>, listener: &str, flags: &[&str]) {
     let (Some(first), Some(second)) = (Server::start(one, FIRST, true), Server::start(other, SECOND, true))
     else {
         return;
     };
-    let planted = plant(&first);
-    // pyftpdlib at times leaves a PORT without an answer while several sessions send them.
-    let one = &["-P", "1"][..];
-    goes(&first, &second, "there", Some("source"), &[one, &["--fxp", "require"]].concat());
-    drop(planted);
+    plant(&first);
+    goes(&first, &second, "there", Some(listener), &[flags, &["--fxp", "require"]].concat());
     plant(&second);
-    goes(&second, &first, "back", Some("source"), one);
-    goes(&second, &first, "through", None, &["--fxp", "off"]);
+    goes(&second, &first, "back", Some(listener), flags);
+    goes(&second, &first, "through", None, &[flags, &["--fxp", "off"]].concat());
 }
 
 #[test]
 fn vsftpd_and_proftpd_exchange_files() {
-    both_ways(Some(PeerKind::Vsftpd), Some(PeerKind::Proftpd));
+    both_ways(Some(PeerKind::Vsftpd), Some(PeerKind::Proftpd), "source", &[]);
 }
 
 #[test]
 fn pure_ftpd_and_pyftpdlib_exchange_files() {
-    both_ways(Some(PeerKind::PureFtpd), Some(PeerKind::Pyftpdlib));
+    // pyftpdlib loses a small file that has come before it looks, and never confirms it; then it is tried the other way.
+    both_ways(Some(PeerKind::PureFtpd), Some(PeerKind::Pyftpdlib), "", &["-P", "1", "--timeout", "5"]);
 }
 
 #[test]
 fn ours_and_proftpd_exchange_files() {
-    both_ways(None, Some(PeerKind::Proftpd));
+    both_ways(None, Some(PeerKind::Proftpd), "source", &[]);
 }
 
 #[test]
 fn ours_and_vsftpd_exchange_files() {
-    both_ways(Some(PeerKind::Vsftpd), None);
+    both_ways(Some(PeerKind::Vsftpd), None, "source", &[]);
 }
 
 /// Where only one of them may be told of a stranger, the other one listens; the refusals are found by trying.

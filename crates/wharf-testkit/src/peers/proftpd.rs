@@ -90,6 +90,10 @@ AuthPAM off
             certificate.key().display(),
             log = setup.directory.join("tls.log").display()
         );
+        if options.allows_fxp {
+            // As the client of TLS it verifies the other server, and that one has no session of ours to resume.
+            text += "TLSVerifyServer off\nTLSOptions NoSessionReuseRequired\n";
+        }
     }
     let file = setup.directory.write("proftpd.conf", text);
     let mut command = setup.program("usr/sbin/proftpd");

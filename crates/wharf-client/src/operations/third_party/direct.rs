@@ -209,17 +209,14 @@ fn why(
             None => Some(format!("{host} said nothing about {command}")),
         })
         .collect();
-    let lost = said.into_iter().find_map(|(_, _, said)| said.and_then(Result::err));
-    match (lost, arrived) {
-        (Some(failure), 0) => Failure::Other(failure.into()),
-        (None, 0) => not_together(told.join("; ")),
-        (_, bytes) => {
-            let reason = IncompleteReason::DataBroke(told.join("; "));
-            let (path, kept) = (path.to_string(), None);
-            let incomplete = Incomplete { path, bytes, expected, reason, kept, way_on: WayOn::Again };
-            Failure::Other(ClientError::Incomplete(Box::new(incomplete)))
-        }
+    if arrived == 0 {
+        // Some end the session with a data connection that they do not like. If it is lost indeed, any other way shows.
+        return not_together(told.join("; "));
     }
+    let reason = IncompleteReason::DataBroke(told.join("; "));
+    let (path, kept, bytes) = (path.to_string(), None, arrived);
+    let incomplete = Incomplete { path, bytes, expected, reason, kept, way_on: WayOn::Again };
+    Failure::Other(ClientError::Incomplete(Box::new(incomplete)))
 }
 
 /// Whether a final reply is about the file, and not about the way to the other server.
