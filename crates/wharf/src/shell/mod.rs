@@ -86,7 +86,8 @@ pub(crate) fn run(arguments: ShellArguments) -> ExitCode {
         };
         let mut shell = Shell::new(client);
         // Jobs are tasks of this thread.
-        LocalSet::new().run_until(shell.live(input, arguments.url.as_deref())).await
+        let life = Box::pin(shell.live(input, arguments.url.as_deref()));
+        LocalSet::new().run_until(life).await
     })
 }
 

@@ -75,7 +75,7 @@ pub struct Mirror {
 #[derive(Clone, Debug)]
 enum Other {
     Here(PathBuf),
-    There(RemoteTree),
+    There(Box<RemoteTree>),
 }
 
 impl Mirror {
@@ -87,7 +87,7 @@ impl Mirror {
 
     /// The directories that two URLs name: what is in the first goes to the second.
     pub fn between(source: (&FtpUrl, Login), destination: (&FtpUrl, Login)) -> Self {
-        let other = Other::There(remote_tree(destination.0, destination.1));
+        let other = Other::There(Box::new(remote_tree(destination.0, destination.1)));
         Self { remote: remote_tree(source.0, source.1), other, options: MirrorOptions::default() }
     }
 
@@ -163,7 +163,7 @@ impl Mirror {
     }
 
     fn sides(&self, direction: Direction) -> Result<(Side, Side), ClientError> {
-        let remote = Side::Remote(self.remote.clone());
+        let remote = Side::Remote(Box::new(self.remote.clone()));
         match (direction, &self.other) {
             (Direction::Download, Other::Here(local)) => {
                 Ok((remote, Side::Local(open_local(local, true, self.options.dry_run)?)))

@@ -22,7 +22,7 @@ pub(super) enum Side {
     /// A tree of this machine; none where a dry run would make it.
     Local(Option<LocalTree>),
     /// A tree of a server.
-    Remote(RemoteTree),
+    Remote(Box<RemoteTree>),
 }
 
 /// A tree of a server, and how to get there.

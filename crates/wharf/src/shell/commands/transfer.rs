@@ -9,6 +9,7 @@ use std::process::Stdio;
 
 use clap::Parser;
 use clap::error::ErrorKind;
+use tokio::process::ChildStdin;
 use wharf_client::url::TransferType;
 use wharf_client::{ClientError, Destination};
 
@@ -122,7 +123,7 @@ pub(crate) async fn page(shell: &mut Shell, call: Call) -> Outcome {
             .stdin(Stdio::piped())
             .spawn()
             .map_err(trouble)?;
-        let shown = match running.stdin.take().map(|pipe| pipe.into_owned_fd()) {
+        let shown = match running.stdin.take().map(ChildStdin::into_owned_fd) {
             Some(Ok(pipe)) => {
                 let path = PathBuf::from(format!("/dev/fd/{}", pipe.as_raw_fd()));
                 let shown = download::fetch(&mut shell.client, &url, &Destination::Path(path), false).await;
