@@ -48,7 +48,7 @@ impl Asking {
                 Some(line) => match understood(&line) {
                     Some(answer) => break answer,
                     None => {
-                        output::note(&"y: this one; n: not this one; a: this one and all others; q: no more")
+                        output::note(&"y: this one; n: not this one; a: this one and all others; q: no more");
                     }
                 },
                 None => break Answer::Quit,
