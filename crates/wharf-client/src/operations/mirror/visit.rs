@@ -328,8 +328,11 @@ impl Shared {
             _ => {}
         }
         if !self.options.dry_run {
-            let made = self.destination.directory(&directory.path)?.make_link(name, target);
-            if let Err(error) = made.map_err(ClientError::local(self.destination.shown(path))) {
+            let made = self.destination.directory(&directory.path).and_then(|parent| {
+                let made = parent.make_link(name, target);
+                made.map_err(ClientError::local(self.destination.shown(path)))
+            });
+            if let Err(error) = made {
                 self.failed(path, &error);
                 return Ok(());
             }
