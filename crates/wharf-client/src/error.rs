@@ -101,6 +101,14 @@ pub enum ClientError {
     /// No data connection in any mode that was allowed.
     #[error(transparent)]
     NoDataConnection(#[from] Box<NoDataConnection>),
+    /// Two servers that are to exchange files directly do not.
+    #[error(
+        "the two servers do not exchange files directly: {reason}; with --fxp auto they go through this machine"
+    )]
+    NotDirect {
+        /// Why, in either direction.
+        reason: String,
+    },
     /// A transfer was begun and is not complete.
     #[error("{0}")]
     Incomplete(Box<Incomplete>),
@@ -153,7 +161,7 @@ impl ClientError {
             Self::Tls(_) => 4,
             Self::LoginRefused { .. } => 5,
             Self::Refused { .. } => 6,
-            Self::NoDataConnection(_) | Self::DataUnprotected { .. } => 7,
+            Self::NoDataConnection(_) | Self::DataUnprotected { .. } | Self::NotDirect { .. } => 7,
             Self::Incomplete(_) => 8,
             Self::Local { .. } | Self::CannotResume(_) | Self::Certificate(_) => 9,
             Self::Unconfirmed { .. } => 10,
@@ -180,6 +188,7 @@ impl ClientError {
             | Self::LoginRefused { .. }
             | Self::Refused { .. }
             | Self::NoDataConnection(_)
+            | Self::NotDirect { .. }
             | Self::Unconfirmed { .. }
             | Self::Local { .. }
             | Self::CannotResume(_)

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | [`url`], [`netrc`], [`login`] | where to, and who |
 //! | [`options`] | modes, listening, address family, times |
-//! | [`session`] | connect, log in, commands and replies |
+//! | [`session`] | connect, log in, commands and replies; for whoever types commands: another directory or mode, and the end of a transfer |
 //! | [`strategy`], [`attempt`] | which way to a data connection, and what came of each |
 //! | [`operations`] | download, upload, list, status, delete, … |
 //! | [`operations::mirror`] | whole trees, over several sessions |
@@ -46,6 +46,7 @@ mod data_protection;
 mod diagnosis;
 pub mod error;
 pub mod features;
+mod interactive;
 mod local_target;
 pub mod login;
 pub mod memory;

@@ -11,7 +11,7 @@ use wharf_net::control::{ControlConnection, Received};
 use wharf_net::tls::{Secured, is_of_tls};
 use wharf_proto::command::{Representation, Text};
 use wharf_proto::dialogue::{Deadlines, Deviation, Event, LoginState, Side};
-use wharf_proto::pathname::escaped;
+use wharf_proto::pathname::{Pathname, escaped};
 use wharf_proto::user_pi::Answer;
 use wharf_proto::{Command, Reply, ReplyCode, UserPi};
 
@@ -64,6 +64,8 @@ pub struct Session {
     failure: Option<ControlFailure>,
     /// The longest that this server took for a reply.
     pub(crate) slowest_reply: Duration,
+    /// Where the user went; none is the login directory.
+    pub(crate) directory: Option<Pathname>,
 }
 
 impl std::fmt::Debug for Session {
@@ -112,6 +114,7 @@ impl Session {
             unreadable: None,
             failure: None,
             slowest_reply: Duration::ZERO,
+            directory: None,
         };
         session.greet_and_log_in().await?;
         session.learn_features().await?;
@@ -233,7 +236,8 @@ impl Session {
         self.failure = None;
         self.greet_and_log_in().await?;
         self.announce_utf8().await?;
-        self.clear_control().await
+        self.clear_control().await?;
+        self.return_to_directory().await
     }
 
     /// Takes what the server said without being asked, an idle time that is over for one: it must not be taken for the

@@ -196,6 +196,18 @@ impl FtpUrl {
         Self { path, transfer_type: None, ..self.clone() }
     }
 
+    /// The same, to be transferred so.
+    #[must_use]
+    pub fn with_transfer_type(&self, transfer_type: Option<TransferType>) -> Self {
+        Self { transfer_type, ..self.clone() }
+    }
+
+    /// The same for another user.
+    #[must_use]
+    pub fn with_login(&self, user: Option<Text>, password: Option<Password>) -> Self {
+        Self { user, password, ..self.clone() }
+    }
+
     /// Whether both lead to the same server with the same login, so that one session serves both.
     #[must_use]
     pub fn shares_session_with(&self, other: &Self) -> bool {

@@ -74,6 +74,11 @@ pub const CONNECT_TIME: Duration = Duration::from_secs(15);
 pub const REPLY_TIME: Duration = Duration::from_secs(60);
 /// Longest wait of a PASV for the address of the name that is advertised.
 pub const ADVERTISED_NAME_TIME: Duration = Duration::from_secs(1);
+/// Bytes in a second below which two servers that exchange a file, unseen by us, are taken for stuck.
+pub const THIRD_PARTY_SLOWEST_RATE: u64 = 4 * 1024;
+/// The same for a file whose length nobody knows: the whole time.
+pub const THIRD_PARTY_TIME: Duration = Duration::from_secs(12 * 3600);
+
 /// Most entries of a whole tree that a mirror looks at.
 pub const MIRROR_ENTRIES: u64 = 20_000_000;
 /// Most bytes of memory for the entries of one directory that a mirror compares: some two million of usual names.

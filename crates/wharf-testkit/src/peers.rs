@@ -155,6 +155,7 @@ pub struct PeerOptions<'a> {
     passive_ports: Option<RangeInclusive<u16>>,
     advertised: Option<Ipv4Addr>,
     from_port_20: bool,
+    allows_fxp: bool,
     certificate: Option<&'a TestCertificate>,
     vsftpd_lines: &'a str,
     namespace: Option<&'a NetworkNamespace>,
@@ -177,6 +178,7 @@ impl<'a> PeerOptions<'a> {
             passive_ports: None,
             advertised: None,
             from_port_20: false,
+            allows_fxp: false,
             certificate: None,
             vsftpd_lines: "",
             namespace: None,
@@ -223,6 +225,13 @@ impl<'a> PeerOptions<'a> {
     #[must_use]
     pub fn from_port_20(mut self) -> Self {
         self.from_port_20 = true;
+        self
+    }
+
+    /// Lets its user exchange files with other servers: PORT to and data from foreign addresses.
+    #[must_use]
+    pub fn fxp(mut self) -> Self {
+        self.allows_fxp = true;
         self
     }
 

@@ -10,6 +10,7 @@ mod output;
 mod prompt;
 mod service;
 mod settings;
+mod shell;
 mod state;
 mod users_file;
 

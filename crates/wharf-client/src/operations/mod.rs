@@ -4,7 +4,8 @@ mod download;
 mod listing;
 mod manage;
 pub mod mirror;
-mod status;
+pub(crate) mod status;
+pub mod third_party;
 mod upload;
 
 pub use download::{DownloadOptions, Downloaded};

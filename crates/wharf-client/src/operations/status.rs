@@ -126,7 +126,7 @@ pub(super) fn facts(reply: &Reply) -> Option<ListingEntry> {
 }
 
 /// The path in the answer to PWD, a quote in it doubled (RFC 959 appendix II).
-fn quoted_path(reply: &Reply) -> Option<Pathname> {
+pub(crate) fn quoted_path(reply: &Reply) -> Option<Pathname> {
     if reply.code() != ReplyCode::PATHNAME_CREATED {
         return None;
     }

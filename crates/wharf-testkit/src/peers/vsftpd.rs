@@ -64,6 +64,9 @@ port_enable={active}
         passive = yes(options.modes != Modes::ActiveOnly),
         active = yes(options.modes != Modes::PassiveOnly),
     );
+    if options.allows_fxp {
+        text += "pasv_promiscuous=YES\nport_promiscuous=YES\n";
+    }
     if let Some(ports) = &options.passive_ports {
         text += &format!("pasv_min_port={}\npasv_max_port={}\n", ports.start(), ports.end());
     }

@@ -8,6 +8,7 @@ pub(crate) mod mirror;
 pub(crate) mod paths;
 pub(crate) mod put;
 pub(crate) mod serve;
+pub(crate) mod shell;
 pub(crate) mod shell_help;
 pub(crate) mod user;
 
@@ -24,6 +25,7 @@ use clap::{Parser, Subcommand};
   wharf put *.jpg ftp://me@ftp.example.net/inbox/     send files
   wharf ls -l ftp://ftp.example.net//srv/media        list an absolute path
   wharf mirror ftp://ftp.example.net/pub/ pub         make pub here like /pub there
+  wharf shell ftp://me@ftp.example.net/               type commands
 
 `wharf COMMAND --help` tells more about each.
 
@@ -46,6 +48,7 @@ pub(crate) enum Command {
     Get(get::GetArguments),
     Put(put::PutArguments),
     Mirror(mirror::MirrorArguments),
+    Shell(shell::ShellArguments),
     Ls(paths::LsArguments),
     Cat(paths::CatArguments),
     Rm(paths::RmArguments),

@@ -1,15 +1,15 @@
 //! The commands.
 
 mod cat;
-mod client;
+pub(crate) mod client;
 pub(crate) use client::describe_data;
-mod get;
+pub(crate) mod get;
 mod hosts;
 mod import;
-mod ls;
-mod mirror;
-mod paths;
-mod put;
+pub(crate) mod ls;
+pub(crate) mod mirror;
+pub(crate) mod paths;
+pub(crate) mod put;
 pub(crate) mod serve;
 mod shell_help;
 mod user;
@@ -26,6 +26,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Get(arguments) => get::run(arguments),
         Command::Put(arguments) => put::run(arguments),
         Command::Mirror(arguments) => mirror::run(arguments),
+        Command::Shell(arguments) => crate::shell::run(arguments),
         Command::Ls(arguments) => ls::run(arguments),
         Command::Cat(arguments) => cat::run(arguments),
         Command::Rm(arguments) => paths::remove(arguments),

@@ -54,7 +54,11 @@ pub(crate) fn run(arguments: PutArguments) -> ExitCode {
 }
 
 /// Whether the files go into a directory, under their own names.
-async fn is_directory(client: &mut Client, url: &FtpUrl, files: &[PathBuf]) -> Result<bool, ClientError> {
+pub(crate) async fn is_directory(
+    client: &mut Client,
+    url: &FtpUrl,
+    files: &[PathBuf],
+) -> Result<bool, ClientError> {
     match url.path() {
         _ if url.is_directory_form() => Ok(true),
         None => Ok(true),
@@ -67,7 +71,8 @@ async fn is_directory(client: &mut Client, url: &FtpUrl, files: &[PathBuf]) -> R
     }
 }
 
-async fn send(
+/// One file, into the directory `url` or as the file that it names.
+pub(crate) async fn send(
     client: &mut Client,
     url: &FtpUrl,
     directory: bool,

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use wharf_client::Observer;
 use wharf_client::operations::mirror::{Direction, MirrorEvent, MirrorObserver, Totals};
+use wharf_client::operations::third_party::{Listener, Route};
 use wharf_proto::pathname::escaped;
 
 use super::dialogue::Shown;
@@ -158,10 +159,15 @@ impl Told {
         let verb = match self.direction {
             Direction::Download => "get",
             Direction::Upload => "put",
+            Direction::Between => "copy",
         };
         match event {
-            MirrorEvent::Transferred { path, bytes, .. } => {
-                self.done(verb, path, &format!(" ({bytes} bytes)"));
+            MirrorEvent::Transferred { path, bytes, route, .. } => {
+                let way = route.map_or("", |route| match route {
+                    Route::Direct { .. } => ", from server to server",
+                    Route::Through => ", through this machine",
+                });
+                self.done(verb, path, &format!(" ({bytes} bytes{way})"));
             }
             MirrorEvent::MadeDirectory { path } => self.done("mkdir", path, ""),
             MirrorEvent::Linked { path, target } => {
@@ -182,10 +188,11 @@ impl Told {
 
     fn json(&self, event: &MirrorEvent<'_>) {
         let (name, fields, path) = match event {
-            MirrorEvent::Transferred { path, bytes, attempt, took } => {
+            MirrorEvent::Transferred { path, bytes, attempt, route, took } => {
                 let mut fields =
                     json!({ "bytes": bytes, "millis": u64::try_from(took.as_millis()).unwrap_or(u64::MAX) });
                 crate::commands::describe_data(&mut fields, *attempt);
+                set_route(&mut fields, *route);
                 ("transferred", fields, path)
             }
             MirrorEvent::MadeDirectory { path } => ("made_directory", json!({}), path),
@@ -219,10 +226,27 @@ fn shown(path: &[u8]) -> String {
     if path.is_empty() { ".".to_owned() } else { escaped(path).to_string() }
 }
 
+/// Which way a file went from server to server, as fields of an event.
+fn set_route(fields: &mut Value, route: Option<Route>) {
+    match route {
+        None => {}
+        Some(Route::Through) => fields["route"] = "through".into(),
+        Some(Route::Direct { listener }) => {
+            fields["route"] = "direct".into();
+            fields["listener"] = match listener {
+                Listener::Source => "source".into(),
+                Listener::Destination => "destination".into(),
+            };
+        }
+    }
+}
+
 fn summary(totals: &Totals, direction: Direction, dry_run: bool) -> String {
     let done = match (direction, dry_run) {
         (Direction::Download, false) => "downloaded",
         (Direction::Upload, false) => "uploaded",
+        (Direction::Between, false) => "copied",
+        (Direction::Between, true) => "to be copied",
         (Direction::Download, true) => "to be downloaded",
         (Direction::Upload, true) => "to be uploaded",
     };

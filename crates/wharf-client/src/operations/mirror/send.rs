@@ -67,7 +67,7 @@ pub(super) fn afterwards(session: &Session, job: &FileJob, remote: &Pathname) ->
 }
 
 /// Some servers refuse fractions, and none needs them.
-fn whole_seconds(time: jiff::Timestamp) -> jiff::Timestamp {
+pub(super) fn whole_seconds(time: jiff::Timestamp) -> jiff::Timestamp {
     let second = time.as_nanosecond().div_euclid(1_000_000_000);
     i64::try_from(second).ok().and_then(|second| jiff::Timestamp::from_second(second).ok()).unwrap_or(time)
 }
