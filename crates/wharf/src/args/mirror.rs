@@ -56,6 +56,10 @@ pub(crate) struct MirrorArguments {
     #[arg(long)]
     pub(crate) links: bool,
 
+    /// Compare checksums after each transfer, where the server has them
+    #[arg(long)]
+    pub(crate) verify: bool,
+
     /// Print one JSON object for each thing that was done
     #[arg(long)]
     pub(crate) json: bool,

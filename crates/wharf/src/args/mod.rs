@@ -8,6 +8,7 @@ pub(crate) mod paths;
 pub(crate) mod put;
 pub(crate) mod serve;
 pub(crate) mod shell_help;
+pub(crate) mod transfer;
 
 use clap::{Parser, Subcommand};
 
@@ -50,6 +51,7 @@ pub(crate) enum Command {
     Rmdir(paths::RmdirArguments),
     Mv(paths::MvArguments),
     Stat(paths::StatArguments),
+    Hash(paths::HashArguments),
     Hosts(hosts::HostsArguments),
     Completions(shell_help::CompletionsArguments),
     Man(shell_help::ManArguments),

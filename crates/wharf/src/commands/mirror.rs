@@ -52,6 +52,7 @@ async fn mirror(client: &mut Client, arguments: MirrorArguments) -> Result<(), C
             "{url}: a mirror copies bytes as they are; leave ;type= out"
         )));
     }
+    client.verify(arguments.verify);
     let told = Arc::new(Told::new(&client.settings, direction, options.dry_run));
     let mirror = Mirror::new(&url, client.login(&url)?, directory)
         .with_options(options)

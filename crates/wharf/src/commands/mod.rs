@@ -4,6 +4,7 @@ mod cat;
 mod client;
 pub(crate) use client::describe_data;
 mod get;
+mod hash;
 mod hosts;
 mod ls;
 mod mirror;
@@ -30,6 +31,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Rmdir(arguments) => paths::remove_directory(arguments),
         Command::Mv(arguments) => paths::rename(arguments),
         Command::Stat(arguments) => paths::status(arguments),
+        Command::Hash(arguments) => hash::run(arguments),
         Command::Hosts(arguments) => hosts::run(arguments),
         Command::Completions(arguments) => shell_help::completions(arguments),
         Command::Man(arguments) => shell_help::manual(arguments),

@@ -11,7 +11,6 @@ use super::compare::{Comparison, Verdict};
 use super::event::MirrorEvent;
 use super::options::Direction;
 use super::queue::{Directory, FileJob, Job};
-use super::send::keeps_times;
 use super::tree::{Entries, Entry, Kind, depth, join, split, weight};
 use super::worker::{Retry, Shared, lock};
 use crate::error::ClientError;
@@ -234,7 +233,7 @@ impl Shared {
         source: &Entry,
         mut destination: Entry,
     ) -> Result<bool, ClientError> {
-        let times_kept = self.direction == Direction::Download || keeps_times(session);
+        let times_kept = self.direction == Direction::Download || session.sets_times();
         let comparison = Comparison { newer: self.options.newer, times_kept, can_ask: true };
         let mut source = source.clone();
         let mut verdict = comparison.judge(&source, &destination);
