@@ -156,6 +156,7 @@ pub struct PeerOptions<'a> {
     advertised: Option<Ipv4Addr>,
     from_port_20: bool,
     certificate: Option<&'a TestCertificate>,
+    digests: bool,
     namespace: Option<&'a NetworkNamespace>,
 }
 
@@ -177,6 +178,7 @@ impl<'a> PeerOptions<'a> {
             advertised: None,
             from_port_20: false,
             certificate: None,
+            digests: false,
             namespace: None,
         }
     }
@@ -229,6 +231,13 @@ impl<'a> PeerOptions<'a> {
     #[must_use]
     pub fn tls(mut self, certificate: &'a TestCertificate) -> Self {
         self.certificate = Some(certificate);
+        self
+    }
+
+    /// Computes checksums for its clients: ProFTPD does (mod_digest), the others cannot.
+    #[must_use]
+    pub fn digests(mut self) -> Self {
+        self.digests = true;
         self
     }
 

@@ -79,6 +79,9 @@ AuthPAM off
     if let Some(address) = options.advertised {
         text += &format!("MasqueradeAddress {address}\n");
     }
+    if options.digests {
+        text += "LoadModule mod_digest.c\nDigestEngine on\n";
+    }
     if let Some(certificate) = options.certificate {
         text += &format!(
             "LoadModule mod_tls.c\nTLSEngine on\nTLSRequired off\nTLSLog {log}\nTLSECCertificateFile {}\n\

@@ -30,7 +30,7 @@ use crate::session::Session;
 use crate::transfer::DataEnd;
 
 /// Bytes of a piece after which they are written down in the journal.
-const CHECKPOINT: u64 = 16 * 1024 * 1024;
+const CHECKPOINT: u64 = 8 * 1024 * 1024;
 /// Time after which they are.
 const CHECKPOINT_TIME: Duration = Duration::from_secs(5);
 /// Bytes that are taken and written in one go.
