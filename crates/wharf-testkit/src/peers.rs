@@ -157,6 +157,7 @@ pub struct PeerOptions<'a> {
     from_port_20: bool,
     certificate: Option<&'a TestCertificate>,
     digests: bool,
+    sessions: Option<u32>,
     namespace: Option<&'a NetworkNamespace>,
 }
 
@@ -179,6 +180,7 @@ impl<'a> PeerOptions<'a> {
             from_port_20: false,
             certificate: None,
             digests: false,
+            sessions: None,
             namespace: None,
         }
     }
@@ -238,6 +240,13 @@ impl<'a> PeerOptions<'a> {
     #[must_use]
     pub fn digests(mut self) -> Self {
         self.digests = true;
+        self
+    }
+
+    /// Lets in at most so many sessions of one address: ProFTPD only.
+    #[must_use]
+    pub fn sessions(mut self, most: u32) -> Self {
+        self.sessions = Some(most);
         self
     }
 

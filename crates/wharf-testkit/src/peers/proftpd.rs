@@ -79,6 +79,9 @@ AuthPAM off
     if let Some(address) = options.advertised {
         text += &format!("MasqueradeAddress {address}\n");
     }
+    if let Some(most) = options.sessions {
+        text += &format!("MaxClientsPerHost {most}\n");
+    }
     if options.digests {
         text += "LoadModule mod_digest.c\nDigestEngine on\n";
     }

@@ -192,10 +192,7 @@ impl Session {
             target.kept(),
         );
         let shared = Arc::new(shared);
-        // It sees pieces from now on, and is told of the whole only.
-        let whole = std::mem::replace(&mut self.observer, (segments.observers)());
-        let outcome = self.work_together(&shared, count).await;
-        self.observer = whole;
+        let outcome = Aside::set(self, segments).session.work_together(&shared, count).await;
         self.observer.transfer_ended();
         for note in shared.notes() {
             self.observer.warning(&note);
@@ -266,6 +263,28 @@ impl Session {
         }
         leaving.join_all().await;
         shared.outcome()
+    }
+}
+
+/// The observer of a session is set aside: it is told of the whole, and not of pieces. It is back when this is dropped, with
+/// the future too: whoever interrupts a download wants to know what it knows.
+struct Aside<'a> {
+    session: &'a mut Session,
+    observer: Option<Box<dyn Observer>>,
+}
+
+impl<'a> Aside<'a> {
+    fn set(session: &'a mut Session, segments: &Segments) -> Self {
+        let observer = std::mem::replace(&mut session.observer, (segments.observers)());
+        Self { session, observer: Some(observer) }
+    }
+}
+
+impl Drop for Aside<'_> {
+    fn drop(&mut self) {
+        if let Some(observer) = self.observer.take() {
+            self.session.observer = observer;
+        }
     }
 }
 

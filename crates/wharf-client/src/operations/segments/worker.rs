@@ -33,6 +33,8 @@ use crate::transfer::DataEnd;
 const CHECKPOINT: u64 = 8 * 1024 * 1024;
 /// Time after which they are.
 const CHECKPOINT_TIME: Duration = Duration::from_secs(5);
+/// How long the server's words are waited for when a piece ends before the file; what it has needed for others comes on top.
+const SHORT_GRACE: Duration = Duration::from_millis(300);
 /// Bytes that are taken and written in one go.
 const BUFFER: usize = 256 * 1024;
 
@@ -309,7 +311,9 @@ impl Shared {
         let rate = session.options.transfers.rate.clone();
         let taking = Taking { number, offset, tail, rate };
         let work = self.take(running.transfer, taking, fetching, &mut tls_end);
-        let (end, said) = session.attend(work, running.said.take()).await;
+        // Pure-FTPd has no final reply for a connection that the client has closed: it is not waited for as long as elsewhere.
+        let grace = SHORT_GRACE + 2 * session.slowest_reply;
+        let (end, said) = session.attend_for(work, running.said.take(), grace).await;
         session.note_end(&tls_end);
         let local = |source| ClientError::Local { what: self.path.to_string(), source };
         let arrived = fetching.saved..fetching.position;
