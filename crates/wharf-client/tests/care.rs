@@ -196,9 +196,9 @@ async fn segments(peer: &Peer, certificate: Option<&TestCertificate>) {
     // A small file comes in one stream.
     session.download_in_segments(&path("hello.txt"), &into(&directory, false), &segments).await.unwrap();
     assert_eq!(directory.names(), ["hello.txt", "long.bin"]);
+    session.quit().await;
     let warnings = &seen.lock().unwrap().warnings;
     assert!(warnings.is_empty(), "{warnings:?}");
-    session.quit().await;
 }
 
 macro_rules! servers {

@@ -134,6 +134,7 @@ fn open(path: &Path, writes: bool) -> io::Result<File> {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "one range is meant")]
 mod tests {
     use super::*;
 

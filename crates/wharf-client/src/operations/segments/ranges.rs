@@ -131,6 +131,7 @@ impl Plan {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "one range is meant")]
 mod tests {
     use proptest::prelude::*;
 
