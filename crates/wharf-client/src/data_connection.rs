@@ -125,9 +125,13 @@ impl Session {
             attempts.pop(); // the one that is open
             return Ok(Running { before: attempts, ..*running });
         }
-        let endpoints = self.control.endpoints();
-        let findings = diagnosis::findings(&attempts, endpoints, self.options.mode);
-        Err(Box::new(NoDataConnection { attempts, findings }).into())
+        Err(self.no_data_connection(attempts))
+    }
+
+    /// The error of a transfer for which none of these attempts was good.
+    pub(crate) fn no_data_connection(&self, attempts: Vec<Attempt>) -> ClientError {
+        let findings = diagnosis::findings(&attempts, self.control.endpoints(), self.options.mode);
+        Box::new(NoDataConnection { attempts, findings }).into()
     }
 
     async fn try_passive(

@@ -17,7 +17,7 @@ use wharf_proto::listing::check_name;
 use wharf_proto::pathname::escaped;
 
 use crate::error::{ClientError, STANDARD_OUTPUT};
-use crate::operations::segments::journal_of;
+use crate::operations::segments::{journal_of, remove_journal};
 use crate::times::set_modified;
 
 /// Where a download is wanted.
@@ -190,10 +190,9 @@ impl LocalTarget {
 
     /// Of what the journal of several sessions tells, nothing is there any longer. Most often there is none.
     fn forget_journal(&self) -> io::Result<()> {
-        let Kind::Part(part) = &self.kind else { return Ok(()) };
-        match std::fs::remove_file(journal_of(part)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+        match &self.kind {
+            Kind::Part(part) => remove_journal(part),
+            Kind::InPlace | Kind::Straight => Ok(()),
         }
     }
 
@@ -247,8 +246,9 @@ impl LocalTarget {
 
     /// It is complete: gives it its name, and `time`.
     pub(crate) fn finish(&mut self, time: Option<Timestamp>) -> io::Result<()> {
-        if let Some(time) = time {
-            set_modified(&self.file, time)?;
+        if let Some(Err(error)) = time.map(|time| set_modified(&self.file, time)) {
+            // Somebody else's file, which we may write. It is complete all the same.
+            tracing::debug!(%error, file = %self.name.display(), "the time of last change cannot be set");
         }
         if let Kind::Part(part) = &self.kind {
             match self.name.symlink_metadata() {

@@ -357,6 +357,22 @@ async fn an_upload_that_is_dropped_on_every_rung_is_told_as_a_data_connection_th
     server.finish();
 }
 
+/// What was read from a pipe cannot be sent again.
+#[tokio::test]
+async fn an_upload_from_a_pipe_that_is_dropped_is_told_so_too() {
+    let server = ScriptedServer::start(|server| {
+        server.play(LOGIN).play("C: TYPE I\nS: 200 I\nC: EPSV\nS: 229 ok (|||{port}|)\nC: STOR file");
+        server.accept_data().play("S: 150 send").close_data().play("S: 425 Security: Bad IP connecting.");
+    });
+    let (input, output) = std::io::pipe().unwrap();
+    drop(output);
+    let source = UploadSource::Stream(std::os::fd::OwnedFd::from(input).into());
+    let mut session = connect(server.address(), options(ModeChoice::Auto)).await.unwrap();
+    let error = session.upload(source, &path("file"), UploadOptions::default()).await.unwrap_err();
+    assert_eq!(error.exit_code(), 7, "{error}");
+    server.finish();
+}
+
 #[tokio::test]
 async fn a_session_of_vsftpd_that_dies_at_a_full_range_is_replaced_by_a_new_one() {
     let server = ScriptedServer::start_many("127.0.0.1:0".parse().unwrap(), 2, |number, server| {

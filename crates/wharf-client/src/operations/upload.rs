@@ -188,6 +188,11 @@ impl Session {
                     self.leave_rung(&mut given_up, attempt, said);
                     file = again;
                 }
+                None if is_given_up(&attempt, &said) => {
+                    let mut attempts = before;
+                    self.leave_rung(&mut attempts, attempt, said);
+                    return Err(self.no_data_connection(attempts));
+                }
                 _ => break (progress, attempt, end, said),
             }
         };
@@ -231,7 +236,7 @@ impl Session {
             return false;
         }
         match (said, end) {
-            (Ok(reply), _) if reply.code() == ReplyCode::CANNOT_OPEN_DATA_CONNECTION => true,
+            _ if is_given_up(attempt, said) => true,
             (Ok(reply), _) if reply.code() != ReplyCode::TRANSFER_ABORTED => false,
             (Ok(_), _) | (Err(ControlFailure::Silent(_)), DataEnd::Broken(_)) if sent > 0 => {
                 // Where nobody can tell, it is what it looks like: a transfer that was cut.
@@ -317,6 +322,12 @@ impl Session {
         }
         Ok(size)
     }
+}
+
+/// Whether the server says that a data connection that we opened is none.
+fn is_given_up(attempt: &Attempt, said: &Final) -> bool {
+    attempt.mode() == DataMode::Passive
+        && said.as_ref().is_ok_and(|reply| reply.code() == ReplyCode::CANNOT_OPEN_DATA_CONNECTION)
 }
 
 /// Sends all of a regular file from `offset` on, or of anything else, and ends in order.

@@ -90,7 +90,7 @@ async fn fetch_in(
     let settings = client.settings.clone();
     let retries = settings.retries;
     let segments =
-        Segments { count, retries, observers: Arc::new(move || Box::new(Shown::of_many(&settings))) };
+        Segments { count, retries, observers: Arc::new(move || Box::new(Shown::of_pieces(&settings))) };
     let work = async |session: &mut wharf_client::Session, is_retry: bool| {
         let resume = resume || (is_retry && !ascii);
         let options = DownloadOptions { destination: destination.clone(), resume, ascii };

@@ -42,6 +42,25 @@ pub(crate) fn path_of(part: &Path) -> PathBuf {
     path.into()
 }
 
+/// Removes what is there of a journal of `part`; most often nothing is.
+pub(crate) fn remove(part: &Path) -> io::Result<()> {
+    let path = path_of(part);
+    for path in [new_path(&path), path] {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// What a journal is called until its beginning is written.
+fn new_path(path: &Path) -> PathBuf {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    new.into()
+}
+
 /// The length of the part of a file of `size` bytes while any is missing.
 pub(super) fn guarded_length(size: u64) -> u64 {
     size + 1
@@ -66,9 +85,8 @@ impl Journal {
         for range in there.iter() {
             text.push_str(&line(range));
         }
-        let mut new = path.as_os_str().to_owned();
-        new.push(".new");
-        let mut file = open(Path::new(&new), true)?;
+        let new = new_path(path);
+        let mut file = open(&new, true)?;
         file.set_len(0)?;
         file.write_all(text.as_bytes())?;
         file.sync_data()?;

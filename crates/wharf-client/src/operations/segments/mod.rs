@@ -27,7 +27,7 @@ use wharf_proto::command::ByteCount;
 use wharf_proto::pathname::Pathname;
 
 use journal::Identity;
-pub(crate) use journal::path_of as journal_of;
+pub(crate) use journal::{path_of as journal_of, remove as remove_journal};
 use part::Part;
 use ranges::{LEAST, Plan};
 use worker::{Shared, work};

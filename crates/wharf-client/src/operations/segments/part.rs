@@ -80,14 +80,12 @@ impl Part {
             let part = target.written().to_owned();
             let shown = part.display().to_string();
             drop(target);
-            for path in [part.clone(), journal::path_of(&part)] {
-                match std::fs::remove_file(path) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                        return Err(ClientError::local(shown)(error));
-                    }
-                    _ => {}
-                }
+            // The part first: without it, the journal means nothing.
+            match std::fs::remove_file(&part) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => journal::remove(&part),
             }
+            .map_err(ClientError::local(shown))?;
         }
         Ok(())
     }
