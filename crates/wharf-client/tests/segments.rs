@@ -29,6 +29,14 @@ async fn fetch(
     server: &ScriptedServer,
     directory: &TestDirectory,
 ) -> (Result<Downloaded, ClientError>, Seen) {
+    fetch_or_resume(server, directory, false).await
+}
+
+async fn fetch_or_resume(
+    server: &ScriptedServer,
+    directory: &TestDirectory,
+    resume: bool,
+) -> (Result<Downloaded, ClientError>, Seen) {
     let (watching, seen) = Watching::new();
     let login = Login::anonymous();
     let options = options(ModeChoice::Only(Epsv));
@@ -36,7 +44,7 @@ async fn fetch(
         Session::connect(address(server.address()), login, options, Box::new(watching)).await.unwrap();
     let segments = Segments { count: 2, retries: 0, observers: Arc::new(|| Box::new(Silent)) };
     let destination = Destination::Directory(directory.path().to_owned());
-    let download = DownloadOptions { destination, resume: false, ascii: false };
+    let download = DownloadOptions { destination, resume, ascii: false };
     (session.download_in_segments(&path("file"), &download, &segments).await, seen)
 }
 
@@ -217,4 +225,22 @@ async fn a_transfer_that_breaks_leaves_what_came_and_its_journal() {
     let journal = String::from_utf8(directory.read("file.part.wharf")).unwrap();
     assert!(journal.contains(&format!("{MIDDLE}-{}\n", MIDDLE + OVERLAP)), "{journal}");
     server.finish_all();
+}
+
+#[tokio::test]
+async fn a_part_of_another_file_is_refused_and_left_as_it_was() {
+    let server = ScriptedServer::start(|server| {
+        server.play(LOGIN);
+        ask(server, "C: TYPE I\nS: 200 I");
+        server.play(EPSV).play(RETR).open_data().send_data(&sample(SIZE)[..OVERLAP]).expect_data_reset();
+        server.play("S: 426 cut");
+    });
+    let directory = TestDirectory::new();
+    directory.write("file.part", [7; 100]);
+    let (done, _) = fetch_or_resume(&server, &directory, true).await;
+    let error = done.unwrap_err();
+    assert_eq!(error.exit_code(), 9, "{error}");
+    assert_eq!(directory.names(), ["file.part"]);
+    assert_eq!(directory.read("file.part"), [7; 100]);
+    server.finish();
 }

@@ -85,8 +85,11 @@ impl Session {
         let mut options = options.clone();
         // Begun anew once where what was here, or what came, is not of one file.
         for _ in 0..2 {
-            let outcome = match self.ready_for_segments(path, &options, segments).await? {
-                Ok((part, identity)) => self.fetch_segments(path, part, identity, segments).await,
+            let (outcome, adopted) = match self.ready_for_segments(path, &options, segments).await? {
+                Ok((part, identity)) => {
+                    let adopted = part.adopted.is_some();
+                    (self.fetch_segments(path, part, identity, segments).await, adopted)
+                }
                 Err(reason) => {
                     self.observer.note(&format!("{path} comes in one stream: {reason}"));
                     if LocalTarget::is_in_segments(&options.destination, file_name(path)) {
@@ -97,6 +100,12 @@ impl Session {
                 }
             };
             match outcome {
+                // A part of a file that was never ours is the user's to remove.
+                Err(ClientError::CannotResume(reason)) if adopted => {
+                    return Err(ClientError::CannotResume(format!(
+                        "{reason}; move it away, or leave --continue out"
+                    )));
+                }
                 Err(ClientError::CannotResume(reason)) => {
                     self.observer.warning(&format!("{reason}; beginning anew"));
                     Part::discard(&options.destination, file_name(path)).await?;
@@ -199,6 +208,9 @@ impl Session {
         }
         if outcome.is_err() && shared.is_untouched() {
             target.clear().map_err(ClientError::local(shown.clone()))?;
+        }
+        if let (Err(ClientError::CannotResume(_)), Some(length)) = (&outcome, part.adopted) {
+            Part::disown(&target, length).map_err(ClientError::local(shown.clone()))?;
         }
         outcome?;
         let attempt = shared.attempt();

@@ -15,6 +15,8 @@ pub(super) struct Part {
     pub(super) target: LocalTarget,
     pub(super) file: Arc<File>,
     pub(super) there: Ranges,
+    /// The length of what somebody else has left, without a journal, and that is to be gone on with.
+    pub(super) adopted: Option<u64>,
 }
 
 /// What came of opening a part.
@@ -31,7 +33,7 @@ impl Part {
     pub(super) fn open(target: LocalTarget, identity: Identity, adopts: bool) -> io::Result<Opened> {
         let file = Arc::new(target.clone_file()?);
         let length = file.metadata()?.len();
-        let mut changed = None;
+        let (mut changed, mut adopted) = (None, None);
         let there = match Journal::read(&journal::path_of(target.written())) {
             // Else somebody has written the part anew since.
             Some((was, there)) if length == was.size || length == guarded_length(was.size) => {
@@ -49,11 +51,12 @@ impl Part {
             None if adopts && length <= identity.size => {
                 let mut there = Ranges::default();
                 there.add(0..length);
+                adopted = Some(length).filter(|length| *length > 0);
                 there
             }
             None => Ranges::default(),
         };
-        Ok(Opened { part: Self { target, file, there }, changed })
+        Ok(Opened { part: Self { target, file, there, adopted }, changed })
     }
 
     /// Whether there is something to go on with.
@@ -71,6 +74,12 @@ impl Part {
         let journal = Journal::begin(&path, identity, &self.there)?;
         self.file.set_len(guarded_length(identity.size))?;
         Ok(journal)
+    }
+
+    /// Leaves what was adopted as it was found, since it is of another file after all.
+    pub(super) fn disown(target: &LocalTarget, length: u64) -> io::Result<()> {
+        target.clone_file()?.set_len(length)?;
+        journal::remove(target.written())
     }
 
     /// Removes the part and its journal: whoever still writes to it writes to nothing.
