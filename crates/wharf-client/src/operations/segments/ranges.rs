@@ -184,7 +184,7 @@ mod tests {
             steps in prop::collection::vec((0..8_usize, 1..8 * LEAST, prop::bool::weighted(0.1)), 0..200),
         ) {
             let mut plan = Plan::new(vec![0..size], count);
-            let mut positions = vec![None; 8];
+            let mut positions = [None; 8];
             let mut there = Ranges::default();
             let mut fetched = 0;
             let rounds = (0..8_usize).cycle().map(|number| (number, 8 * LEAST, false)).take(4000);
