@@ -29,20 +29,21 @@ async fn fetch(
     server: &ScriptedServer,
     directory: &TestDirectory,
 ) -> (Result<Downloaded, ClientError>, Seen) {
-    fetch_or_resume(server, directory, false).await
+    fetch_with(server, directory, false, 0).await
 }
 
-async fn fetch_or_resume(
+async fn fetch_with(
     server: &ScriptedServer,
     directory: &TestDirectory,
     resume: bool,
+    retries: u32,
 ) -> (Result<Downloaded, ClientError>, Seen) {
     let (watching, seen) = Watching::new();
     let login = Login::anonymous();
     let options = options(ModeChoice::Only(Epsv));
     let mut session =
         Session::connect(address(server.address()), login, options, Box::new(watching)).await.unwrap();
-    let segments = Segments { count: 2, retries: 0, observers: Arc::new(|| Box::new(Silent)) };
+    let segments = Segments { count: 2, retries, observers: Arc::new(|| Box::new(Silent)) };
     let destination = Destination::Directory(directory.path().to_owned());
     let download = DownloadOptions { destination, resume, ascii: false };
     (session.download_in_segments(&path("file"), &download, &segments).await, seen)
@@ -237,10 +238,40 @@ async fn a_part_of_another_file_is_refused_and_left_as_it_was() {
     });
     let directory = TestDirectory::new();
     directory.write("file.part", [7; 100]);
-    let (done, _) = fetch_or_resume(&server, &directory, true).await;
+    let (done, _) = fetch_with(&server, &directory, true, 0).await;
     let error = done.unwrap_err();
     assert_eq!(error.exit_code(), 9, "{error}");
     assert_eq!(directory.names(), ["file.part"]);
     assert_eq!(directory.read("file.part"), [7; 100]);
     server.finish();
+}
+
+#[tokio::test]
+async fn what_breaks_is_tried_again_from_where_it_was() {
+    let server = servers(3, |number, server| match number {
+        0 => {
+            server.play(LOGIN);
+            ask(server, "C: TYPE I\nS: 200 I");
+            give_first(server);
+            server.play("S: 426 cut").play(EPSV).play("C: REST *\nS: 350 ok").play(RETR).open_data();
+            let from = MIDDLE - OVERLAP;
+            server
+                .send_data(&sample(SIZE)[from..from + 2 * OVERLAP])
+                .close_data()
+                .play("S: 426 disk trouble");
+        }
+        1 => _ = server.play("S: 421 too many"),
+        _ => {
+            server.play(LOGIN_AGAIN).play("C: TYPE I\nS: 200 I").play(EPSV);
+            server.play(&format!("C: REST {MIDDLE}\nS: 350 ok")).play(RETR).open_data();
+            server.send_data(&sample(SIZE)[MIDDLE..]).close_data().play("S: 226 done");
+            server.play(&format!("C: SIZE file\nS: 213 {SIZE}"));
+        }
+    });
+    let directory = TestDirectory::new();
+    let (done, _) = fetch_with(&server, &directory, false, 1).await;
+    done.unwrap();
+    assert!(directory.read("file") == sample(SIZE));
+    assert_eq!(directory.names(), ["file"]);
+    server.finish_all();
 }
