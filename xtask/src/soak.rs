@@ -82,6 +82,13 @@ const ITEMS: &[Item] = &[
         shows: "1,000 small files of a far server, beside lftp, rclone and wget",
     },
     Item {
+        name: "segments",
+        package: "wharf",
+        test: "soak_segments",
+        rounds: 1024,
+        shows: "1 GiB in four segments is identical, in clear and under TLS",
+    },
+    Item {
         name: "properties",
         package: "wharf-proto",
         test: "",

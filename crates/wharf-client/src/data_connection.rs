@@ -61,6 +61,8 @@ pub(crate) struct Running {
     pub(crate) progress: Arc<Progress>,
     /// How it was made.
     pub(crate) attempt: Attempt,
+    /// What failed before.
+    pub(crate) before: Vec<Attempt>,
     /// The first reply: 1yz, or 2yz from a server that skips it.
     pub(crate) first: Reply,
     /// The final reply, or what came in its place, if it has come already.
@@ -91,10 +93,19 @@ impl Session {
     /// [`ClientError::Refused`] when the server says no to the transfer itself, [`ClientError::NoDataConnection`]
     /// when no way works, or what happened to the control connection.
     pub(crate) async fn begin(&mut self, request: &Request) -> Result<Running, ClientError> {
+        self.begin_beyond(request, Vec::new()).await
+    }
+
+    /// As [`begin`](Self::begin), without the rungs of these `attempts`, which have failed already.
+    pub(crate) async fn begin_beyond(
+        &mut self,
+        request: &Request,
+        mut attempts: Vec<Attempt>,
+    ) -> Result<Running, ClientError> {
         self.make_ready(request).await?;
         self.provide_tickets().await?;
-        let rungs = rungs(self.options.mode, self.peer().is_ipv6(), self.working);
-        let mut attempts = Vec::new();
+        let mut rungs = rungs(self.options.mode, self.peer().is_ipv6(), self.working);
+        rungs.retain(|command| attempts.iter().all(|attempt| attempt.command != *command));
         for (index, command) in rungs.iter().enumerate() {
             // A rung may have been left deaf or closing.
             self.make_ready(request).await?;
@@ -111,11 +122,16 @@ impl Session {
             let advertised = *command == NegotiationCommand::Pasv
                 && running.attempt.endpoint.map(|endpoint| endpoint.ip()) != Some(self.peer().ip());
             self.working = Some(WorkingMode { command: *command, advertised });
-            return Ok(*running);
+            attempts.pop(); // the one that is open
+            return Ok(Running { before: attempts, ..*running });
         }
-        let endpoints = self.control.endpoints();
-        let findings = diagnosis::findings(&attempts, endpoints, self.options.mode);
-        Err(Box::new(NoDataConnection { attempts, findings }).into())
+        Err(self.no_data_connection(attempts))
+    }
+
+    /// The error of a transfer for which none of these attempts was good.
+    pub(crate) fn no_data_connection(&self, attempts: Vec<Attempt>) -> ClientError {
+        let findings = diagnosis::findings(&attempts, self.control.endpoints(), self.options.mode);
+        Box::new(NoDataConnection { attempts, findings }).into()
     }
 
     async fn try_passive(
@@ -473,7 +489,7 @@ impl Session {
         };
         let progress = Arc::<Progress>::default();
         let transfer = Transfer::open(stream, authenticated, verified, progress.clone());
-        Ok(Step::Running(Box::new(Running { transfer, progress, attempt, first, said })))
+        Ok(Step::Running(Box::new(Running { transfer, progress, attempt, before: Vec::new(), first, said })))
     }
 
     pub(crate) fn note(&mut self, attempts: &mut Vec<Attempt>, attempt: Attempt) -> Attempt {

@@ -13,6 +13,7 @@ use wharf_proto::decoder::ReplyError;
 
 use crate::attempt::Attempt;
 use crate::diagnosis;
+use crate::digest::{Algorithm, Sum};
 use crate::tls_failure::TlsFailure;
 use crate::url::UrlError;
 
@@ -124,6 +125,20 @@ pub enum ClientError {
         /// What came in its place.
         failure: ControlFailure,
     },
+    /// All of it went over, and is not the same on both sides.
+    #[error("{0}")]
+    SumsDiffer(Box<SumsDiffer>),
+    /// An upload is complete under its temporary name, and could not get its own.
+    #[error("{0}")]
+    NotRenamed(Box<NotRenamed>),
+    /// The server has no checksum of the file to tell.
+    #[error("the server tells no {} of {path}; it has to have HASH, or XSHA256 or the like, in its FEAT", .algorithm.map_or_else(|| "checksum".to_owned(), |algorithm| algorithm.to_string()))]
+    NoChecksum {
+        /// The remote path.
+        path: String,
+        /// The algorithm that was asked for; none for whichever.
+        algorithm: Option<Algorithm>,
+    },
     /// Trouble with a file of this machine.
     #[error("{what}: {source}")]
     Local {
@@ -160,9 +175,9 @@ impl ClientError {
             | Self::ControlLost(_) => 3,
             Self::Tls(_) => 4,
             Self::LoginRefused { .. } => 5,
-            Self::Refused { .. } => 6,
+            Self::Refused { .. } | Self::NotRenamed(_) | Self::NoChecksum { .. } => 6,
             Self::NoDataConnection(_) | Self::DataUnprotected { .. } | Self::NotDirect { .. } => 7,
-            Self::Incomplete(_) => 8,
+            Self::Incomplete(_) | Self::SumsDiffer(_) => 8,
             Self::Local { .. } | Self::CannotResume(_) | Self::Certificate(_) => 9,
             Self::Unconfirmed { .. } => 10,
         }
@@ -187,6 +202,10 @@ impl ClientError {
             | Self::DataUnprotected { .. }
             | Self::LoginRefused { .. }
             | Self::Refused { .. }
+            | Self::NotRenamed(_)
+            | Self::NoChecksum { .. }
+            // Going on with it would find nothing missing.
+            | Self::SumsDiffer(_)
             | Self::NoDataConnection(_)
             | Self::NotDirect { .. }
             | Self::Unconfirmed { .. }
@@ -246,6 +265,35 @@ pub enum ControlFailure {
     /// The server said that it is going to close, or does not serve us.
     #[error("the server says \"{0}\"")]
     Dismissed(Reply),
+}
+
+/// A file whose copy has another checksum.
+#[derive(Debug, thiserror::Error)]
+#[error("{path} is not the same on both sides: {theirs} at the server, {} here{}; transfer it again, without --continue", .ours.digits, kept_note(.kept))]
+pub struct SumsDiffer {
+    /// The remote path.
+    pub path: String,
+    /// That of this machine's file.
+    pub ours: Sum,
+    /// The server's.
+    pub theirs: Sum,
+    /// Where a download is.
+    pub kept: Option<PathBuf>,
+}
+
+/// An upload that is complete under its temporary name.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "all of {path} is at the server, as {temporary}, but the server refused to rename it: \"{reply}\"; if it does not replace \
+     files by renaming, remove the old {path} (`wharf rm`) and run the same again with --continue, or leave --atomic out"
+)]
+pub struct NotRenamed {
+    /// The name that it has.
+    pub temporary: String,
+    /// The name that it should have.
+    pub path: String,
+    /// The server's words.
+    pub reply: Reply,
 }
 
 /// A transfer that was begun and is not complete.

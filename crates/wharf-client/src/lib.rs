@@ -12,7 +12,9 @@
 //! | [`session`] | connect, log in, commands and replies; for whoever types commands: another directory or mode, and the end of a transfer |
 //! | [`strategy`], [`attempt`] | which way to a data connection, and what came of each |
 //! | [`operations`] | download, upload, list, status, delete, … |
+//! | [`operations::segments`] | a large file in pieces, over several sessions |
 //! | [`operations::mirror`] | whole trees, over several sessions |
+//! | [`digest`], [`rate`] | checksums, and how many bytes a second |
 //! | [`observer`] | what goes on, for whoever shows it |
 //! | [`error`], [`tls_failure`] | what can go wrong, with its exit code |
 //!
@@ -44,6 +46,7 @@ pub mod attempt;
 mod data_connection;
 mod data_protection;
 mod diagnosis;
+pub mod digest;
 pub mod error;
 pub mod features;
 mod interactive;
@@ -54,9 +57,12 @@ pub mod netrc;
 pub mod observer;
 pub mod operations;
 pub mod options;
+mod paced;
+pub mod rate;
 mod security;
 pub mod session;
 pub mod strategy;
+mod times;
 pub mod tls_failure;
 mod transfer;
 pub mod url;

@@ -9,6 +9,8 @@ use wharf_proto::dialogue::NegotiationCommand;
 use wharf_proto::limits;
 
 use crate::memory::Remembered;
+use crate::operations::Verification;
+use crate::rate::RateLimit;
 
 /// How a session connects and transfers. `Default` is `--mode auto` over any address family.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +27,25 @@ pub struct Options {
     pub times: Times,
     /// What worked with this server before, from any network: it is tried first in its own.
     pub remembered: Vec<Remembered>,
+    /// What is done beside moving the bytes.
+    pub transfers: TransferOptions,
+}
+
+/// What is done beside moving the bytes of a transfer. `Default` keeps times, and verifies and limits nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransferOptions {
+    /// Copies are as old as what they are copies of, where the server can tell, or be told, how old that is.
+    pub keep_times: bool,
+    /// Compare checksums afterwards, where the server has them.
+    pub verification: Option<Verification>,
+    /// How many bytes a second all sessions with a clone of this move.
+    pub rate: Option<RateLimit>,
+}
+
+impl Default for TransferOptions {
+    fn default() -> Self {
+        Self { keep_times: true, verification: None, rate: None }
+    }
 }
 
 /// Whether and how TLS is spoken. `Default` is `--tls auto`.
@@ -115,6 +136,7 @@ impl Default for Options {
             tls: TlsOptions::default(),
             times: Times::default(),
             remembered: Vec::new(),
+            transfers: TransferOptions::default(),
         }
     }
 }

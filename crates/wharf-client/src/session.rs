@@ -42,7 +42,7 @@ const VSFTPD_DIES: &[u8] = b"OOPS: ";
 /// connection then.
 pub struct Session {
     pub(crate) server: ServerAddress,
-    login: Login,
+    pub(crate) login: Login,
     pub(crate) options: Options,
     pub(crate) observer: Box<dyn Observer>,
     pub(crate) clock: Clock,
@@ -66,6 +66,8 @@ pub struct Session {
     pub(crate) slowest_reply: Duration,
     /// Where the user went; none is the login directory.
     pub(crate) directory: Option<Pathname>,
+    /// That OPTS HASH has chosen another algorithm than the server's usual one.
+    pub(crate) has_chosen_hash: bool,
 }
 
 impl std::fmt::Debug for Session {
@@ -115,6 +117,7 @@ impl Session {
             failure: None,
             slowest_reply: Duration::ZERO,
             directory: None,
+            has_chosen_hash: false,
         };
         session.greet_and_log_in().await?;
         session.learn_features().await?;
@@ -233,6 +236,7 @@ impl Session {
         self.usable = true;
         self.stayed_after_goodbye = false;
         self.representation_sent = false;
+        self.has_chosen_hash = false;
         self.failure = None;
         self.greet_and_log_in().await?;
         self.announce_utf8().await?;

@@ -158,6 +158,8 @@ pub struct PeerOptions<'a> {
     allows_fxp: bool,
     certificate: Option<&'a TestCertificate>,
     vsftpd_lines: &'a str,
+    digests: bool,
+    sessions: Option<u32>,
     namespace: Option<&'a NetworkNamespace>,
 }
 
@@ -181,6 +183,8 @@ impl<'a> PeerOptions<'a> {
             allows_fxp: false,
             certificate: None,
             vsftpd_lines: "",
+            digests: false,
+            sessions: None,
             namespace: None,
         }
     }
@@ -247,6 +251,20 @@ impl<'a> PeerOptions<'a> {
     #[must_use]
     pub fn vsftpd_lines(mut self, lines: &'a str) -> Self {
         self.vsftpd_lines = lines;
+        self
+    }
+
+    /// Computes checksums for its clients: ProFTPD does (mod_digest), the others cannot.
+    #[must_use]
+    pub fn digests(mut self) -> Self {
+        self.digests = true;
+        self
+    }
+
+    /// Lets in at most so many sessions of one address: ProFTPD only.
+    #[must_use]
+    pub fn sessions(mut self, most: u32) -> Self {
+        self.sessions = Some(most);
         self
     }
 

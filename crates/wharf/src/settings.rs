@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use wharf_client::options::{ActiveOptions, Family, ModeChoice, Options, Times, TlsMode, TlsOptions};
+use wharf_client::options::{
+    ActiveOptions, Family, ModeChoice, Options, Times, TlsMode, TlsOptions, TransferOptions,
+};
+use wharf_client::rate::RateLimit;
 use wharf_client::{ClientError, FtpUrl};
 use wharf_net::passive_ports::PassivePorts;
 use wharf_net::tls::ConnectorOptions;
@@ -75,6 +78,10 @@ impl ClientSettings {
             tls: tls(arguments),
             times: arguments.timeout.map_or_else(Times::default, Times::with_timeout),
             remembered: Vec::new(),
+            transfers: TransferOptions {
+                rate: arguments.limit_rate.map(RateLimit::new),
+                ..TransferOptions::default()
+            },
         };
         let talk = match (arguments.quiet, arguments.verbose) {
             (true, _) => Talk::Quiet,
@@ -155,7 +162,7 @@ mod tests {
             &["-4", "-6"],
             &["--tls", "perhaps"],
             &["--key", "key.pem"],
-            &["--segments", "2"],
+            &["--segments", "0"],
         ] {
             assert!(resolve(wrong).is_err(), "{wrong:?}");
         }

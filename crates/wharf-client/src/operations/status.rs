@@ -103,7 +103,7 @@ pub(super) fn size_of(reply: Reply) -> Result<Option<u64>, ClientError> {
 }
 
 /// The time in the answer to MDTM.
-pub(super) fn time_of(reply: Reply) -> Result<Option<Timestamp>, ClientError> {
+pub(crate) fn time_of(reply: Reply) -> Result<Option<Timestamp>, ClientError> {
     Ok(status_text(reply)?.and_then(|text| facts_time::parse(text.trim().as_bytes()).ok()))
 }
 
@@ -117,7 +117,7 @@ fn status_text(reply: Reply) -> Result<Option<String>, ClientError> {
 }
 
 /// The facts in the answer to MLST: the one inner line (RFC 3659 §7.2).
-pub(super) fn facts(reply: &Reply) -> Option<ListingEntry> {
+pub(crate) fn facts(reply: &Reply) -> Option<ListingEntry> {
     if reply.code() != ReplyCode::FILE_ACTION_OKAY {
         return None;
     }

@@ -53,7 +53,8 @@ impl Progress {
         let _ = self.at_work.acquire().await;
     }
 
-    pub(super) fn add(&self, bytes: u64) {
+    /// Counts `bytes` more: for whoever adds up several transfers.
+    pub fn add(&self, bytes: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         if let Some(throttle) = &self.throttle {
             throttle.moved(bytes, Instant::now());

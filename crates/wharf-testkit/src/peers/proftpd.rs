@@ -82,6 +82,12 @@ AuthPAM off
     if let Some(address) = options.advertised {
         text += &format!("MasqueradeAddress {address}\n");
     }
+    if let Some(most) = options.sessions {
+        text += &format!("MaxClientsPerHost {most}\n");
+    }
+    if options.digests {
+        text += "LoadModule mod_digest.c\nDigestEngine on\n";
+    }
     if let Some(certificate) = options.certificate {
         text += &format!(
             "LoadModule mod_tls.c\nTLSEngine on\nTLSRequired off\nTLSLog {log}\nTLSECCertificateFile {}\n\

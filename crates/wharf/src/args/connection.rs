@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::transfer::rate;
 use crate::config::values::port_range;
 
 /// How to connect, and how much to say.
@@ -66,6 +67,10 @@ pub(crate) struct ConnectionArguments {
     /// How often to try again after a failed connect or an interrupted transfer, which is gone on with
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) retry: u32,
+
+    /// Move at most so many bytes a second, all sessions together; 500k and 2.5M are understood
+    #[arg(long, value_name = "BYTES", value_parser = rate)]
+    pub(crate) limit_rate: Option<u64>,
 
     /// Use IPv4 only
     #[arg(short = '4', long, conflicts_with = "ipv6")]

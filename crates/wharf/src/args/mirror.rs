@@ -66,6 +66,9 @@ pub(crate) struct MirrorArguments {
     /// reached
     #[arg(long)]
     pub(crate) fxp_foreign_address: bool,
+    /// Compare checksums after each transfer, where the server has them
+    #[arg(long)]
+    pub(crate) verify: bool,
 
     /// Print one JSON object for each thing that was done
     #[arg(long)]

@@ -10,6 +10,7 @@ pub(crate) mod put;
 pub(crate) mod serve;
 pub(crate) mod shell;
 pub(crate) mod shell_help;
+pub(crate) mod transfer;
 pub(crate) mod user;
 
 use clap::{Parser, Subcommand};
@@ -56,6 +57,7 @@ pub(crate) enum Command {
     Rmdir(paths::RmdirArguments),
     Mv(paths::MvArguments),
     Stat(paths::StatArguments),
+    Hash(paths::HashArguments),
     Hosts(hosts::HostsArguments),
     Import(import::ImportArguments),
     Completions(shell_help::CompletionsArguments),

@@ -11,10 +11,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use wharf_client::attempt::Attempt;
+use wharf_client::digest::Sum;
 use wharf_client::error::{STANDARD_OUTPUT, WayOn};
 use wharf_client::memory::Remembered;
 use wharf_client::netrc::Netrc;
 use wharf_client::observer::TransferStarted;
+use wharf_client::operations::Verification;
 use wharf_client::options::pause_before_retry;
 use wharf_client::{ClientError, FtpUrl, Login, ServerAddress, Session};
 use wharf_net::tls::Secured;
@@ -23,6 +25,7 @@ use wharf_proto::dialogue::DataMode;
 use wharf_proto::pathname::Pathname;
 
 use crate::args::connection::ConnectionArguments;
+use crate::args::transfer::TransferArguments;
 use crate::hosts::{self, Hosts};
 use crate::output;
 use crate::output::dialogue::UnderWay;
@@ -218,6 +221,17 @@ impl Client {
         Ok(login)
     }
 
+    /// Does beside moving the bytes what the flags ask for.
+    pub(crate) fn take_care(&mut self, arguments: TransferArguments) {
+        self.settings.options.transfers.keep_times = !arguments.no_times;
+        self.verify(arguments.verify);
+    }
+
+    /// Compares checksums from now on, if `wanted`.
+    pub(crate) fn verify(&mut self, wanted: bool) {
+        self.settings.options.transfers.verification = wanted.then(Verification::default);
+    }
+
     /// Notes the exit code of a failure that was told already.
     pub(crate) fn note_failure(&mut self, exit_code: u8) {
         self.failure.get_or_insert(exit_code);
@@ -305,6 +319,14 @@ pub(crate) fn standard_output(source: io::Error) -> ClientError {
 /// When there is none.
 pub(crate) fn path_of(url: &FtpUrl) -> Result<&Pathname, ClientError> {
     url.path().ok_or_else(|| ClientError::Usage(format!("{url} has no path; say which file is meant")))
+}
+
+/// The checksum that both sides have, as fields of an event.
+pub(crate) fn set_verified(event: &mut Value, verified: Option<&Sum>) {
+    if let Some(Sum { algorithm, digits }) = verified {
+        event["verified"] = algorithm.name().into();
+        event["hash"] = digits.as_str().into();
+    }
 }
 
 /// How both connections were made, as fields of an event.

@@ -102,6 +102,7 @@ pub(crate) async fn between(
             ));
         }
     };
+    client.verify(arguments.verify);
     let told = Arc::new(Told::new(&client.settings, direction, options.dry_run));
     let mirror = mirror.with_options(options).with_session_options(client.settings.options.clone());
     let totals = mirror.run(direction, told.clone()).await;

@@ -4,6 +4,7 @@ mod cat;
 pub(crate) mod client;
 pub(crate) use client::describe_data;
 pub(crate) mod get;
+mod hash;
 mod hosts;
 mod import;
 pub(crate) mod ls;
@@ -34,6 +35,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Rmdir(arguments) => paths::remove_directory(arguments),
         Command::Mv(arguments) => paths::rename(arguments),
         Command::Stat(arguments) => paths::status(arguments),
+        Command::Hash(arguments) => hash::run(arguments),
         Command::Hosts(arguments) => hosts::run(arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::Completions(arguments) => shell_help::completions(arguments),

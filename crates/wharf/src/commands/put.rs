@@ -31,6 +31,7 @@ pub(crate) fn run(arguments: PutArguments) -> ExitCode {
         Err(error) => return client::usage(&error.to_string()),
     };
     client::run(&arguments.connection, arguments.json, async |client| {
+        client.take_care(arguments.transfer);
         let directory = is_directory(client, &url, files).await;
         let directory = match directory {
             Ok(directory) => directory,
@@ -84,6 +85,7 @@ pub(crate) async fn send(
         resume: arguments.resume,
         ascii: url.transfer_type() == Some(TransferType::Ascii),
         make_parents: arguments.mkdir,
+        atomic: arguments.atomic,
     };
     // Standard input can be read once.
     let again = |_: &ClientError| !is_standard_input(file);
@@ -107,6 +109,7 @@ fn report(client: &mut Client, url: &FtpUrl, file: &Path, done: &Uploaded) {
     if done.offset > 0 {
         event["offset"] = done.offset.into();
     }
+    client::set_verified(&mut event, done.verified.as_ref());
     describe(&mut event, done.attempt.as_ref(), client.control_secured());
     client.event(&event);
     let file = escaped(file.as_os_str().as_bytes());

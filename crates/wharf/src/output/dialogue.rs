@@ -58,6 +58,13 @@ impl Shown {
         shown
     }
 
+    /// As [`of_many`](Self::of_many), for further sessions with a server of which one has warned already.
+    pub(crate) fn of_pieces(settings: &ClientSettings) -> Self {
+        let mut shown = Self::of_many(settings);
+        shown.quiet = true;
+        shown
+    }
+
     fn line(&self, line: &impl Display) {
         match &self.bar {
             Some((bar, _)) => bar.suspend(|| note(line)),

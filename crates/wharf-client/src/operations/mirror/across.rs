@@ -3,11 +3,9 @@
 use std::time::Instant;
 
 use wharf_proto::Command;
-use wharf_proto::command::TimeAndPath;
 use wharf_proto::pathname::Pathname;
 
 use super::queue::FileJob;
-use super::send::{keeps_times, whole_seconds};
 use super::side::{RemoteTree, Sessions};
 use super::tree::{join, split};
 use super::worker::{Finished, Shared};
@@ -43,7 +41,7 @@ impl Shared {
         if has_part && !self.takes_name(destination, &part, &to).await? {
             (bytes, moved) = self.move_to(source, destination, &from, &to, expected, &part).await?;
         }
-        if keeps_times(destination) {
+        if destination.sets_times() {
             let time = match job.source.exact_time() {
                 Some(time) => Some(time),
                 None => source.modified(&from).await?,
@@ -128,10 +126,9 @@ async fn set_time(
     to: &Pathname,
     time: jiff::Timestamp,
 ) -> Result<(), ClientError> {
-    let time = TimeAndPath { time: whole_seconds(time), path: to.clone() };
-    let reply = destination.execute(&Command::Mfmt(time)).await?;
-    if reply.code().is_negative() {
-        destination.observer.note(&format!("the server did not take the time of {to}: \"{reply}\""));
+    if let Some(command) = destination.setting_time(to, time) {
+        let reply = destination.execute(&command).await?;
+        destination.note_time(to, &reply);
     }
     Ok(())
 }

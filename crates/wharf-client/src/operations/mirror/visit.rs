@@ -11,7 +11,6 @@ use wharf_proto::pathname::Pathname;
 use super::compare::{Comparison, Verdict};
 use super::event::MirrorEvent;
 use super::queue::{Directory, FileJob, Job};
-use super::send::keeps_times;
 use super::side::{End, Sessions};
 use super::tree::{Entries, Entry, Kind, depth, join, split, weight};
 use super::worker::{Retry, Shared, lock};
@@ -210,7 +209,7 @@ impl Shared {
         source: &Entry,
         mut destination: Entry,
     ) -> Result<bool, ClientError> {
-        let times_kept = self.destination.remote().is_none() || keeps_times(sessions.at(End::Destination)?);
+        let times_kept = self.destination.remote().is_none() || sessions.at(End::Destination)?.sets_times();
         let comparison = Comparison { newer: self.options.newer, times_kept, can_ask: true };
         let mut source = source.clone();
         let mut verdict = comparison.judge(&source, &destination);
