@@ -55,7 +55,7 @@ async fn mirror(client: &mut Client, arguments: MirrorArguments) -> Result<(), C
     let told = Arc::new(Told::new(&client.settings, direction, options.dry_run));
     let mirror = Mirror::new(&url, client.login(&url)?, directory)
         .with_options(options)
-        .with_session_options(client.settings.options.clone());
+        .with_session_options(client.settings.options_for(&url)?);
     let totals = mirror.run(direction, told.clone()).await;
     told.end();
     let totals = totals?;

@@ -76,7 +76,7 @@ impl Mirror {
         Self {
             server: ServerAddress::from(url),
             login,
-            remote: url.path().cloned(),
+            remote: url.path().map(without_slash),
             local: local.as_ref().to_owned(),
             options: MirrorOptions::default(),
             session_options: Options::default(),
@@ -203,4 +203,11 @@ impl Shared {
         }
         self.delete_extras(session).await
     }
+}
+
+/// The path without a slash at its end: `MKD a/` is not the same everywhere, and the parents of `a/b` are made with `a/`.
+fn without_slash(path: &Pathname) -> Pathname {
+    let bytes = path.as_bytes();
+    let end = bytes.iter().rposition(|byte| *byte != b'/').map_or(1, |last| last + 1);
+    Pathname::new(&bytes[..end]).unwrap_or_else(|_| path.clone())
 }

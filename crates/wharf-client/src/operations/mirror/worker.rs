@@ -321,6 +321,7 @@ impl Shared {
         session.ahead.round_trip >= FAR
             && self.queue.files() >= MANY
             && self.session_options.mode == ModeChoice::Auto
+            && self.session_options.proxy.is_none()
             && is_private(endpoints.client.ip()) == is_private(endpoints.server.ip())
             && !self.has_tried_active.swap(true, Ordering::Relaxed)
     }
@@ -452,6 +453,7 @@ fn is_without_session(error: &ClientError) -> bool {
     matches!(
         error,
         ClientError::NotConnected { .. }
+            | ClientError::Proxy { .. }
             | ClientError::NameNotFound { .. }
             | ClientError::NotGreeted { .. }
             | ClientError::LoginRefused { .. }
