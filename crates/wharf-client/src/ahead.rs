@@ -282,7 +282,9 @@ impl Session {
     ) -> Result<bool, ControlFailure> {
         let (local, peer) = (canonical_endpoint(stream.local()), canonical_endpoint(stream.peer()));
         self.pi.handle_data(self.clock.now(), DataEvent::Opened { by, client: local, server: peer });
-        let Some((mut stream, said)) = self.handshake_of_trial(stream, listing).await else { return Ok(false) };
+        let Some((mut stream, said)) = self.handshake_of_trial(stream, listing).await else {
+            return Ok(false);
+        };
         let mut buffer = vec![0; 64 * 1024];
         let mut left = TRIAL;
         loop {

@@ -291,7 +291,7 @@ impl Session {
     pub(crate) fn send(&mut self, command: &Command) {
         self.observer.command(command);
         let written = self.options.charset.and_then(|charset| charset.command(command));
-        self.pi.send(self.clock.now(), written.as_deref().unwrap_or(command));
+        self.pi.send(self.clock.now(), written.as_ref().unwrap_or(command));
     }
 
     /// Makes sure that the server's charset has the characters of the command's name.

@@ -269,7 +269,9 @@ impl HostileSession {
                 Ok(())
             }
             ("reset", _) => {
-                self.data.take().map(Channel::reset);
+                if let Some(data) = self.data.take() {
+                    data.reset();
+                }
                 Ok(())
             }
             ("flood", text) => self.flood(text),
@@ -305,7 +307,9 @@ impl HostileSession {
                 Ok(())
             }
             ("cut", _) => {
-                self.control.take().map(Channel::reset);
+                if let Some(control) = self.control.take() {
+                    control.reset();
+                }
                 Err(io::Error::other("cut"))
             }
             ("nothing", _) => Ok(()),

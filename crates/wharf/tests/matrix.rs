@@ -3,7 +3,7 @@
 //!
 //! Trees go in one way a server here; `cargo xtask soak --filter matrix` takes them through all.
 
-#![allow(clippy::unwrap_used, reason = "a test fails loudly")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails loudly, and says what it did")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -148,6 +148,7 @@ fn tree(server: &Server, mode: &str) {
     for words in [["mirror", up, &there], ["mirror", &there, down]] {
         let run = server.wharf(mode, &words);
         let done = run.output().lines().last().unwrap().to_owned();
+        println!("{mode}, TLS {}: {done}", server.certificate.is_some());
         assert!(done.contains(&count), "{mode}: {done}");
     }
     assert!(here.tree() == planted.tree(), "{mode}: another tree");

@@ -3,7 +3,11 @@
 //!
 //! A script is a row of a table in one of the modules; `wharf_testkit::hostile` says what its lines mean.
 
-#![allow(clippy::unwrap_used, reason = "a test fails loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails loudly, and says how much it took"
+)]
 
 mod greeting;
 mod listing;
