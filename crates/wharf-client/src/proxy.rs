@@ -7,10 +7,19 @@ mod environment;
 use core::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_socks::tcp::Socks5Stream;
+use wharf_net::control::ControlConnection;
 use wharf_proto::command::Password;
+use wharf_proto::dialogue::{DataMode, Side};
+
+use crate::error::ClientError;
+use crate::observer::Observer;
+use crate::options::ModeChoice;
+use crate::strategy::rungs;
 
 pub use environment::from_environment;
 
@@ -104,6 +113,44 @@ impl Proxy {
             (Err(_), Kind::Socks5) => None,
             (Err(_), _) => Some(Target::Name(host.to_owned(), port)),
         }
+    }
+
+    /// Makes sure that the modes that are allowed can work: nobody connects to us through a proxy.
+    pub(crate) fn check(&self, modes: ModeChoice) -> Result<(), ClientError> {
+        if rungs(modes, false, None).iter().any(|command| command.mode() == DataMode::Passive) {
+            return Ok(());
+        }
+        Err(ClientError::Usage(format!(
+            "nobody can connect to us through the proxy {self}: leave active mode out, or the proxy (--proxy \"\")"
+        )))
+    }
+
+    /// The control connection, to the first of `targets` that the proxy connects to.
+    pub(crate) async fn open_control(
+        &self,
+        targets: &[Target],
+        limit: Duration,
+        observer: &mut dyn Observer,
+    ) -> Result<ControlConnection, ClientError> {
+        let mut last = ("nowhere".to_owned(), ProxyError::Silent);
+        for target in targets {
+            observer.note(&format!("connecting to {target} through {self}"));
+            let connected = match timeout(limit, self.connect(target)).await {
+                Ok(connected) => connected,
+                Err(_) => Err(ProxyError::Silent),
+            };
+            match connected.and_then(|stream| Ok(ControlConnection::new(stream, Side::Client)?)) {
+                Ok(control) => {
+                    return Ok(match target {
+                        Target::Address(address) => control.led_to(*address),
+                        Target::Name(..) => control,
+                    });
+                }
+                Err(error) => last = (target.to_string(), error),
+            }
+        }
+        let (target, error) = last;
+        Err(ClientError::Proxy { proxy: self.to_string(), target, error })
     }
 
     /// Has the proxy connect.

@@ -10,7 +10,7 @@ use wharf_net::Clock;
 use wharf_net::control::{ControlConnection, Received};
 use wharf_net::tls::{Secured, is_of_tls};
 use wharf_proto::command::{Representation, Text};
-use wharf_proto::dialogue::{DataMode, Deadlines, Deviation, Event, LoginState, Side};
+use wharf_proto::dialogue::{Deadlines, Deviation, Event, LoginState, Side};
 use wharf_proto::pathname::escaped;
 use wharf_proto::reply::ReplyClass;
 use wharf_proto::user_pi::Answer;
@@ -23,8 +23,8 @@ use crate::features::Features;
 use crate::login::{Login, ServerAddress};
 use crate::memory::{network_of, recall};
 use crate::observer::Observer;
-use crate::options::{Family, ModeChoice, Options};
-use crate::proxy::{Proxy, ProxyError, Target};
+use crate::options::{Family, Options};
+use crate::proxy::Target;
 use crate::security::Security;
 use crate::strategy::WorkingMode;
 
@@ -93,10 +93,8 @@ impl Session {
         options: Options,
         mut observer: Box<dyn Observer>,
     ) -> Result<Self, ClientError> {
-        if options.proxy.is_some() && only_active(options.mode) {
-            return Err(ClientError::Usage(
-                "through a proxy nobody can connect to us: leave active mode out, or the proxy".to_owned(),
-            ));
+        if let Some(proxy) = &options.proxy {
+            proxy.check(options.mode)?;
         }
         let security = Security::new(&server, &options.tls)?;
         let clock = Clock::start();
@@ -521,7 +519,11 @@ async fn open_control(
 ) -> Result<ControlConnection, ClientError> {
     let limit = options.times.connect;
     if let Some(proxy) = &options.proxy {
-        return open_through(proxy, server, options, observer).await;
+        let targets = match proxy.target_of(&server.host, server.port) {
+            Some(target) => vec![target],
+            None => look_up(server, options).await?.into_iter().map(Target::Address).collect(),
+        };
+        return proxy.open_control(&targets, limit, observer).await;
     }
     let addresses = look_up(server, options).await?;
     let mut tries = Vec::new();
@@ -541,47 +543,6 @@ async fn open_control(
         tries.push((address, problem));
     }
     Err(ClientError::NotConnected { host: server.host.clone(), tries })
-}
-
-/// Has the proxy connect to the server: by its name, or to its addresses in turn.
-async fn open_through(
-    proxy: &Proxy,
-    server: &ServerAddress,
-    options: &Options,
-    observer: &mut dyn Observer,
-) -> Result<ControlConnection, ClientError> {
-    let targets = match proxy.target_of(&server.host, server.port) {
-        Some(target) => vec![target],
-        None => look_up(server, options).await?.into_iter().map(Target::Address).collect(),
-    };
-    let mut last = None;
-    for target in targets {
-        observer.note(&format!("connecting to {target} through {proxy}"));
-        let connected = match timeout(options.times.connect, proxy.connect(&target)).await {
-            Ok(connected) => connected,
-            Err(_) => Err(ProxyError::Silent),
-        };
-        let control = connected.and_then(|stream| Ok(ControlConnection::new(stream, Side::Client)?));
-        match control {
-            Ok(control) => {
-                return Ok(match target {
-                    Target::Address(address) => control.led_to(address),
-                    Target::Name(..) => control,
-                });
-            }
-            Err(error) => last = Some((target.to_string(), error)),
-        }
-    }
-    let (target, error) = last.unwrap_or_else(|| (server.host.clone(), ProxyError::Silent));
-    Err(ClientError::Proxy { proxy: proxy.to_string(), target, error })
-}
-
-fn only_active(choice: ModeChoice) -> bool {
-    match choice {
-        ModeChoice::Active => true,
-        ModeChoice::Only(command) => command.mode() == DataMode::Active,
-        ModeChoice::Auto | ModeChoice::Passive => false,
-    }
 }
 
 async fn look_up(server: &ServerAddress, options: &Options) -> Result<Vec<SocketAddr>, ClientError> {

@@ -4,14 +4,15 @@
 
 use std::process::Command;
 
-use wharf_testkit::TestDirectory;
 use wharf_testkit::directory::sample;
 use wharf_testkit::free_port;
 use wharf_testkit::hostile::HostileServer;
-use wharf_testkit::process::{Run, run};
+use wharf_testkit::peers::unpacked;
+use wharf_testkit::process::{Background, Run, run};
 use wharf_testkit::proxy::TestProxy;
 use wharf_testkit::served::Served;
 use wharf_testkit::tls::TestCertificate;
+use wharf_testkit::{TestDirectory, skip};
 
 const WHARF: &str = env!("CARGO_BIN_EXE_wharf");
 const LOGIN: (&str, &str) = ("aladdin", "opensesame");
@@ -78,6 +79,38 @@ fn the_server_is_the_one_that_tls_knows() {
         ["get", "--ca", ca.to_str().unwrap(), "--proxy", &flag, &url, "-o", here.path().to_str().unwrap()];
     wharf(&words, &[]).assert_success();
     assert_eq!(proxy.asked().len(), 2);
+}
+
+/// Debian's microsocks and tinyproxy, which ask for a login.
+#[test]
+fn real_proxies_lead_there_too() {
+    let (server, _files) = served(&[]);
+    let url = format!("ftp://test:secret@localhost:{}/", server.address().port());
+    for kind in ["socks5", "socks5h", "http"] {
+        let (port, directory) = (free_port([127, 0, 0, 1].into()), TestDirectory::new());
+        let name = if kind == "http" { "tinyproxy" } else { "microsocks" };
+        let program = match unpacked(&format!("proxies/usr/bin/{name}")) {
+            Ok(program) => program,
+            Err(reason) => skip!("{reason}"),
+        };
+        let mut command = Command::new(program);
+        if kind == "http" {
+            let settings = format!("Port {port}\nListen 127.0.0.1\nBasicAuth {} {}\n", LOGIN.0, LOGIN.1);
+            command.arg("-d").arg("-c").arg(directory.write("settings", settings));
+        } else {
+            command.args(["-i", "127.0.0.1", "-p", &port.to_string(), "-u", LOGIN.0, "-P", LOGIN.1]);
+        }
+        let _proxy = Background::start(&mut command);
+        let flag = format!("{kind}://{}:{}@127.0.0.1:{port}", LOGIN.0, LOGIN.1);
+        let target = directory.join("tree");
+        // Neither says when it listens.
+        let words = ["mirror", "--retry", "5", "--proxy", &flag, &url, target.to_str().unwrap()];
+        wharf(&words, &[]).assert_success();
+        assert!(directory.read("tree/file") == sample(200_000), "{kind}: another content");
+        let wrong = format!("{kind}://{}:wrong@127.0.0.1:{port}", LOGIN.0);
+        let refused = wharf(&["get", "--proxy", &wrong, &format!("{url}file"), "-o", "/dev/null"], &[]);
+        assert!(refused.assert_code(3).errors().contains("the proxy"), "{refused}");
+    }
 }
 
 #[test]
