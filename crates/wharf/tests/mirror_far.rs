@@ -56,6 +56,11 @@ impl Far {
         let took = started.elapsed().as_secs_f64();
         run.assert_success();
         assert!(target.tree() == self.files.tree(), "{name} made another tree\n{run}");
+        let (active, last) = (run.output().matches("\"EPRT\"").count(), run.output());
+        println!(
+            "{name}: {took:.1} s; {active} files in active mode; {}",
+            last.lines().last().unwrap_or_default()
+        );
         took
     }
 
@@ -63,7 +68,7 @@ impl Far {
         self.time("wharf", |target| {
             let mut wharf = Command::new(WHARF);
             let url = format!("ftp://test:secret@{}/", served.address());
-            wharf.args(["mirror", &url]).arg(target.path()).args(flags);
+            wharf.args(["mirror", "--json", &url]).arg(target.path()).args(flags);
             wharf.env("HOME", "/dev/null");
             wharf
         })
@@ -83,7 +88,10 @@ impl Far {
             let password = obscured_password();
             rclone.args(["copy", ":ftp:/", "--transfers", "4", "--checkers", "4", "--ftp-host", "10.77.0.2"]);
             rclone.args(["--ftp-port", "21", "--ftp-user", "test", "--ftp-pass", &password]);
-            rclone.arg(target.path()).env("HOME", "/dev/null");
+            rclone
+                .arg(target.path())
+                .env("HOME", "/dev/null")
+                .env("RCLONE_CONFIG", "/nonexistent/rclone.conf");
             rclone
         })
     }
