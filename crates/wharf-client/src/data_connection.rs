@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use wharf_net::dtp::{
     ConnectError, DataListener, DataStream, PeerVerified, Progress, Transfer, connect_passive,
+    connect_through,
 };
 use wharf_proto::command::{ByteCount, EpsvArgument, Representation};
 use wharf_proto::dialogue::{DataEvent, DataMode, NegotiationCommand, Side, canonical_endpoint};
@@ -21,6 +22,7 @@ use crate::attempt::{Attempt, Outcome};
 use crate::data_protection::Protected;
 use crate::diagnosis;
 use crate::error::{ClientError, ControlFailure, NoDataConnection};
+use crate::proxy::Target;
 use crate::session::{Session, accepted};
 use crate::strategy::{WorkingMode, passive_endpoints, rungs};
 use crate::transfer::Final;
@@ -102,9 +104,13 @@ impl Session {
         request: &Request,
         mut attempts: Vec<Attempt>,
     ) -> Result<Running, ClientError> {
+        self.expressible(&request.command)?;
         self.make_ready(request).await?;
         self.provide_tickets().await?;
-        let mut rungs = rungs(self.options.mode, self.peer().is_ipv6(), self.working);
+        let is_proxied = self.options.proxy.is_some();
+        let mut rungs = rungs(self.options.mode, !is_proxied && self.peer().is_ipv6(), self.working);
+        // A proxy takes no connections for us.
+        rungs.retain(|command| !is_proxied || command.mode() == DataMode::Passive);
         rungs.retain(|command| attempts.iter().all(|attempt| attempt.command != *command));
         for (index, command) in rungs.iter().enumerate() {
             // A rung may have been left deaf or closing.
@@ -157,7 +163,10 @@ impl Session {
         };
         let advertised_first = self.working.is_some_and(|working| working.advertised);
         let endpoints = match command {
-            NegotiationCommand::Pasv => passive_endpoints(plan.endpoint, self.peer(), advertised_first),
+            // A proxy leads to the server only (threat 27).
+            NegotiationCommand::Pasv if self.options.proxy.is_none() => {
+                passive_endpoints(plan.endpoint, self.peer(), advertised_first)
+            }
             _ => vec![plan.endpoint],
         };
         for (index, endpoint) in endpoints.iter().enumerate() {
@@ -169,8 +178,7 @@ impl Session {
             let is_last = is_last && index + 1 == endpoints.len();
             let times = self.options.times;
             let budget = if is_last { times.last_rung } else { times.passive };
-            let local = self.control.data_address(Side::Client);
-            let (mut stream, verified) = match connect_passive(local, *endpoint, budget, times.stall).await {
+            let (mut stream, verified) = match self.connect_data(*endpoint, budget).await {
                 Ok(opened) => opened,
                 Err(error) => {
                     let (event, outcome) = failed_connect(&error);
@@ -333,6 +341,27 @@ impl Session {
                 None
             }
         }
+    }
+
+    /// Connects to the port of `endpoint` at the server, through the proxy where there is one.
+    pub(crate) async fn connect_data(
+        &mut self,
+        endpoint: SocketAddr,
+        budget: Duration,
+    ) -> Result<(DataStream, PeerVerified), ConnectError> {
+        let stall = self.options.times.stall;
+        let Some(proxy) = &self.options.proxy else {
+            return connect_passive(self.control.data_address(Side::Client), endpoint, budget, stall).await;
+        };
+        let at_server = SocketAddr::new(self.peer().ip(), endpoint.port());
+        let target = proxy.target_of(&self.server.host, endpoint.port());
+        let target = target.unwrap_or(Target::Address(at_server));
+        let dial = async {
+            let stream = proxy.connect(&target).await;
+            stream
+                .map_err(|error| std::io::Error::other(format!("the proxy {proxy} did not connect: {error}")))
+        };
+        connect_through(dial, at_server, budget, stall).await
     }
 
     /// REST (RFC 3659 §5), right before the transfer.

@@ -14,6 +14,7 @@ use wharf_proto::decoder::ReplyError;
 use crate::attempt::Attempt;
 use crate::diagnosis;
 use crate::digest::{Algorithm, Sum};
+use crate::proxy::ProxyError;
 use crate::tls_failure::TlsFailure;
 use crate::url::UrlError;
 
@@ -44,6 +45,24 @@ pub enum ClientError {
         host: String,
         /// Each address with what it did.
         tries: Vec<(SocketAddr, String)>,
+    },
+    /// The proxy did not connect to the server.
+    #[error("the proxy {proxy} did not connect to {target}: {error}; check --proxy, ftp_proxy and all_proxy")]
+    Proxy {
+        /// Which, without its password.
+        proxy: String,
+        /// Where to.
+        target: String,
+        /// What it said or did.
+        error: ProxyError,
+    },
+    /// A name that the server's charset has no characters for.
+    #[error("{name} cannot be written in {charset}, which --charset says that the server wants")]
+    NotInCharset {
+        /// The name, or the command with it.
+        name: String,
+        /// The charset.
+        charset: &'static str,
     },
     /// Connected, but no greeting came that begins a session.
     #[error(
@@ -168,9 +187,10 @@ impl ClientError {
             Self::NotGreeted { failure: ControlFailure::Tls(_), .. }
             | Self::ControlLost(ControlFailure::Tls(_)) => 4,
             Self::Listing { .. } => 1,
-            Self::Url(_) | Self::Usage(_) => 2,
+            Self::Url(_) | Self::Usage(_) | Self::NotInCharset { .. } => 2,
             Self::NameNotFound { .. }
             | Self::NotConnected { .. }
+            | Self::Proxy { .. }
             | Self::NotGreeted { .. }
             | Self::ControlLost(_) => 3,
             Self::Tls(_) => 4,
@@ -189,6 +209,7 @@ impl ClientError {
         match self {
             Self::NotGreeted { failure: ControlFailure::Tls(_), .. }
             | Self::ControlLost(ControlFailure::Tls(_)) => false,
+            Self::Proxy { error, .. } => !matches!(error, ProxyError::Refused(_)),
             Self::NotConnected { .. }
             | Self::NotGreeted { .. }
             | Self::ControlLost(_)
@@ -196,6 +217,7 @@ impl ClientError {
             Self::NameNotFound { .. }
             | Self::Url(_)
             | Self::Usage(_)
+            | Self::NotInCharset { .. }
             | Self::Certificate(_)
             // One that fails in TLS may be asked in clear next time by whoever made it fail.
             | Self::Tls(_)

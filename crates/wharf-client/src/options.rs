@@ -8,8 +8,10 @@ use wharf_net::tls::ConnectorOptions;
 use wharf_proto::dialogue::NegotiationCommand;
 use wharf_proto::limits;
 
+use crate::charset::Charset;
 use crate::memory::Remembered;
 use crate::operations::Verification;
+use crate::proxy::Proxy;
 use crate::rate::RateLimit;
 
 /// How a session connects and transfers. `Default` is `--mode auto` over any address family.
@@ -25,6 +27,10 @@ pub struct Options {
     pub tls: TlsOptions,
     /// How long things may take.
     pub times: Times,
+    /// What names are written in over the wire; none leaves them the bytes that they are.
+    pub charset: Option<Charset>,
+    /// Through which all connections go.
+    pub proxy: Option<Proxy>,
     /// What worked with this server before, from any network: it is tried first in its own.
     pub remembered: Vec<Remembered>,
     /// What is done beside moving the bytes.
@@ -135,6 +141,8 @@ impl Default for Options {
             family: Family::default(),
             tls: TlsOptions::default(),
             times: Times::default(),
+            charset: None,
+            proxy: None,
             remembered: Vec::new(),
             transfers: TransferOptions::default(),
         }

@@ -355,7 +355,7 @@ fn split_type(path: &str) -> Result<(&str, Option<TransferType>), UrlError> {
 }
 
 /// Two hexadecimal digits behind a `%` are a byte; any other `%` stands for itself.
-fn percent_decode(text: &str) -> Vec<u8> {
+pub(crate) fn percent_decode(text: &str) -> Vec<u8> {
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;

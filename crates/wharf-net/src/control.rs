@@ -144,6 +144,13 @@ impl ControlConnection {
         PeerWatch { socket: self.socket.socket().clone(), may_go: AtomicBool::new(false) }
     }
 
+    /// Says that a proxy made the connection: it leads to `server`, whoever is at the socket's other end.
+    #[must_use]
+    pub fn led_to(mut self, server: SocketAddr) -> Self {
+        self.endpoints = Endpoints::new(self.endpoints.client, server);
+        self
+    }
+
     /// What a balancer said about the connection.
     #[must_use]
     pub fn relayed(&self) -> Option<&Relayed> {

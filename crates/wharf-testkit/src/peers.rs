@@ -122,6 +122,20 @@ pub fn available(kind: PeerKind) -> bool {
     kind.missing().is_none()
 }
 
+/// A program of Debian's that is unpacked beside the servers, such as `proxies/usr/bin/microsocks`; the error is the reason why
+/// it is missing, fit for [`skip!`](crate::skip!).
+///
+/// # Errors
+/// When it is not there.
+pub fn unpacked(program: &str) -> Result<PathBuf, String> {
+    let file = cache().join(program);
+    if file.exists() {
+        Ok(file)
+    } else {
+        Err(format!("{} is missing; `cargo xtask test` as root puts it there", file.display()))
+    }
+}
+
 /// The folder with the unpacked peers: `$WHARF_PEERS`, else the machine's, else the user's. xtask has the same rule.
 fn cache() -> PathBuf {
     if let Some(folder) = std::env::var_os("WHARF_PEERS").filter(|folder| !folder.is_empty()) {

@@ -4,11 +4,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 
 use std::collections::BTreeSet;
-use std::io::Read;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use wharf_testkit::peers::{Peer, PeerKind, PeerOptions};
 use wharf_testkit::process::{Run, run};
@@ -54,9 +53,7 @@ fn check(configuration: &str, users: Option<&Path>) -> Run {
 #[test]
 fn every_directive_of_the_manual_is_known() {
     let Some(manual) = package("usr/share/man/man5/vsftpd.conf.5.gz") else { return };
-    let unpacked = Command::new("gzip").arg("-dc").arg(manual).stdout(Stdio::piped()).spawn().unwrap();
-    let mut text = String::new();
-    unpacked.stdout.unwrap().read_to_string(&mut text).unwrap();
+    let text = run(Command::new("gzip").arg("-dc").arg(manual)).assert_success().output();
     let lines: Vec<&str> = text.lines().collect();
     let mut names = BTreeSet::new();
     let mut conf = String::new();

@@ -155,6 +155,10 @@ impl Session {
             total: expected,
             progress: progress.clone(),
         });
+        if let Some(expected) = expected {
+            // A server that never ends would fill the disk.
+            progress.allow(expected.saturating_sub(offset));
+        }
         let had = target.length();
         let mut differs = false;
         let mut tls_end = self.end_of_data(expected.map(|expected| expected.saturating_sub(offset)), false);

@@ -25,7 +25,9 @@ impl Session {
         self.revive().await?;
         // In TYPE A it would be another number, or refused (RFC 3659 §4).
         self.set_representation(Representation::Image).await?;
-        let reply = self.exchange(&Command::Size(path.clone())).await?;
+        let command = Command::Size(path.clone());
+        self.expressible(&command)?;
+        let reply = self.exchange(&command).await?;
         size_of(reply)
     }
 
@@ -55,7 +57,11 @@ impl Session {
             return Ok(false);
         }
         // Paths are relative to the login directory, so back there; a new session begins there too.
-        let back = match quoted_path(&home) {
+        let home = quoted_path(&home).and_then(|home| match self.options.charset {
+            Some(charset) => Pathname::new(charset.from_wire(home.as_bytes())?).ok(),
+            None => Some(home),
+        });
+        let back = match home {
             Some(home) => self.execute(&Command::Cwd(home)).await?.code().is_positive(),
             None => false,
         };

@@ -12,7 +12,7 @@ mod transfer;
 pub use destination::Destination;
 pub use open::{
     ActiveTarget, ConnectError, DataListener, ExpectedPeer, ExpectedSession, PassivePool, PeerVerified,
-    PooledListener, SourcePort, Stranger, ThirdParties, connect_active, connect_passive,
+    PooledListener, SourcePort, Stranger, ThirdParties, connect_active, connect_passive, connect_through,
 };
 pub use progress::Progress;
 pub use pump::PumpError;

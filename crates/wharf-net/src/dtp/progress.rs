@@ -15,6 +15,8 @@ use crate::lending::is_lent;
 #[derive(Debug)]
 pub struct Progress {
     bytes: AtomicU64,
+    /// More than this is not taken.
+    most: AtomicU64,
     /// The transfer's future was dropped: what still works for it stops.
     is_cut: AtomicBool,
     /// Held by the blocking thread that works for the transfer.
@@ -27,6 +29,7 @@ impl Default for Progress {
     fn default() -> Self {
         Self {
             bytes: AtomicU64::new(0),
+            most: AtomicU64::new(u64::MAX),
             is_cut: AtomicBool::new(false),
             at_work: Arc::new(Semaphore::new(1)),
             throttle: None,
@@ -76,6 +79,23 @@ impl Progress {
         while let Some(pause) = self.pause() {
             tokio::time::sleep(pause).await;
         }
+    }
+
+    /// From here on, no more than `most` bytes are taken in all, nearly: the piece that goes beyond ends the transfer.
+    pub fn allow(&self, most: u64) {
+        self.most.store(most, Ordering::Relaxed);
+    }
+
+    /// Counts bytes that were taken.
+    pub(super) fn take(&self, bytes: u64) -> Result<(), PumpError> {
+        self.add(bytes);
+        let most = self.most.load(Ordering::Relaxed);
+        if self.bytes() <= most {
+            return Ok(());
+        }
+        Err(PumpError::Network(std::io::Error::other(format!(
+            "more than the {most} bytes came that were told"
+        ))))
     }
 
     pub(super) fn is_cut(&self) -> bool {

@@ -458,7 +458,7 @@ impl Receiving {
                 Taken::Nothing => break Stop::Peer,
                 Taken::Bytes(count) => {
                     self.received += count as u64;
-                    self.progress.add(count as u64);
+                    self.progress.take(count as u64)?;
                 }
             }
             if self.received - start >= PIECE || begun.elapsed() >= PIECE_TIME {
@@ -587,7 +587,7 @@ pub(super) async fn receive_to_writer(
         };
         writer.write_all(payload).await.map_err(PumpError::Local)?;
         received += count as u64;
-        progress.add(count as u64);
+        progress.take(count as u64)?;
         if count == 0 {
             return Ok(received);
         }

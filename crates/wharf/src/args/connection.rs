@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use wharf_client::{Charset, Proxy};
+
 use super::transfer::rate;
 use crate::config::values::port_range;
 
@@ -60,6 +62,16 @@ pub(crate) struct ConnectionArguments {
     #[arg(long)]
     pub(crate) ccc: bool,
 
+    /// The charset of names at the server, such as gbk, big5, shift_jis or latin-1: they are UTF-8 here and in URLs
+    /// [default: bytes, as they are]
+    #[arg(long, value_name = "NAME", value_parser = Charset::named)]
+    pub(crate) charset: Option<Charset>,
+
+    /// Go through this proxy: socks5://[user:password@]host[:port], socks5h:// (it looks names up) or http:// (CONNECT);
+    /// "" for none [default: as ftp_proxy, all_proxy and no_proxy say]
+    #[arg(long, value_name = "URL", value_parser = proxy)]
+    pub(crate) proxy: Option<ProxyChoice>,
+
     /// Longest wait for a connection, a reply, or the next byte of data, in seconds [default: 15, 60 and 300]
     #[arg(long, value_name = "S", value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,
@@ -96,6 +108,15 @@ pub(crate) struct Active {
     pub(crate) told: Option<IpAddr>,
     /// The ports to listen on.
     pub(crate) ports: Option<RangeInclusive<u16>>,
+}
+
+/// What stands behind `--proxy`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ProxyChoice {
+    /// None, whatever the environment says.
+    None,
+    /// This one.
+    Proxy(Proxy),
 }
 
 /// How data connections are made.
@@ -146,6 +167,10 @@ fn active(text: &str) -> Result<Active, String> {
             }
         },
     }
+}
+
+fn proxy(text: &str) -> Result<ProxyChoice, String> {
+    if text.is_empty() { Ok(ProxyChoice::None) } else { Proxy::parse(text).map(ProxyChoice::Proxy) }
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

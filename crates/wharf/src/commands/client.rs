@@ -159,7 +159,7 @@ impl Client {
         let Some(mode) = session.working_mode() else { return };
         let network = session.network();
         let worked = Remembered { network, mode };
-        if network.addr().is_loopback() || self.known.contains(&worked) {
+        if session.is_proxied() || network.addr().is_loopback() || self.known.contains(&worked) {
             return;
         }
         self.known.retain(|known| known.network != network);
@@ -194,7 +194,7 @@ impl Client {
                 let login = self.login(url)?;
                 let shown = self.shown();
                 let server = ServerAddress::from(url);
-                let mut options = self.settings.options.clone();
+                let mut options = self.settings.options_for(url)?;
                 self.known = Hosts::load().remembered(&server.host, server.port);
                 options.remembered = self.known.clone();
                 Session::connect(server, login, options, shown).await?

@@ -85,16 +85,22 @@ pub(crate) async fn between(
             )));
         }
     }
+    client.verify(arguments.verify);
     let (direction, mirror) = match (source, destination) {
         (Side::Server(url), Side::Here(directory)) => {
-            (Direction::Download, Mirror::new(&url, client.login(&url)?, directory))
+            let mirror = Mirror::new(&url, client.login(&url)?, directory);
+            (Direction::Download, mirror.with_session_options(client.settings.options_for(&url)?))
         }
         (Side::Here(directory), Side::Server(url)) => {
-            (Direction::Upload, Mirror::new(&url, client.login(&url)?, directory))
+            let mirror = Mirror::new(&url, client.login(&url)?, directory);
+            (Direction::Upload, mirror.with_session_options(client.settings.options_for(&url)?))
         }
         (Side::Server(from), Side::Server(to)) => {
             let logins = (client.login(&from)?, client.login(&to)?);
-            (Direction::Between, Mirror::between((&from, logins.0), (&to, logins.1)))
+            let mirror = Mirror::between((&from, logins.0), (&to, logins.1))
+                .with_session_options(client.settings.options_for(&from)?)
+                .with_destination_options(client.settings.options_for(&to)?);
+            (Direction::Between, mirror)
         }
         (Side::Here(_), Side::Here(_)) => {
             return Err(ClientError::Usage(
@@ -102,9 +108,8 @@ pub(crate) async fn between(
             ));
         }
     };
-    client.verify(arguments.verify);
     let told = Arc::new(Told::new(&client.settings, direction, options.dry_run));
-    let mirror = mirror.with_options(options).with_session_options(client.settings.options.clone());
+    let mirror = mirror.with_options(options);
     let totals = mirror.run(direction, told.clone()).await;
     told.end();
     let totals = totals?;

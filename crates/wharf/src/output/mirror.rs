@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use wharf_client::Observer;
 use wharf_client::operations::mirror::{Direction, MirrorEvent, MirrorObserver, Totals};
@@ -19,8 +19,9 @@ pub(crate) struct Told {
     settings: ClientSettings,
     direction: Direction,
     dry_run: bool,
-    /// Of all files together, on a terminal.
+    /// Of all files together, on a terminal, with those of the long ones among them.
     bar: Option<ProgressBar>,
+    many: Option<MultiProgress>,
     /// That standard output took no more.
     broken: Mutex<Option<io::Error>>,
 }
@@ -30,8 +31,9 @@ impl Told {
     pub(crate) fn new(settings: &ClientSettings, direction: Direction, dry_run: bool) -> Self {
         let has_bar =
             settings.talk != Talk::Quiet && !settings.json && !dry_run && io::stderr().is_terminal();
-        let bar = has_bar.then(|| {
-            let bar = ProgressBar::new(0);
+        let many = has_bar.then(MultiProgress::new);
+        let bar = many.as_ref().map(|many| {
+            let bar = many.add(ProgressBar::new(0));
             if let Ok(style) =
                 ProgressStyle::with_template("{wide_bar} {human_pos}/{human_len} files {elapsed} {msg}")
             {
@@ -39,7 +41,7 @@ impl Told {
             }
             bar
         });
-        Self { settings: settings.clone(), direction, dry_run, bar, broken: Mutex::new(None) }
+        Self { settings: settings.clone(), direction, dry_run, bar, many, broken: Mutex::new(None) }
     }
 
     /// Takes the bar away.
@@ -96,8 +98,8 @@ impl Told {
             out.write_all(line)?;
             out.write_all(b"\n")
         };
-        self.note_broken(match &self.bar {
-            Some(bar) => bar.suspend(print),
+        self.note_broken(match &self.many {
+            Some(many) => many.suspend(print),
             None => print(),
         });
     }
@@ -110,8 +112,8 @@ impl Told {
 
     /// Says a line for a person, beside the results.
     fn note(&self, text: &str) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| super::note(&text)),
+        match &self.many {
+            Some(many) => many.suspend(|| super::note(&text)),
             None => super::note(&text),
         }
     }
@@ -150,7 +152,7 @@ impl MirrorObserver for Told {
     }
 
     fn session(&self) -> Box<dyn Observer> {
-        Box::new(Shown::of_many(&self.settings))
+        Box::new(Shown::of_many(&self.settings, self.many.clone()))
     }
 }
 

@@ -64,6 +64,10 @@ pub(super) async fn fetch(
     file.set_len(request.offset + tail.len() as u64).map_err(local)?;
     file.seek(SeekFrom::End(0)).map_err(local)?;
     let progress = running.progress.clone();
+    if let Some(expected) = expected {
+        // A server that never ends would fill the disk.
+        progress.allow(expected.saturating_sub(request.offset));
+    }
     session.observer.transfer_started(&TransferStarted {
         name: job.path.clone(),
         to_standard_output: false,

@@ -48,6 +48,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
+use wharf_proto::pathname::Pathname;
 
 pub use event::{MirrorEvent, MirrorObserver, Totals};
 pub use filter::Filter;
@@ -97,13 +98,22 @@ impl Mirror {
         Self { options, ..self }
     }
 
-    /// With sessions of these options.
+    /// With sessions of these options; between two servers, with both.
     #[must_use]
     pub fn with_session_options(mut self, session_options: Options) -> Self {
         if let Other::There(tree) = &mut self.other {
             tree.options = session_options.clone();
         }
         self.remote.options = session_options;
+        self
+    }
+
+    /// Between two servers: with sessions of other options with the one that is the destination.
+    #[must_use]
+    pub fn with_destination_options(mut self, session_options: Options) -> Self {
+        if let Other::There(tree) = &mut self.other {
+            tree.options = session_options;
+        }
         self
     }
 
@@ -179,7 +189,7 @@ impl Mirror {
 
 fn remote_tree(url: &FtpUrl, login: Login) -> RemoteTree {
     let server = ServerAddress::from(url);
-    RemoteTree { server, login, options: Options::default(), root: url.path().cloned() }
+    RemoteTree { server, login, options: Options::default(), root: url.path().map(without_slash) }
 }
 
 /// None where a dry run would make it.
@@ -219,4 +229,11 @@ impl Shared {
         }
         self.delete_extras(sessions).await
     }
+}
+
+/// The path without a slash at its end: `MKD a/` is not the same everywhere, and the parents of `a/b` are made with `a/`.
+fn without_slash(path: &Pathname) -> Pathname {
+    let bytes = path.as_bytes();
+    let end = bytes.iter().rposition(|byte| *byte != b'/').map_or(1, |last| last + 1);
+    Pathname::new(&bytes[..end]).unwrap_or_else(|_| path.clone())
 }

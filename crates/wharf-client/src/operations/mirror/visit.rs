@@ -15,7 +15,6 @@ use super::side::{End, Sessions};
 use super::tree::{Entries, Entry, Kind, depth, join, split, weight};
 use super::worker::{Retry, Shared, lock};
 use crate::error::ClientError;
-use crate::operations::ListingForm;
 use crate::session::Session;
 
 /// A directory of one side, read.
@@ -359,15 +358,11 @@ async fn read_remote(
         // A name that comes twice means the first: what it is must not change behind our back.
         Place::Occupied(_) => is_whole = false,
     };
-    let listed = session.list(remote, take).await?;
+    let listed = session.list_with_hidden(remote, take).await?;
     if held > limits::MIRROR_DIRECTORY_BYTES {
         return Err(too_much(path, "it is longer than memory is meant for"));
     }
-    Ok(Read {
-        entries,
-        is_whole: is_whole && listed.left_out == 0,
-        may_hide: listed.form == ListingForm::Lines,
-    })
+    Ok(Read { entries, is_whole: is_whole && listed.left_out == 0, may_hide: !listed.tells_hidden })
 }
 
 fn too_much(path: &[u8], problem: &str) -> ClientError {

@@ -330,6 +330,9 @@ impl Shared {
         session.ahead.round_trip >= FAR
             && self.queue.files() >= MANY
             && tree.options.mode == ModeChoice::Auto
+            && tree.options.proxy.is_none()
+            // Under TLS no gain over passive mode was measured.
+            && session.secured().is_none()
             && is_private(endpoints.client.ip()) == is_private(endpoints.server.ip())
             && !self.has_tried_active.swap(true, Ordering::Relaxed)
     }
@@ -465,6 +468,7 @@ fn is_without_session(error: &ClientError) -> bool {
     matches!(
         error,
         ClientError::NotConnected { .. }
+            | ClientError::Proxy { .. }
             | ClientError::NameNotFound { .. }
             | ClientError::NotGreeted { .. }
             | ClientError::LoginRefused { .. }

@@ -197,6 +197,6 @@ pub(crate) async fn transfer(
     if let Some(reason) = acquaintance.untold() {
         note(&format!("files go through this machine, and not from server to server: {reason}"));
     }
-    let moved = through::transfer(source, destination, from, to, expected).await?;
+    let moved = Box::pin(through::transfer(source, destination, from, to, expected)).await?;
     Ok(Moved { route: Route::Through, through: Some(moved) })
 }

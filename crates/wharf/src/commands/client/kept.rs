@@ -56,7 +56,7 @@ impl Client {
 
     pub(super) fn shown(&self) -> Box<Shown> {
         if self.is_in_background {
-            return Box::new(Shown::of_many(&self.settings));
+            return Box::new(Shown::of_many(&self.settings, None));
         }
         Box::new(Shown::new(&self.settings, self.under_way.clone()))
     }
