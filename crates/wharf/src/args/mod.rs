@@ -1,5 +1,6 @@
 //! What can be typed: clap definitions only.
 
+pub(crate) mod bench;
 pub(crate) mod connection;
 pub(crate) mod get;
 pub(crate) mod hosts;
@@ -51,6 +52,7 @@ pub(crate) enum Command {
     Mv(paths::MvArguments),
     Stat(paths::StatArguments),
     Hosts(hosts::HostsArguments),
+    Bench(bench::BenchArguments),
     Completions(shell_help::CompletionsArguments),
     Man(shell_help::ManArguments),
 }

@@ -1,5 +1,6 @@
 //! The commands.
 
+mod bench;
 mod cat;
 mod client;
 pub(crate) use client::describe_data;
@@ -31,6 +32,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Mv(arguments) => paths::rename(arguments),
         Command::Stat(arguments) => paths::status(arguments),
         Command::Hosts(arguments) => hosts::run(arguments),
+        Command::Bench(arguments) => bench::run(arguments),
         Command::Completions(arguments) => shell_help::completions(arguments),
         Command::Man(arguments) => shell_help::manual(arguments),
     }

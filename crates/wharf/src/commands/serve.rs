@@ -158,7 +158,7 @@ fn start_log(configuration: &Configuration) {
 }
 
 /// Each session takes a descriptor or two: the soft limit is for programs that use select(2), which this is not.
-fn raise_descriptor_limit() {
+pub(crate) fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
     {
