@@ -23,7 +23,7 @@ const STACK: usize = 256 * 1024;
 /// Longest wait, behind the window, for what every session has still to say; those that remove files are waited for longer.
 const GRACE: Duration = Duration::from_secs(5);
 /// Failures one behind the other after which a session gives up.
-const MOST_FAILURES: u32 = 20;
+const MOST_FAILURES: u32 = 8;
 /// Pause behind the first failure; each further one doubles it.
 const PAUSE: Duration = Duration::from_millis(5);
 /// Longest pause behind a failure.
