@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -37,6 +37,8 @@ struct Shared {
     stop: Stop,
     /// Everybody has a session.
     ready: Barrier,
+    /// When the first of them noticed.
+    begun_at: OnceLock<Instant>,
     is_over: AtomicBool,
     is_measured: AtomicBool,
     /// Operations that were begun.
@@ -100,6 +102,7 @@ pub fn run(target: &Target, plan: &Plan, stop: &Stop) -> Result<Measured, Failur
         content,
         stop: stop.clone(),
         ready: Barrier::new(plan.parallel + 1),
+        begun_at: OnceLock::new(),
         is_over: AtomicBool::new(false),
         is_measured: AtomicBool::new(false),
         begun: AtomicU64::new(0),
@@ -124,13 +127,18 @@ pub fn run(target: &Target, plan: &Plan, stop: &Stop) -> Result<Measured, Failur
 impl Shared {
     /// Measures what the sessions do.
     fn watch(&self) -> Measured {
-        self.ready.wait();
-        // A count that is reached in the warm-up would leave nothing to measure.
-        if self.plan.count.is_none() {
+        let from = if self.plan.count.is_some() {
+            // All of them are measured: a count that is reached in the warm-up would leave nothing.
+            self.is_measured.store(true, Ordering::Relaxed);
+            let nothing = self.snapshot();
+            self.ready.wait();
+            Snapshot { at: *self.begun_at.get_or_init(Instant::now), ..nothing }
+        } else {
+            self.ready.wait();
             self.stop.wait(self.plan.warm_up, self.plan.parallel);
-        }
-        self.is_measured.store(true, Ordering::Relaxed);
-        let from = self.snapshot();
+            self.is_measured.store(true, Ordering::Relaxed);
+            self.snapshot()
+        };
         self.stop.wait(self.plan.time, self.plan.parallel);
         let to = self.snapshot();
         self.is_measured.store(false, Ordering::Relaxed);
@@ -177,6 +185,7 @@ impl Shared {
         }
         report.congestion_control = worker.congestion_control();
         self.ready.wait();
+        self.begun_at.get_or_init(Instant::now);
         if report.was_ready {
             self.take_turns(number, &mut worker, &mut report);
         }

@@ -83,10 +83,10 @@ fn every_work(server: &str, flags: &[&str]) {
         assert!(list["bytes"].as_u64().unwrap() > 0 && list["first_byte"]["count"] == 6, "{list:#}");
     }
     assert_eq!(on("", &["--work", "login"])["operations"], 6);
-    let idle = on("", &["--work", "idle", "--parallel", "20"]);
-    assert_eq!((&idle["operations"], &idle["sessions"]["up"]), (&6.into(), &20.into()));
+    let idle = on("", &["--work", "idle"]);
+    assert_eq!((&idle["operations"], &idle["sessions"]["up"]), (&6.into(), &2.into()));
     for work in ["down", "small"] {
-        let prepared = on("", &["--work", work, "--prepare", "--size", "3000"]);
+        let prepared = on("", &["--work", work, "--prepare", "--files", "40", "--size", "3000"]);
         assert_eq!(prepared["operations"], 6, "{prepared:#}");
     }
 }
@@ -95,14 +95,14 @@ fn every_work_of_ours(mode: &str) {
     let directory = content();
     let before = names(directory.path());
     let served = Served::start(WHARF, directory.path(), &["--write"]);
-    every_work_with_200_files(&format!("ftp://{}/", served.address()), &["--mode", mode]);
+    every_work_and_a_prepared_listing(&format!("ftp://{}/", served.address()), &["--mode", mode]);
     assert_eq!(names(directory.path()), before, "something was left behind");
 }
 
 /// A listing of 10,000 files takes long to prepare in a development build.
-fn every_work_with_200_files(server: &str, flags: &[&str]) {
+fn every_work_and_a_prepared_listing(server: &str, flags: &[&str]) {
     every_work(server, flags);
-    measure(server, &[&["--work", "list", "--prepare", "--files", "200", "--count", "2"], flags].concat());
+    measure(server, &[&["--work", "list", "--prepare", "--files", "60", "--count", "2"], flags].concat());
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn every_work_under_tls() {
     let served = Served::start(WHARF, directory.path(), &flags);
     let authority = certificate.certificate();
     let trusted = ["--ca", authority.to_str().unwrap()];
-    every_work_with_200_files(&format!("ftpes://{}/", served.address()), &trusted);
+    every_work_and_a_prepared_listing(&format!("ftpes://{}/", served.address()), &trusted);
     let url = format!("ftpes://{}/large", served.address());
     let active = measure(&url, &[&trusted[..], &["--mode", "eprt", "--count", "12"]].concat());
     assert_eq!((&active["tls"], &active["mode"]), (&"1.3".into(), &"EPRT".into()));

@@ -207,8 +207,8 @@ impl BlockingStream {
         self.tls.is_some()
     }
 
-    /// Ends an upload in order: close_notify and FIN; then waits for the server's end, so that no ticket that was never read
-    /// turns the close into a RST.
+    /// Ends an upload in order: close_notify and FIN; then waits for the server's end: many give the tickets only then that the
+    /// next data connection resumes with.
     ///
     /// # Errors
     /// When the connection is broken already.
@@ -217,8 +217,13 @@ impl BlockingStream {
         channel.close().map_err(io::Error::other)?;
         send_unsent(channel, &self.socket)?;
         self.socket.shutdown(Shutdown::Write)?;
-        let mut rest = [0; REPLY_PIECE];
-        while matches!(read(&self.socket, &mut rest), Ok(1..)) {}
+        while !channel.peer_has_closed() {
+            // Whether everything arrived is for the reply to say; here it is only about the tickets.
+            let received = channel.receive(REPLY_PIECE, |room| read(&self.socket, room));
+            if !matches!(received, Ok(1..)) || channel.process().is_err() {
+                break;
+            }
+        }
         Ok(())
     }
 }
