@@ -88,7 +88,13 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         for round in 1..=options.rounds {
             for server in &servers {
                 let sample = measure(row, server, &wharf, &namespace, options)?;
-                eprintln!("xtask: {} {round}/{} {}: {}", row.name, options.rounds, server.name, sample.shown(row));
+                eprintln!(
+                    "xtask: {} {round}/{} {}: {}",
+                    row.name,
+                    options.rounds,
+                    server.name,
+                    sample.shown(row)
+                );
                 samples.add(row, &server.name, sample);
             }
         }

@@ -144,7 +144,10 @@ mod tests {
         let crowded = Measured { remembered: Some((90, 100)), ..calm.clone() };
         assert_eq!(ids(&crowded, false), ["time-wait"]);
         let paced = Measured { congestion_control: Some("bbr".to_owned()), ..calm };
-        assert_eq!((ids(&paced, true).as_slice(), ids(&paced, false).len()), (&["congestion-control"][..], 0));
+        assert_eq!(
+            (ids(&paced, true).as_slice(), ids(&paced, false).len()),
+            (&["congestion-control"][..], 0)
+        );
     }
 
     #[test]

@@ -89,11 +89,10 @@ pub fn run(target: &Target, plan: &Plan, stop: &Stop) -> Result<Measured, Failur
         return Ok(crate::idle::run(target, plan, stop));
     }
     let content = match &plan.work {
-        Work::Upload { size, .. } => {
-            Some(Content::new(*size).map_err(|error| {
-                Failure::of_io(FailureKind::Local, "the content of uploads", &error)
-            })?)
-        }
+        Work::Upload { size, .. } => Some(
+            Content::new(*size)
+                .map_err(|error| Failure::of_io(FailureKind::Local, "the content of uploads", &error))?,
+        ),
         _ => None,
     };
     let shared = Arc::new(Shared {
@@ -272,7 +271,8 @@ fn collect(reports: &mpsc::Receiver<Said>, sessions: usize, measured: &mut Measu
                 measured.first_byte.merge(&report.first_byte);
                 measured.failures.merge(&report.failures);
                 measured.sessions_up += usize::from(report.was_ready);
-                measured.congestion_control = measured.congestion_control.take().or(report.congestion_control);
+                measured.congestion_control =
+                    measured.congestion_control.take().or(report.congestion_control);
                 let told = report.left_behind.into_iter().map(|(path, failure)| (path, failure.text));
                 measured.left_behind.extend(told);
             }

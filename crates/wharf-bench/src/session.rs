@@ -208,7 +208,9 @@ impl<'a> Session<'a> {
             NegotiationCommand::Port | NegotiationCommand::Eprt => {
                 let (listener, endpoint) = self.listen().map_err(fails)?;
                 let command = match (self.target.negotiation, endpoint) {
-                    (NegotiationCommand::Port, SocketAddr::V4(endpoint)) => Command::Port(HostPort::from(endpoint)),
+                    (NegotiationCommand::Port, SocketAddr::V4(endpoint)) => {
+                        Command::Port(HostPort::from(endpoint))
+                    }
                     (_, endpoint) => Command::Eprt(ExtendedHostPort::from(endpoint)),
                 };
                 self.require(&command)?;
@@ -238,7 +240,8 @@ impl<'a> Session<'a> {
     }
 
     fn accept(&self, listener: &TcpListener) -> Result<BlockingStream, Failure> {
-        let fails = |error: io::Error| Failure::of_io(FailureKind::DataConnection, "the server's connect", &error);
+        let fails =
+            |error: io::Error| Failure::of_io(FailureKind::DataConnection, "the server's connect", &error);
         loop {
             let (socket, peer) = listener.accept().map_err(fails)?;
             if canonical_endpoint(peer).ip() == self.pi.dialogue().endpoints().server.ip() {

@@ -44,7 +44,8 @@ fn commands(criterion: &mut Criterion) {
 }
 
 fn replies(criterion: &mut Criterion) {
-    let input = b"227 Entering Passive Mode (127,0,0,1,195,80).\r\n150 Opening data connection.\r\n226 Done.\r\n";
+    let input =
+        b"227 Entering Passive Mode (127,0,0,1,195,80).\r\n150 Opening data connection.\r\n226 Done.\r\n";
     let mut group = criterion.benchmark_group("decoders");
     group.throughput(Throughput::Elements(3));
     group.bench_function("replies", |bencher| {

@@ -242,7 +242,7 @@ impl Session {
     async fn act(&mut self, action: Action) -> bool {
         match action {
             // What idle clients say over and over needs no room for its future.
-            Action::CarryOut(Command::Noop) => _ = self.pi.reply(self.now(), &replies::okay()),
+            Action::CarryOut(Command::Noop) => self.pi.reply(self.now(), &replies::okay()),
             Action::CarryOut(command) => match Box::pin(commands::carry_out(self, command)).await {
                 Outcome::Reply(reply) => {
                     self.pi.reply(self.now(), &reply);

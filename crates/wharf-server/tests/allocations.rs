@@ -155,7 +155,9 @@ fn a_noop_asks_for_no_memory_and_a_small_file_for_little() {
     client.noops(10);
     let each = (allocations() - before) / ROUNDS;
     let left = HELD.load(Ordering::Relaxed) - held;
-    println!("a download of a small file asks {each} times for memory; {left} bytes more are held after {ROUNDS}");
+    println!(
+        "a download of a small file asks {each} times for memory; {left} bytes more are held after {ROUNDS}"
+    );
     assert!(each <= A_SMALL_FILE, "{each} allocations for a small file");
     assert!(left <= LEFT_OVER, "{left} bytes more are held after {ROUNDS} downloads");
 }

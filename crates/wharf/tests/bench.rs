@@ -174,7 +174,10 @@ fn the_table_is_for_people() {
     for part in ["files         30 in ", "MB/s", "p50 ", "p99 ", "this program  ", " cores"] {
         assert!(output.contains(part), "no {part:?}\n{run}");
     }
-    assert!(run.errors().starts_with("wharf: small: download small files in 8 sessions with 127.0.0.1"), "{run}");
+    assert!(
+        run.errors().starts_with("wharf: small: download small files in 8 sessions with 127.0.0.1"),
+        "{run}"
+    );
     assert!(!run.errors().contains("secret"), "{run}");
 }
 
@@ -186,7 +189,10 @@ fn failures_are_counted_by_kind_with_the_first_one_s_words() {
     let missing = run(&mut bench(&format!("{server}/gone"), &["--parallel", "1", "--mode", "epsv"]));
     let told = object(missing.assert_code(6));
     assert_eq!((&told["operations"], &told["failures"][0]["kind"]), (&0.into(), &"refused".into()));
-    assert!(told["failures"][0]["first"].as_str().unwrap().starts_with("RETR gone was refused: \"550 "), "{told:#}");
+    assert!(
+        told["failures"][0]["first"].as_str().unwrap().starts_with("RETR gone was refused: \"550 "),
+        "{told:#}"
+    );
     let read_only = run(&mut bench(&server, &["--work", "small", "--prepare"]));
     read_only.assert_code(6);
     assert!(read_only.errors().contains("cannot be made on the server: MKD wharf-bench-"), "{read_only}");

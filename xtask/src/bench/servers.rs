@@ -114,7 +114,12 @@ impl Server {
         let peer = Peer::start(kind, &options);
         content.link_into(&peer.root.join(UP))?;
         let (base, process) = (format!("{}/", peer.url(peer.writable_dir)), peer.process_id());
-        Ok(Ok(Self { name: kind.to_string(), base, process, _running: Running::Peer { _peer: Box::new(peer) } }))
+        Ok(Ok(Self {
+            name: kind.to_string(),
+            base,
+            process,
+            _running: Running::Peer { _peer: Box::new(peer) },
+        }))
     }
 
     fn wharf(
@@ -126,7 +131,12 @@ impl Server {
         let directory = TestDirectory::new();
         content.link_into(directory.path())?;
         let mut command = Command::new(wharf);
-        command.arg("serve").arg(directory.path()).args(["--listen", "127.0.0.1:0", "--anonymous", "--write"]);
+        command.arg("serve").arg(directory.path()).args([
+            "--listen",
+            "127.0.0.1:0",
+            "--anonymous",
+            "--write",
+        ]);
         match certificate {
             Some(certificate) => command.args(certificate.flags()),
             None => command.args(["--tls", "off"]),
@@ -178,7 +188,9 @@ impl Server {
         let mut parents: HashMap<u32, Vec<(u32, u64)>> = HashMap::new();
         let mut total = 0;
         for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+            let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+                continue;
+            };
             let Some((parent, ticks)) = read_process(&entry.path().join("stat")) else { continue };
             if id == self.process {
                 total += ticks;

@@ -26,16 +26,20 @@ pub(super) struct Sample {
 
 impl Sample {
     pub(super) fn failed(errors: &str) -> Self {
-        Self { trouble: Some(errors.lines().last().unwrap_or("it said nothing").to_owned()), ..Self::default() }
+        Self {
+            trouble: Some(errors.lines().last().unwrap_or("it said nothing").to_owned()),
+            ..Self::default()
+        }
     }
 
     /// Reads what the row wants from the object of `wharf bench`.
     pub(super) fn read(row: &Row, object: &Value, used: f64) -> Self {
         let number = |pointer: &str| object.pointer(pointer).and_then(Value::as_f64);
         let (value, done) = match row.figure {
-            Figure::Rate => {
-                (number("/bytes_per_second").map(|rate| rate / 1e6), number("/whole_run/bytes").map(|bytes| bytes / GIBIBYTE))
-            }
+            Figure::Rate => (
+                number("/bytes_per_second").map(|rate| rate / 1e6),
+                number("/whole_run/bytes").map(|bytes| bytes / GIBIBYTE),
+            ),
             Figure::Operations => {
                 (number("/operations_per_second"), number("/whole_run/operations").map(|count| count / 1e3))
             }
@@ -174,7 +178,10 @@ pub(super) fn write_document(table: &str, tls: bool) -> Result<()> {
     let path = run::root().join(DOCUMENT);
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {DOCUMENT}"))?;
     let kind = if tls { "tls" } else { "clear" };
-    let (start, end) = (format!("<!-- bench {kind}: written by cargo xtask bench -->\n"), format!("<!-- end of bench {kind} -->"));
+    let (start, end) = (
+        format!("<!-- bench {kind}: written by cargo xtask bench -->\n"),
+        format!("<!-- end of bench {kind} -->"),
+    );
     let Some(replaced) = replace_between(&text, &start, &end, table) else {
         bail!("{DOCUMENT} has no `{}` … `{end}`; put them back", start.trim());
     };
@@ -203,7 +210,8 @@ mod tests {
         let row = super::super::rows::chosen(&["small".to_owned()]).unwrap()[0];
         let mut samples = Samples::new(vec!["floor".to_owned(), "x".to_owned()]);
         for (server, rate) in [("floor", 200.0), ("x", 150.0), ("x", 130.0), ("x", 140.0)] {
-            let object = serde_json::json!({ "operations_per_second": rate, "whole_run": { "operations": 1000 } });
+            let object =
+                serde_json::json!({ "operations_per_second": rate, "whole_run": { "operations": 1000 } });
             samples.add(row, server, Sample::read(row, &object, 0.5));
         }
         let table = samples.table(&[row], 3, "2", false);

@@ -40,7 +40,8 @@ impl BlockingStream {
     /// # Errors
     /// When it is refused, or takes longer than `limit`.
     pub fn connect(target: SocketAddr, limit: Duration) -> io::Result<Self> {
-        let socket = RawSocket::new(Domain::for_address(target), Type::STREAM.cloexec(), Some(Protocol::TCP))?;
+        let socket =
+            RawSocket::new(Domain::for_address(target), Type::STREAM.cloexec(), Some(Protocol::TCP))?;
         // It limits the connect as well.
         socket.set_write_timeout(Some(limit))?;
         match socket.connect(&target.into()) {

@@ -83,8 +83,7 @@ async fn bench(
     if arguments.prepare {
         let (count, size) = (prepared_files(arguments), size(arguments));
         let (target, parent, stopped) = (target.clone(), url.path().cloned(), stop.clone());
-        let making =
-            spawn_blocking(move || Prepared::make(&target, parent.as_ref(), count, size, &stopped));
+        let making = spawn_blocking(move || Prepared::make(&target, parent.as_ref(), count, size, &stopped));
         match stoppable(making, &stop).await {
             Some(Ok(made)) => prepared = Some(made),
             Some(Err(_)) if stop.is_requested() => {
@@ -100,13 +99,8 @@ async fn bench(
         }
     }
     let work = work(arguments, url, prepared.as_ref(), listing, files);
-    let plan = Plan {
-        work,
-        parallel,
-        time: arguments.seconds,
-        warm_up: arguments.warm_up,
-        count: arguments.count,
-    };
+    let plan =
+        Plan { work, parallel, time: arguments.seconds, warm_up: arguments.warm_up, count: arguments.count };
     let (loaded, planned, stopped) = (target.clone(), plan.clone(), stop.clone());
     let measured = stoppable(spawn_blocking(move || run::run(&loaded, &planned, &stopped)), &stop).await;
     let left = match prepared {
@@ -201,7 +195,9 @@ fn announcement(arguments: &BenchArguments, url: &FtpUrl, target: &Target, paral
     let made = match (arguments.prepare, prepared_files(arguments)) {
         (true, count) => {
             let size = size(arguments);
-            format!("; {count} files of {size} bytes are made in a new directory there first, and removed behind it")
+            format!(
+                "; {count} files of {size} bytes are made in a new directory there first, and removed behind it"
+            )
         }
         (false, _) => String::new(),
     };
@@ -274,4 +270,3 @@ fn prefix(directory: Option<&Pathname>) -> Vec<u8> {
     }
     prefix
 }
-

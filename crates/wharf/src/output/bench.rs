@@ -80,8 +80,10 @@ impl Told<'_> {
             row("interrupted", "this is what was measured until then".to_owned());
         }
         // What servers say may hold what a terminal obeys.
-        let lines: Vec<_> =
-            text.lines().map(|line| wharf_proto::pathname::escaped(line.as_bytes()).to_string() + "\n").collect();
+        let lines: Vec<_> = text
+            .lines()
+            .map(|line| wharf_proto::pathname::escaped(line.as_bytes()).to_string() + "\n")
+            .collect();
         lines.concat()
     }
 

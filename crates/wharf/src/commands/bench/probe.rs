@@ -46,8 +46,7 @@ pub(super) async fn probe(
     }
     let shown = Box::new(Shown::of_many(settings));
     let server = ServerAddress::from(url);
-    let mut session =
-        Session::connect(server, login.clone(), settings.options.clone(), shown).await?;
+    let mut session = Session::connect(server, login.clone(), settings.options.clone(), shown).await?;
     let files = match arguments.work {
         Work::Down | Work::Small if arguments.prepare => Vec::new(),
         Work::Down => vec![single_file(&mut session, url).await?],
