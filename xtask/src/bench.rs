@@ -9,7 +9,9 @@ mod servers;
 mod table;
 
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -18,8 +20,11 @@ use wharf_testkit::tls::TestCertificate;
 
 use crate::run;
 use rows::Row;
-use servers::{Content, Server};
+use servers::{Content, ProcessorTime, Server};
 use table::{Sample, Samples};
+
+/// Pause between two looks at a server's processes.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// What to measure.
 #[derive(clap::Args)]
@@ -119,9 +124,22 @@ fn measure(
     command.args(["bench", "--json", "--quiet", "--seconds", &options.seconds]).args(row.arguments);
     command.args(if options.tls { &["--tls", "require", "--insecure"][..] } else { &["--tls", "off"] });
     command.arg(server.url(row.path));
-    let before = server.processor_time();
-    let output = namespace.adopt(&command).output().context("cannot start `ip netns exec`")?;
-    let used = server.processor_time() - before;
+    let (mut before, mut seen) = (ProcessorTime::default(), ProcessorTime::default());
+    server.observe(&mut before);
+    let mut command = namespace.adopt(&command);
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("cannot start `ip netns exec`")?;
+    while child.try_wait()?.is_none() {
+        server.observe(&mut seen);
+        thread::sleep(LOOK);
+    }
+    server.observe(&mut seen);
+    let output = child.wait_with_output()?; // an object fits into a pipe
+    let used = seen.since(&before);
     let Ok(object) = serde_json::from_slice::<Value>(&output.stdout) else {
         let errors = String::from_utf8_lossy(&output.stderr);
         return Ok(Sample::failed(errors.trim()));

@@ -10,7 +10,7 @@ use crate::plan::Download;
 use crate::session::Session;
 use crate::stop::Stop;
 use crate::target::Target;
-use crate::turn::{Meter, Turn, upload};
+use crate::turn::{Meter, Turn, own_name, upload};
 
 /// A directory on the server with files in it. Whoever has it removes it with [`remove`](Self::remove).
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl Prepared {
         let content = Content::new(size)
             .map_err(|error| Failure::of_io(FailureKind::Local, "the content of uploads", &error))?;
         let mut session = Session::open(target)?;
-        let directory = path_in(parent, &format!("wharf-bench-{}", std::process::id()))?;
+        let directory = path_in(parent, own_name())?;
         session.require(&Command::Mkd(directory.clone()))?;
         let mut prepared = Self { directory, files: Vec::with_capacity(count), size };
         match prepared.fill(&mut session, count, &content, stop) {

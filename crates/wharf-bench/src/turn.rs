@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::time::{Duration, Instant};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime};
 
 use wharf_net::blocking::BlockingStream;
 use wharf_proto::{Command, Pathname};
@@ -159,10 +160,19 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// Names that no other run of this program uses at the same time from this machine, nor any file of the user's has.
+/// A name that no file of the user's has, nor one of another generator, on this machine or another.
 fn upload_name(prefix: &[u8], worker: usize, turn: usize) -> Option<Pathname> {
-    let name = format!("wharf-bench-{}-{worker}-{turn}", std::process::id());
-    Pathname::new([prefix, name.as_bytes()].concat()).ok()
+    Pathname::new([prefix, format!("{}-{worker}-{turn}", own_name()).as_bytes()].concat()).ok()
+}
+
+/// What all that this program makes on a server begins with: `wharf-bench-`, its process and when it started. Processes
+/// alone are alike in containers.
+pub(crate) fn own_name() -> &'static str {
+    static NAME: OnceLock<String> = OnceLock::new();
+    NAME.get_or_init(|| {
+        let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        format!("wharf-bench-{}-{:x}", std::process::id(), since.as_micros())
+    })
 }
 
 fn retrieve(

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -182,44 +182,77 @@ impl Server {
         format!("{}{path}", self.base)
     }
 
-    /// Seconds of processor time that it and all that it started have used; those of children that have ended are their
-    /// parents'.
-    pub(super) fn processor_time(&self) -> f64 {
-        let mut parents: HashMap<u32, Vec<(u32, u64)>> = HashMap::new();
-        let mut total = 0;
+    /// Adds what is to be seen of its processes' time to `seen`.
+    pub(super) fn observe(&self, seen: &mut ProcessorTime) {
+        let mut processes = HashMap::new();
         for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
-                continue;
-            };
-            let Some((parent, ticks)) = read_process(&entry.path().join("stat")) else { continue };
-            if id == self.process {
-                total += ticks;
-            }
-            parents.entry(parent).or_default().push((id, ticks));
-        }
-        let mut left = vec![self.process];
-        while let Some(parent) = left.pop() {
-            for (child, ticks) in parents.remove(&parent).unwrap_or_default() {
-                total += ticks;
-                left.push(child);
+            let id = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
+            let Some(id) = id else { continue };
+            let stat = fs::read_to_string(entry.path().join("stat")).ok();
+            if let Some(process) = stat.and_then(|stat| Process::parse(&stat)) {
+                processes.insert(id, process);
             }
         }
-        total as f64 / TICKS_A_SECOND
+        let mut whole = 0;
+        for (&id, process) in &processes {
+            // Whose parent has ended has still the group; who has a group of its own has still the parent.
+            let lines = std::iter::successors(Some((id, process)), |(_, process)| {
+                processes.get(&process.parent).map(|parent| (process.parent, parent))
+            });
+            if lines.take(8).any(|(id, process)| id == self.process || process.group == self.process) {
+                whole += process.own + process.ended;
+                seen.own.insert(id, process.own);
+            }
+        }
+        seen.whole = seen.whole.max(whole);
     }
 }
 
-/// The parent of a process, and its ticks, with those of its children that have ended.
-fn read_process(stat: &PathBuf) -> Option<(u32, u64)> {
-    parse_process(&fs::read_to_string(stat).ok()?)
+/// The processor time of a server's processes.
+///
+/// vsftpd waits for none of its sessions, whose time is lost with them: so it is looked at while they live. Sessions that are
+/// too short for that, of logins, are in what their parents have waited for. The larger of the two is nearer to the truth.
+#[derive(Debug, Default)]
+pub(super) struct ProcessorTime {
+    /// Of each process, as it was seen last.
+    own: HashMap<u32, u64>,
+    /// Of all at one moment, with their children that were waited for.
+    whole: u64,
 }
 
-/// proc_pid_stat(5): behind the name in parentheses come state, parent, and, 11 to 14 fields on, the times.
-fn parse_process(stat: &str) -> Option<(u32, u64)> {
-    let (_, fields) = stat.rsplit_once(')')?;
-    let fields: Vec<&str> = fields.split_whitespace().collect();
-    let parent = fields.get(1)?.parse().ok()?;
-    let ticks = fields.get(11..15)?.iter().filter_map(|field| field.parse::<u64>().ok()).sum();
-    Some((parent, ticks))
+impl ProcessorTime {
+    /// Seconds that were used since `before`.
+    pub(super) fn since(&self, before: &Self) -> f64 {
+        let own = |seen: &Self| seen.own.values().sum::<u64>();
+        let ticks = self.whole.saturating_sub(before.whole).max(own(self).saturating_sub(own(before)));
+        ticks as f64 / TICKS_A_SECOND
+    }
+}
+
+/// One process.
+#[derive(Debug, PartialEq, Eq)]
+struct Process {
+    parent: u32,
+    group: u32,
+    /// Its own ticks.
+    own: u64,
+    /// Those of its children that have ended and were waited for.
+    ended: u64,
+}
+
+impl Process {
+    /// proc_pid_stat(5): behind the name in parentheses come state, parent and group, and, 11 to 14 fields on, the times.
+    fn parse(stat: &str) -> Option<Self> {
+        let (_, fields) = stat.rsplit_once(')')?;
+        let fields: Vec<&str> = fields.split_whitespace().collect();
+        let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
+        Some(Self {
+            parent: u32::try_from(number(1)?).ok()?,
+            group: u32::try_from(number(2)?).ok()?,
+            own: number(11)? + number(12)?,
+            ended: number(13)? + number(14)?,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -228,8 +261,8 @@ mod tests {
 
     #[test]
     fn processor_times_are_read_whatever_the_name() {
-        let stat = "7 (a b) c) S 3 7 7 0 -1 4194560 1 2 3 4 10 20 30 40 20 0 1 0 5";
-        assert_eq!(parse_process(stat), Some((3, 100)));
-        assert_eq!(parse_process("7 (x) S"), None);
+        let stat = "7 (a b) c) S 1 3 7 0 -1 4194560 1 2 3 4 10 20 30 40 20 0 1 0 5";
+        assert_eq!(Process::parse(stat), Some(Process { parent: 1, group: 3, own: 30, ended: 70 }));
+        assert_eq!(Process::parse("7 (x) S"), None);
     }
 }

@@ -59,7 +59,6 @@ impl BlockingStream {
     /// # Errors
     /// When it is gone.
     pub fn accepted(socket: TcpStream, limit: Duration) -> io::Result<Self> {
-        socket.set_nonblocking(false)?;
         socket.set_write_timeout(Some(limit))?;
         socket.set_read_timeout(Some(limit))?;
         Ok(Self { socket, tls: None, records: None })

@@ -86,8 +86,8 @@ async fn bench(
         let making = spawn_blocking(move || Prepared::make(&target, parent.as_ref(), count, size, &stopped));
         match stoppable(making, &stop).await {
             Some(Ok(made)) => prepared = Some(made),
-            Some(Err(_)) if stop.is_requested() => {
-                output::error(&"interrupted");
+            Some(Err(failure)) if stop.is_requested() => {
+                output::error(&format!("interrupted: {failure}"));
                 return INTERRUPTED.into();
             }
             Some(Err(failure)) => {
