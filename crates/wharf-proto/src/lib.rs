@@ -16,6 +16,7 @@ pub mod listing;
 pub mod pathname;
 pub mod reply;
 pub mod server_pi;
+mod short_queue;
 pub mod time;
 pub mod user_pi;
 pub mod verb;

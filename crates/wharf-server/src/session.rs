@@ -20,7 +20,7 @@ use wharf_proto::dialogue::{Deadlines, Deviation, Event, Refusal, SecurityState,
 use wharf_proto::listing::mlsx::FactSelection;
 use wharf_proto::server_pi::{Action, ServerPi};
 use wharf_proto::verb::Role;
-use wharf_proto::{Reply, Timestamp, Verb, limits};
+use wharf_proto::{Command, Reply, Timestamp, Verb, limits};
 use wharf_storage::StoragePath;
 use wharf_storage::digest::Algorithm;
 
@@ -278,6 +278,8 @@ impl Session {
     /// Does what the interpreter wants. Tells whether the end has come.
     async fn act(&mut self, action: Action) -> bool {
         match action {
+            // What idle clients say over and over needs no room for its future.
+            Action::CarryOut(Command::Noop) => self.pi.reply(self.now(), &replies::okay()),
             Action::CarryOut(command) => match Box::pin(commands::carry_out(self, command)).await {
                 Outcome::Reply(reply) => {
                     self.pi.reply(self.now(), &reply);

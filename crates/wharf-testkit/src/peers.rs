@@ -449,6 +449,12 @@ impl Peer {
         self.directory.join(vsftpd::FILE)
     }
 
+    /// The server's first process.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// What the server has printed so far, for the message of a failed test.
     #[must_use]
     pub fn log(&self) -> String {

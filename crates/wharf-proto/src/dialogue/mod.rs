@@ -55,6 +55,7 @@ pub use transfer::{DataEvent, DataStage, Transfer, TransferEnd, TransferStage};
 use crate::command::{Command, ProtectionLevel};
 use crate::limits;
 use crate::reply::{Reply, ReplyClass, ReplyCode};
+use crate::short_queue::ShortQueue;
 use crate::time::Timestamp;
 use crate::verb::{Role, Verb};
 
@@ -118,7 +119,7 @@ pub struct Dialogue {
     greeted: bool,
     closing: bool,
     state: SessionState,
-    outstanding: VecDeque<Command>,
+    outstanding: ShortQueue<Command>,
     plan: Option<DataConnectionPlan>,
     /// What was seen of the data connection before its transfer was asked for.
     early_data: DataStage,
@@ -138,7 +139,7 @@ impl Dialogue {
             greeted: false,
             closing: false,
             state: SessionState::default(),
-            outstanding: VecDeque::new(),
+            outstanding: ShortQueue::new(),
             plan: None,
             early_data: DataStage::NotSeen,
             transfer: None,
@@ -264,7 +265,7 @@ impl Dialogue {
             self.deviation(Deviation::ReplyWithoutCommand { code });
             return Attribution { command: None, is_preliminary: code.is_preliminary() };
         };
-        let verb = self.outstanding[position].verb();
+        let verb = self.outstanding.get(position).and_then(Command::verb);
         if let Some(verb) = verb
             && !verb.may_be_answered_with(code.get())
         {
@@ -272,14 +273,11 @@ impl Dialogue {
         }
         if code.is_preliminary() {
             self.preliminary(verb);
-            return Attribution { command: Some(self.outstanding[position].clone()), is_preliminary: true };
+            return Attribution { command: self.outstanding.get(position).cloned(), is_preliminary: true };
         }
         let command = self.outstanding.remove(position);
         if let Some(command) = &command {
             self.answered(command, reply);
-        }
-        if self.outstanding.is_empty() {
-            self.outstanding = VecDeque::new(); // idle sessions own next to nothing
         }
         Attribution { command, is_preliminary: false }
     }

@@ -173,7 +173,8 @@ fn proxy(text: &str) -> Result<ProxyChoice, String> {
     if text.is_empty() { Ok(ProxyChoice::None) } else { Proxy::parse(text).map(ProxyChoice::Proxy) }
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+/// A number of seconds above 0, with a fraction or without.
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let wrong = || format!("\"{text}\" is not a number of seconds above 0");
     let seconds: f64 = text.parse().map_err(|_| wrong())?;
     Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero()).ok_or_else(wrong)

@@ -1,5 +1,6 @@
 //! What can be typed: clap definitions only.
 
+pub(crate) mod bench;
 pub(crate) mod connection;
 pub(crate) mod get;
 pub(crate) mod hosts;
@@ -59,6 +60,7 @@ pub(crate) enum Command {
     Stat(paths::StatArguments),
     Hash(paths::HashArguments),
     Hosts(hosts::HostsArguments),
+    Bench(bench::BenchArguments),
     Import(import::ImportArguments),
     Completions(shell_help::CompletionsArguments),
     Man(shell_help::ManArguments),

@@ -37,7 +37,7 @@ pub(crate) const INTERRUPTED: u8 = 8;
 /// The exit code for wrong usage, as clap has it.
 const USAGE: u8 = 2;
 /// How long work on a blocking thread may still take when all is over.
-const LAST_WORK: Duration = Duration::from_millis(300);
+pub(crate) const LAST_WORK: Duration = Duration::from_millis(300);
 
 /// One run of the client.
 pub(crate) struct Client {
@@ -376,7 +376,7 @@ fn failure_event(url: Option<&FtpUrl>, error: &ClientError) -> Value {
 }
 
 /// Asks for the password of a user that is named without one, if somebody is there to answer.
-fn ask_password(login: &Login, url: &FtpUrl) -> Result<Option<Password>, ClientError> {
+pub(crate) fn ask_password(login: &Login, url: &FtpUrl) -> Result<Option<Password>, ClientError> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Ok(None);
     }

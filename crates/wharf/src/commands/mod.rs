@@ -1,5 +1,6 @@
 //! The commands.
 
+mod bench;
 mod cat;
 pub(crate) mod client;
 pub(crate) use client::describe_data;
@@ -37,6 +38,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Stat(arguments) => paths::status(arguments),
         Command::Hash(arguments) => hash::run(arguments),
         Command::Hosts(arguments) => hosts::run(arguments),
+        Command::Bench(arguments) => bench::run(arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::Completions(arguments) => shell_help::completions(arguments),
         Command::Man(arguments) => shell_help::manual(arguments),

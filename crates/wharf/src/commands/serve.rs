@@ -187,7 +187,7 @@ fn warn_of_readable_passwords(arguments: &ServeArguments, configuration: &Config
 }
 
 /// Each session takes a descriptor or two: the soft limit is for programs that use select(2), which this is not.
-fn raise_descriptor_limit() {
+pub(crate) fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
     {
