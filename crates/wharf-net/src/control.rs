@@ -16,6 +16,7 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::io::Interest;
 use wharf_proto::dialogue::{Endpoints, Side};
 
+use crate::lending::is_lent;
 use crate::proxy_protocol::Relayed;
 use crate::tls::{Channel, ClientTls, HandshakeError, Secured, Socket, TlsSession, flush, shake_hands};
 use crate::watched::Watched;
@@ -414,8 +415,9 @@ impl Socket for ControlConnection {
 fn read(socket: &Watched, is_drained: &mut bool, buffer: &mut [u8]) -> io::Result<usize> {
     let result = retry_on_intr(|| rustix::io::read(socket.socket(), &mut *buffer));
     *is_drained = match result {
-        // Fewer bytes than there is room for are all there were; of an end the socket tells again.
-        Ok(count) => 0 < count && count < buffer.len(),
+        // Fewer bytes than there is room for are most likely all there were. Where they are not, since a read stops at Telnet's
+        // urgent byte, poll(2) tells of the rest; the reactor, which tells of what is new, would not.
+        Ok(count) => is_lent() && 0 < count && count < buffer.len(),
         Err(error) => error == Errno::AGAIN,
     };
     Ok(result?)

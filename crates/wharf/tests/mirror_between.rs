@@ -259,7 +259,7 @@ const LOGIN: &str = "S: 220 x\nC: AUTH TLS\nS: 500 x\nC: USER test\nS: 331 x\nC:
 
 /// A source with one file, which has been listed.
 fn listed(server: &mut wharf_testkit::scripted::Conversation) {
-    server.play(LOGIN).play("C: TYPE A\nS: 200 x\nC: EPSV\nS: 229 (|||{port}|)\nC: LIST tree\nS: 150 x");
+    server.play(LOGIN).play("C: TYPE A\nS: 200 x\nC: EPSV\nS: 229 (|||{port}|)\nC: LIST -a tree\nS: 150 x");
     server.open_data().send_data("-rw-r--r-- 1 a a 5 Jan 1 2020 file\r\n").close_data().play("S: 226 x");
 }
 

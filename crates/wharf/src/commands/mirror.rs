@@ -110,7 +110,7 @@ pub(crate) async fn between(
     };
     let told = Arc::new(Told::new(&client.settings, direction, options.dry_run));
     let mirror = mirror.with_options(options);
-    let totals = mirror.run(direction, told.clone()).await;
+    let totals = Box::pin(mirror.run(direction, told.clone())).await;
     told.end();
     let totals = totals?;
     if let Some(code) = totals.first_failure {

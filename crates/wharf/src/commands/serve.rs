@@ -19,6 +19,7 @@ use crate::config::{self, Configuration, Passwords};
 use crate::service::reload::Reload;
 use crate::service::sandbox::{self, Reach};
 use crate::service::{log, manager, privileges};
+use crate::state;
 
 /// Runs the server until it is told to stop.
 pub(crate) fn run(arguments: ServeArguments) -> ExitCode {
@@ -61,6 +62,9 @@ fn serve(arguments: &ServeArguments) -> Result<()> {
     raise_descriptor_limit();
     let inherited = manager::inherited_listeners()?;
     let shown = directory.canonicalize().unwrap_or_else(|_| directory.clone());
+    if configuration.tls.self_signed {
+        state::make_directory().context("cannot make the directory for the self-signed certificate")?;
+    }
     // Before there is another thread: each has its own.
     let reach = Reach::of(&configuration, &config, arguments.config.as_deref());
     privileges::drop_capabilities()?;

@@ -95,7 +95,7 @@ fn no_download_and_no_rename_is_confirmed_whose_system_calls_failed() {
     std::fs::write(room.path("file"), &content).unwrap();
     let mut server = room.serve();
     let mut client = log_in(&server, "one");
-    for inject in ["sendfile:error=EIO", "sendfile:error=EIO:when=3+", "sendfile:error=ENOMEM"] {
+    for inject in ["sendfile:error=EIO", "sendfile:error=EIO:when=2+", "sendfile:error=ENOMEM"] {
         let failing = Failing::start(&mut server, inject, None);
         begin(&mut client, "RETR file");
         let mut came = Vec::new();
