@@ -33,6 +33,16 @@ pub const PENDING_EVENTS: usize = 256;
 pub const UNKNOWN_COMMANDS_BEFORE_LOGIN: u8 = 3;
 /// Wrong passwords in one session after which a server hangs up.
 pub const LOGIN_FAILURES: u8 = 5;
+/// Logins that a server remembers as right, so that it need not compute or ask again.
+pub const REMEMBERED_LOGINS: usize = 10_000;
+/// How long it does.
+pub const REMEMBER_LOGIN_TIME: Duration = Duration::from_secs(300);
+/// Addresses, and as many names, whose wrong logins a server counts.
+pub const COUNTED_FAILURES: usize = 20_000;
+/// Longest answer of a program or service that decides about logins, in bytes.
+pub const LOGIN_ANSWER: usize = 64 * 1024;
+/// Longest wait for that answer.
+pub const LOGIN_ANSWER_TIME: Duration = Duration::from_secs(5);
 /// Sessions, of as many clients, that wait for their data connections on one passive port when the range is full.
 pub const SESSIONS_OF_A_PASSIVE_PORT: usize = 64;
 /// Longest PROXY header, in bytes.
@@ -64,6 +74,11 @@ pub const CONNECT_TIME: Duration = Duration::from_secs(15);
 pub const REPLY_TIME: Duration = Duration::from_secs(60);
 /// Longest wait of a PASV for the address of the name that is advertised.
 pub const ADVERTISED_NAME_TIME: Duration = Duration::from_secs(1);
+/// Bytes in a second below which two servers that exchange a file, unseen by us, are taken for stuck.
+pub const THIRD_PARTY_SLOWEST_RATE: u64 = 4 * 1024;
+/// The same for a file whose length nobody knows: the whole time.
+pub const THIRD_PARTY_TIME: Duration = Duration::from_secs(12 * 3600);
+
 /// Most entries of a whole tree that a mirror looks at.
 pub const MIRROR_ENTRIES: u64 = 20_000_000;
 /// Most bytes of memory for the entries of one directory that a mirror compares: some two million of usual names.

@@ -5,10 +5,14 @@ mod closed_output;
 mod commands;
 mod config;
 mod hosts;
+mod import;
 mod output;
 mod prompt;
+mod service;
 mod settings;
+mod shell;
 mod state;
+mod users_file;
 
 use std::process::ExitCode;
 

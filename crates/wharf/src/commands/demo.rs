@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use tokio::io::AsyncWriteExt;
 use wharf_client::observer::TransferStarted;
 use wharf_client::operations::DownloadOptions;
 use wharf_client::options::{ModeChoice, TlsMode, TlsOptions};
@@ -21,12 +20,12 @@ use wharf_proto::dialogue::{DataMode, NegotiationCommand};
 use wharf_proto::host_port::HostPort;
 use wharf_proto::pathname::{Pathname, escaped};
 use wharf_proto::{Command, Reply, ReplyCode, Timestamp};
-use wharf_server::Server;
-use wharf_storage::{MemoryStorage, SinkKind, Storage, StoragePath, WriteMode};
+use wharf_server::{Roots, Server};
+use wharf_storage::{MemoryStorage, Storage, StoragePath, UploadRequest, WriteMode};
 
 use super::explain::style;
 use crate::args::demo::DemoArguments;
-use crate::config::{self, Configuration};
+use crate::config::{self, Configuration, Passwords};
 use crate::output;
 
 /// The file that is fetched.
@@ -68,15 +67,15 @@ fn show(modes: &[DataMode], language: wharf_findings::Language) -> Result<()> {
 async fn server() -> Result<SocketAddr> {
     let storage = MemoryStorage::new();
     let path = StoragePath::root().resolve(NAME.as_bytes())?;
-    let mut sink = storage.open_write(&path, WriteMode::New).await?;
-    if let SinkKind::Stream(stream) = sink.kind_mut() {
-        stream.write_all(CONTENT).await?;
-    }
-    sink.finish().await?;
+    let mut upload = storage.begin_upload(&path, UploadRequest::new(WriteMode::New, NAME.as_bytes())).await?;
+    upload.write_all(CONTENT).await?;
+    upload.publish().await?;
     let listen = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))];
     let configuration = Configuration { listen, ..Configuration::default() };
-    let config = config::server_config(&configuration, false)?;
-    let server = Server::bind(config, Arc::new(storage), None)?;
+    let config = config::server_config(&configuration, false, &Passwords::Asked)?;
+    // No user has a directory of its own.
+    let roots = Roots::new(|path| Err(format!("{} is not served here", path.display())));
+    let server = Server::bind(config, Arc::new(storage), Arc::new(roots), None)?;
     let address = server.addresses().first().copied().context("the server listens nowhere")?;
     tokio::spawn(server.run());
     Ok(address)
