@@ -12,19 +12,22 @@ use wharf_proto::command::Command;
 use wharf_proto::decoder::{
     DecodedReply, Line, LineDecoder, LineError, ReplyDecoder, ReplyError, ReplyQuirk,
 };
+use wharf_proto::dialogue::{Endpoints, Side};
 use wharf_proto::host_port::{ExtendedHostPort, HostPort, extended_passive_mode_text, find_extended_port};
 use wharf_proto::listing::{
     EntryKind, ListedTime, ListingEntry, ListingError, ListingKind, ListingParser, dos, is_safe_name, mlsx,
     unix,
 };
+use wharf_proto::observer::{Observer, Seen};
 use wharf_proto::reply::Reply;
+use wharf_proto::tls_records::{Record, RecordWatcher};
 use wharf_proto::{facts_time, limits};
 
 /// A function that checks one decoder.
 pub type Body = fn(&[u8]);
 
 /// Every body, by the name of its target.
-pub const BODIES: [(&str, Body); 10] = [
+pub const BODIES: [(&str, Body); 12] = [
     ("line", line),
     ("reply", reply),
     ("command", command),
@@ -35,6 +38,8 @@ pub const BODIES: [(&str, Body); 10] = [
     ("dos_list", dos_list),
     ("ascii", ascii),
     ("times", times),
+    ("dialogue", dialogue),
+    ("tls_records", tls_records),
 ];
 
 /// A small number from the first byte of the input; the rest is the input proper.
@@ -322,4 +327,89 @@ pub fn times(data: &[u8]) {
     text.clear();
     facts_time::write_seconds(time, &mut text);
     assert_eq!(text.len(), 14);
+}
+
+/// A part of a conversation: who speaks, and what; or what nobody saw.
+enum Part<'a> {
+    Said(Side, &'a [u8]),
+    Missed(Side, usize),
+}
+
+/// The first byte of each part says who, whether it was missed, and how long it is.
+fn parts(mut data: &[u8]) -> Vec<Part<'_>> {
+    let mut parts = Vec::new();
+    while let Some((first, rest)) = data.split_first() {
+        let side = if first & 1 == 0 { Side::Client } else { Side::Server };
+        let length = usize::from(first >> 2);
+        if first & 2 == 0 {
+            let (said, behind) = rest.split_at(rest.len().min(length));
+            parts.push(Part::Said(side, said));
+            data = behind;
+        } else {
+            parts.push(Part::Missed(side, length));
+            data = rest;
+        }
+    }
+    parts
+}
+
+/// What an observer sees of a conversation that comes in pieces of at most `piece` bytes, and whether TLS came up in it.
+fn observed(parts: &[Part<'_>], piece: usize) -> (Vec<Seen>, bool) {
+    let endpoint = |last: u8| core::net::SocketAddr::from(([192, 0, 2, last], 21));
+    let at = wharf_proto::Timestamp::START;
+    let mut observer = Observer::new(at, Endpoints::new(endpoint(1), endpoint(2)));
+    let (mut seen, mut was_hidden) = (Vec::new(), false);
+    for part in parts {
+        match part {
+            Part::Said(side, said) => {
+                for bytes in said.chunks(piece) {
+                    observer.handle_input(at, *side, bytes);
+                    was_hidden |= observer.is_under_tls();
+                    seen.extend(core::iter::from_fn(|| observer.poll_seen()));
+                }
+            }
+            Part::Missed(side, length) => observer.handle_gap(at, *side, *length),
+        }
+        assert!(observer.dialogue().outstanding() <= limits::OUTSTANDING_COMMANDS);
+    }
+    (seen, was_hidden)
+}
+
+/// `Observer`: any bytes from both sides, and gaps. Without gaps and TLS, pieces change nothing.
+pub fn dialogue(data: &[u8]) {
+    let (piece, rest) = split_number(data, 16);
+    let parts = parts(rest);
+    let (whole, was_hidden) = observed(&parts, usize::MAX);
+    let (pieces, was_hidden_in_pieces) = observed(&parts, piece);
+    let has_gap = parts.iter().any(|part| matches!(part, Part::Missed(..)));
+    if !has_gap && !was_hidden && !was_hidden_in_pieces {
+        let talk = |seen: &[Seen]| -> Vec<Seen> {
+            seen.iter().filter(|seen| !matches!(seen, Seen::Event(_))).cloned().collect()
+        };
+        assert_eq!(talk(&pieces), talk(&whole));
+    }
+}
+
+/// `RecordWatcher`: pieces change nothing.
+pub fn tls_records(data: &[u8]) {
+    let (piece, input) = split_number(data, 32);
+    let records = |piece: usize| -> (Vec<Record>, usize, bool) {
+        let (mut watcher, mut records, mut taken) = (RecordWatcher::new(), Vec::new(), 0);
+        for bytes in input.chunks(piece) {
+            let count = watcher.push(bytes, &mut |record| records.push(record));
+            taken += count;
+            if count < bytes.len() {
+                break;
+            }
+        }
+        (records, taken, watcher.is_lost())
+    };
+    let (whole, taken, is_lost) = records(usize::MAX);
+    let (pieces, taken_in_pieces, is_lost_in_pieces) = records(piece);
+    // Whether bytes can begin a record is judged as far as they go: in pieces it may take longer to see that they cannot.
+    if !is_lost && !is_lost_in_pieces {
+        assert_eq!((&pieces, taken_in_pieces), (&whole, taken));
+    }
+    let shared = whole.len().min(pieces.len());
+    assert_eq!(pieces[..shared], whole[..shared]);
 }

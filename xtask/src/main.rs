@@ -32,7 +32,7 @@ enum Task {
     Tidy,
     /// Sets up a network with a firewall, a NAT or another fault in it, with servers, and leaves a shell there (root)
     Lab(lab::Options),
-    /// Compares the release binary with other servers, by ../shared/bench where that is there
+    /// Compares the release binary with other servers by `wharf bench`, and writes the table (root)
     Bench(bench::Options),
     /// Fuzzes each target for a while (needs cargo-fuzz and a nightly toolchain)
     Fuzz(fuzz::Options),

@@ -40,6 +40,13 @@ const ITEMS: &[Item] = &[
         shows: "no open escapes while a symlink is swapped",
     },
     Item {
+        name: "uploads",
+        package: "wharf",
+        test: "soak_killed_uploads",
+        rounds: 1_000,
+        shows: "under the final name the old file or the new one, whenever the server is killed",
+    },
+    Item {
         name: "sessions",
         package: "wharf",
         test: "soak_sessions",
@@ -54,11 +61,32 @@ const ITEMS: &[Item] = &[
         shows: "no memory or descriptor is left over",
     },
     Item {
+        name: "names",
+        package: "wharf",
+        test: "soak_names_cannot_be_told_by_the_clock",
+        rounds: 200,
+        shows: "a wrong login takes as long for a known name as for an unknown one",
+    },
+    Item {
+        name: "reloads",
+        package: "wharf",
+        test: "soak_reloads_cut_no_transfer",
+        rounds: 1_000,
+        shows: "1,000 reloads under load, and no transfer cut",
+    },
+    Item {
         name: "mirror",
         package: "wharf",
         test: "soak_mirror_far",
         rounds: 1_000,
         shows: "1,000 small files of a far server, beside lftp, rclone and wget",
+    },
+    Item {
+        name: "segments",
+        package: "wharf",
+        test: "soak_segments",
+        rounds: 1024,
+        shows: "1 GiB in four segments is identical, in clear and under TLS",
     },
     Item {
         name: "properties",

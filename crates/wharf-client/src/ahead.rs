@@ -9,14 +9,15 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use wharf_net::dtp::{DataStream, connect_passive};
-use wharf_proto::command::{EpsvArgument, ListArgument, ProtectionLevel, Representation};
+use wharf_net::dtp::DataStream;
+use wharf_proto::command::{EpsvArgument, ListArgument, Representation};
 use wharf_proto::dialogue::{DataEvent, DataMode, NegotiationCommand, Side, canonical_endpoint};
 use wharf_proto::pathname::Pathname;
 use wharf_proto::reply::ReplyClass;
 use wharf_proto::{Command, Reply, ReplyCode};
 
 use crate::data_connection::{Listening, Request};
+use crate::data_protection::Protected;
 use crate::error::{ClientError, ControlFailure};
 use crate::session::Session;
 use crate::strategy::passive_endpoints;
@@ -93,6 +94,9 @@ impl Session {
     /// Sends the transfer that will follow, with its negotiation, if one is known.
     pub(crate) fn dial_upcoming(&mut self, command: NegotiationCommand) {
         let Some(upcoming) = self.ahead.upcoming.take() else { return };
+        if self.expressible(&upcoming.transfer).is_err() {
+            return;
+        }
         // Where no port is free, it comes in its turn.
         let Ok(listening) = self.listen(command) else { return };
         self.send(&listening.verb);
@@ -199,10 +203,6 @@ impl Session {
         directory: Option<&Pathname>,
         mode: Option<NegotiationCommand>,
     ) -> Result<bool, ClientError> {
-        // Under TLS the handshake of the data connection would have to be made in between.
-        if self.pi.dialogue().state().protection != ProtectionLevel::Clear {
-            return Ok(false);
-        }
         let (listing, representation) = if self.features().machine_listings() {
             (Command::Mlsd(directory.cloned()), Representation::Image)
         } else {
@@ -210,6 +210,7 @@ impl Session {
             (Command::List(argument), Representation::Ascii)
         };
         self.revive().await?;
+        self.provide_tickets().await?;
         self.set_representation(representation).await?;
         let advertised = self.working.is_some_and(|working| working.advertised);
         let Some(command) = mode.or(self.working.map(|working| working.command)) else { return Ok(false) };
@@ -244,9 +245,8 @@ impl Session {
         self.send(&Command::Noop);
         self.flush().await?;
         let times = self.options.times;
-        let local = self.control.data_address(Side::Client);
-        match connect_passive(local, *endpoint, times.passive, times.stall).await {
-            Ok((stream, _)) => self.answers_keep_order(stream, Side::Client).await,
+        match self.connect_data(*endpoint, times.passive).await {
+            Ok((stream, _)) => self.answers_keep_order(stream, listing, Side::Client).await,
             Err(_) => Ok(false),
         }
     }
@@ -266,16 +266,25 @@ impl Session {
         match listening.listener.accept(peer, budget, times.stall, |_| {}).await {
             Ok((stream, _)) => {
                 let negotiated = self.answer_before(Instant::now() + times.reply, times.reply).await?.reply;
-                Ok(negotiated.code().is_positive() && self.answers_keep_order(stream, Side::Server).await?)
+                Ok(negotiated.code().is_positive()
+                    && self.answers_keep_order(stream, listing, Side::Server).await?)
             }
             Err(_) => Ok(false),
         }
     }
 
     /// Reads the listing and the answers to it and to the NOOP behind it.
-    async fn answers_keep_order(&mut self, mut stream: DataStream, by: Side) -> Result<bool, ControlFailure> {
+    async fn answers_keep_order(
+        &mut self,
+        stream: DataStream,
+        listing: &Command,
+        by: Side,
+    ) -> Result<bool, ControlFailure> {
         let (local, peer) = (canonical_endpoint(stream.local()), canonical_endpoint(stream.peer()));
         self.pi.handle_data(self.clock.now(), DataEvent::Opened { by, client: local, server: peer });
+        let Some((mut stream, said)) = self.handshake_of_trial(stream, listing).await else {
+            return Ok(false);
+        };
         let mut buffer = vec![0; 64 * 1024];
         let mut left = TRIAL;
         loop {
@@ -291,7 +300,7 @@ impl Session {
         self.pi.handle_data(self.clock.now(), DataEvent::Closed);
         let limit = self.options.times.reply;
         let deadline = Instant::now() + limit;
-        let mut finals = Vec::new();
+        let mut finals = Vec::from_iter(said.transpose()?);
         while finals.len() < 2 {
             let reply = self.answer_before(deadline, limit).await?.reply;
             if reply.code().class() != ReplyClass::Preliminary {
@@ -299,6 +308,19 @@ impl Session {
             }
         }
         Ok(ends_transfer(&finals[0]) && finals[1].code() == ReplyCode::COMMAND_OKAY)
+    }
+
+    /// The data connection of a trial, under TLS where files are, and the final reply if that has come already.
+    async fn handshake_of_trial(
+        &mut self,
+        stream: DataStream,
+        listing: &Command,
+    ) -> Option<(DataStream, Option<Final>)> {
+        let Some(tls) = self.data_tls().ok()? else { return Some((stream, None)) };
+        match self.protect(&tls, stream, listing, None).await {
+            Ok(Protected::Begun { stream, said, .. }) => Some((stream, said)),
+            _ => None,
+        }
     }
 
     /// Sends all that is to be sent.

@@ -12,6 +12,7 @@ use socket2::SockRef;
 use tokio::time::{Instant, timeout};
 use wharf_net::dtp::{
     ConnectError, DataListener, DataStream, PeerVerified, Progress, Transfer, connect_passive_with,
+    connect_through,
 };
 use wharf_proto::command::{ByteCount, EpsvArgument, Representation};
 use wharf_proto::dialogue::{DataEvent, DataMode, NegotiationCommand, Side, canonical_endpoint};
@@ -22,6 +23,7 @@ use crate::attempt::{Attempt, Outcome};
 use crate::data_protection::Protected;
 use crate::diagnosis;
 use crate::error::{ClientError, ControlFailure, NoDataConnection};
+use crate::proxy::Target;
 use crate::session::{Session, accepted};
 use crate::strategy::{WorkingMode, passive_endpoints, rungs};
 use crate::transfer::Final;
@@ -62,6 +64,8 @@ pub(crate) struct Running {
     pub(crate) progress: Arc<Progress>,
     /// How it was made.
     pub(crate) attempt: Attempt,
+    /// What failed before.
+    pub(crate) before: Vec<Attempt>,
     /// The first reply: 1yz, or 2yz from a server that skips it.
     pub(crate) first: Reply,
     /// The final reply, or what came in its place, if it has come already.
@@ -92,10 +96,23 @@ impl Session {
     /// [`ClientError::Refused`] when the server says no to the transfer itself, [`ClientError::NoDataConnection`]
     /// when no way works, or what happened to the control connection.
     pub(crate) async fn begin(&mut self, request: &Request) -> Result<Running, ClientError> {
+        self.begin_beyond(request, Vec::new()).await
+    }
+
+    /// As [`begin`](Self::begin), without the rungs of these `attempts`, which have failed already.
+    pub(crate) async fn begin_beyond(
+        &mut self,
+        request: &Request,
+        mut attempts: Vec<Attempt>,
+    ) -> Result<Running, ClientError> {
+        self.expressible(&request.command)?;
         self.make_ready(request).await?;
         self.provide_tickets().await?;
-        let rungs = rungs(self.options.mode, self.peer().is_ipv6(), self.working);
-        let mut attempts = Vec::new();
+        let is_proxied = self.options.proxy.is_some();
+        let mut rungs = rungs(self.options.mode, !is_proxied && self.peer().is_ipv6(), self.working);
+        // A proxy takes no connections for us.
+        rungs.retain(|command| !is_proxied || command.mode() == DataMode::Passive);
+        rungs.retain(|command| attempts.iter().all(|attempt| attempt.command != *command));
         for (index, command) in rungs.iter().enumerate() {
             // A rung may have been left deaf or closing.
             self.make_ready(request).await?;
@@ -112,11 +129,16 @@ impl Session {
             let advertised = *command == NegotiationCommand::Pasv
                 && running.attempt.endpoint.map(|endpoint| endpoint.ip()) != Some(self.peer().ip());
             self.working = Some(WorkingMode { command: *command, advertised });
-            return Ok(*running);
+            attempts.pop(); // the one that is open
+            return Ok(Running { before: attempts, ..*running });
         }
-        let endpoints = self.control.endpoints();
-        let findings = diagnosis::findings(&attempts, endpoints, self.options.mode);
-        Err(Box::new(NoDataConnection { attempts, findings }).into())
+        Err(self.no_data_connection(attempts))
+    }
+
+    /// The error of a transfer for which none of these attempts was good.
+    pub(crate) fn no_data_connection(&self, attempts: Vec<Attempt>) -> ClientError {
+        let findings = diagnosis::findings(&attempts, self.control.endpoints(), self.options.mode);
+        Box::new(NoDataConnection { attempts, findings }).into()
     }
 
     async fn try_passive(
@@ -142,7 +164,10 @@ impl Session {
         };
         let advertised_first = self.working.is_some_and(|working| working.advertised);
         let endpoints = match command {
-            NegotiationCommand::Pasv => passive_endpoints(plan.endpoint, self.peer(), advertised_first),
+            // A proxy leads to the server only (threat 27).
+            NegotiationCommand::Pasv if self.options.proxy.is_none() => {
+                passive_endpoints(plan.endpoint, self.peer(), advertised_first)
+            }
             _ => vec![plan.endpoint],
         };
         for (index, endpoint) in endpoints.iter().enumerate() {
@@ -154,10 +179,7 @@ impl Session {
             let is_last = is_last && index + 1 == endpoints.len();
             let times = self.options.times;
             let budget = if is_last { times.last_rung } else { times.passive };
-            let local = self.control.data_address(Side::Client);
-            let connecting =
-                connect_passive_with(local, *endpoint, budget, times.stall, self.largest_segment);
-            let (mut stream, verified) = match connecting.await {
+            let (mut stream, verified) = match self.connect_data(*endpoint, budget).await {
                 Ok(opened) => opened,
                 Err(error) => {
                     let (event, outcome) = failed_connect(&error);
@@ -326,6 +348,28 @@ impl Session {
         }
     }
 
+    /// Connects to the port of `endpoint` at the server, through the proxy where there is one.
+    pub(crate) async fn connect_data(
+        &mut self,
+        endpoint: SocketAddr,
+        budget: Duration,
+    ) -> Result<(DataStream, PeerVerified), ConnectError> {
+        let stall = self.options.times.stall;
+        let Some(proxy) = &self.options.proxy else {
+            let local = self.control.data_address(Side::Client);
+            return connect_passive_with(local, endpoint, budget, stall, self.largest_segment).await;
+        };
+        let at_server = SocketAddr::new(self.peer().ip(), endpoint.port());
+        let target = proxy.target_of(&self.server.host, endpoint.port());
+        let target = target.unwrap_or(Target::Address(at_server));
+        let dial = async {
+            let stream = proxy.connect(&target).await;
+            stream
+                .map_err(|error| std::io::Error::other(format!("the proxy {proxy} did not connect: {error}")))
+        };
+        connect_through(dial, at_server, budget, stall).await
+    }
+
     /// REST (RFC 3659 §5), right before the transfer.
     async fn restart_at(&mut self, offset: u64) -> Result<(), ClientError> {
         let Some(count) = ByteCount::new(offset).filter(|_| offset > 0) else { return Ok(()) };
@@ -484,7 +528,7 @@ impl Session {
         };
         let progress = Arc::<Progress>::default();
         let transfer = Transfer::open(stream, authenticated, verified, progress.clone());
-        Ok(Step::Running(Box::new(Running { transfer, progress, attempt, first, said })))
+        Ok(Step::Running(Box::new(Running { transfer, progress, attempt, before: Vec::new(), first, said })))
     }
 
     pub(crate) fn note(&mut self, attempts: &mut Vec<Attempt>, attempt: Attempt) -> Attempt {

@@ -16,8 +16,7 @@ use wharf_proto::{Command, Reply, ReplyCode};
 
 use crate::attempt::{Attempt, Outcome};
 use crate::data_connection::{Step, is_about_data};
-use crate::diagnosis;
-use crate::error::{ClientError, ControlFailure, NoDataConnection};
+use crate::error::{ClientError, ControlFailure};
 use crate::session::{Session, accepted};
 use crate::transfer::Final;
 
@@ -191,9 +190,7 @@ impl Session {
         };
         is_about_tls.then(|| {
             let attempt = Attempt { outcome: Outcome::GivenUp { reply: reply.clone() }, ..attempt.clone() };
-            let attempts = vec![attempt];
-            let findings = diagnosis::findings(&attempts, self.control.endpoints(), self.options.mode);
-            Box::new(NoDataConnection { attempts, findings }).into()
+            self.no_data_connection(vec![attempt])
         })
     }
 

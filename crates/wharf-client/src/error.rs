@@ -13,6 +13,8 @@ use wharf_proto::decoder::ReplyError;
 
 use crate::attempt::Attempt;
 use crate::diagnosis;
+use crate::digest::{Algorithm, Sum};
+use crate::proxy::ProxyError;
 use crate::tls_failure::TlsFailure;
 use crate::url::UrlError;
 
@@ -43,6 +45,24 @@ pub enum ClientError {
         host: String,
         /// Each address with what it did.
         tries: Vec<(SocketAddr, String)>,
+    },
+    /// The proxy did not connect to the server.
+    #[error("the proxy {proxy} did not connect to {target}: {error}; check --proxy, ftp_proxy and all_proxy")]
+    Proxy {
+        /// Which, without its password.
+        proxy: String,
+        /// Where to.
+        target: String,
+        /// What it said or did.
+        error: ProxyError,
+    },
+    /// A name that the server's charset has no characters for.
+    #[error("{name} cannot be written in {charset}, which --charset says that the server wants")]
+    NotInCharset {
+        /// The name, or the command with it.
+        name: String,
+        /// The charset.
+        charset: &'static str,
     },
     /// Connected, but no greeting came that begins a session.
     #[error(
@@ -101,6 +121,14 @@ pub enum ClientError {
     /// No data connection in any mode that was allowed.
     #[error(transparent)]
     NoDataConnection(#[from] Box<NoDataConnection>),
+    /// Two servers that are to exchange files directly do not.
+    #[error(
+        "the two servers do not exchange files directly: {reason}; with --fxp auto they go through this machine"
+    )]
+    NotDirect {
+        /// Why, in either direction.
+        reason: String,
+    },
     /// A transfer was begun and is not complete.
     #[error("{0}")]
     Incomplete(Box<Incomplete>),
@@ -115,6 +143,20 @@ pub enum ClientError {
         kept: Option<PathBuf>,
         /// What came in its place.
         failure: ControlFailure,
+    },
+    /// All of it went over, and is not the same on both sides.
+    #[error("{0}")]
+    SumsDiffer(Box<SumsDiffer>),
+    /// An upload is complete under its temporary name, and could not get its own.
+    #[error("{0}")]
+    NotRenamed(Box<NotRenamed>),
+    /// The server has no checksum of the file to tell.
+    #[error("the server tells no {} of {path}; it has to have HASH, or XSHA256 or the like, in its FEAT", .algorithm.map_or_else(|| "checksum".to_owned(), |algorithm| algorithm.to_string()))]
+    NoChecksum {
+        /// The remote path.
+        path: String,
+        /// The algorithm that was asked for; none for whichever.
+        algorithm: Option<Algorithm>,
     },
     /// Trouble with a file of this machine.
     #[error("{what}: {source}")]
@@ -145,16 +187,17 @@ impl ClientError {
             Self::NotGreeted { failure: ControlFailure::Tls(_), .. }
             | Self::ControlLost(ControlFailure::Tls(_)) => 4,
             Self::Listing { .. } => 1,
-            Self::Url(_) | Self::Usage(_) => 2,
+            Self::Url(_) | Self::Usage(_) | Self::NotInCharset { .. } => 2,
             Self::NameNotFound { .. }
             | Self::NotConnected { .. }
+            | Self::Proxy { .. }
             | Self::NotGreeted { .. }
             | Self::ControlLost(_) => 3,
             Self::Tls(_) => 4,
             Self::LoginRefused { .. } => 5,
-            Self::Refused { .. } => 6,
-            Self::NoDataConnection(_) | Self::DataUnprotected { .. } => 7,
-            Self::Incomplete(_) => 8,
+            Self::Refused { .. } | Self::NotRenamed(_) | Self::NoChecksum { .. } => 6,
+            Self::NoDataConnection(_) | Self::DataUnprotected { .. } | Self::NotDirect { .. } => 7,
+            Self::Incomplete(_) | Self::SumsDiffer(_) => 8,
             Self::Local { .. } | Self::CannotResume(_) | Self::Certificate(_) => 9,
             Self::Unconfirmed { .. } => 10,
         }
@@ -166,6 +209,7 @@ impl ClientError {
         match self {
             Self::NotGreeted { failure: ControlFailure::Tls(_), .. }
             | Self::ControlLost(ControlFailure::Tls(_)) => false,
+            Self::Proxy { error, .. } => !matches!(error, ProxyError::Refused(_)),
             Self::NotConnected { .. }
             | Self::NotGreeted { .. }
             | Self::ControlLost(_)
@@ -173,13 +217,19 @@ impl ClientError {
             Self::NameNotFound { .. }
             | Self::Url(_)
             | Self::Usage(_)
+            | Self::NotInCharset { .. }
             | Self::Certificate(_)
             // One that fails in TLS may be asked in clear next time by whoever made it fail.
             | Self::Tls(_)
             | Self::DataUnprotected { .. }
             | Self::LoginRefused { .. }
             | Self::Refused { .. }
+            | Self::NotRenamed(_)
+            | Self::NoChecksum { .. }
+            // Going on with it would find nothing missing.
+            | Self::SumsDiffer(_)
             | Self::NoDataConnection(_)
+            | Self::NotDirect { .. }
             | Self::Unconfirmed { .. }
             | Self::Local { .. }
             | Self::CannotResume(_)
@@ -250,6 +300,35 @@ pub enum ControlFailure {
     /// The server said that it is going to close, or does not serve us.
     #[error("the server says \"{0}\"")]
     Dismissed(Reply),
+}
+
+/// A file whose copy has another checksum.
+#[derive(Debug, thiserror::Error)]
+#[error("{path} is not the same on both sides: {theirs} at the server, {} here{}; transfer it again, without --continue", .ours.digits, kept_note(.kept))]
+pub struct SumsDiffer {
+    /// The remote path.
+    pub path: String,
+    /// That of this machine's file.
+    pub ours: Sum,
+    /// The server's.
+    pub theirs: Sum,
+    /// Where a download is.
+    pub kept: Option<PathBuf>,
+}
+
+/// An upload that is complete under its temporary name.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "all of {path} is at the server, as {temporary}, but the server refused to rename it: \"{reply}\"; if it does not replace \
+     files by renaming, remove the old {path} (`wharf rm`) and run the same again with --continue, or leave --atomic out"
+)]
+pub struct NotRenamed {
+    /// The name that it has.
+    pub temporary: String,
+    /// The name that it should have.
+    pub path: String,
+    /// The server's words.
+    pub reply: Reply,
 }
 
 /// A transfer that was begun and is not complete.

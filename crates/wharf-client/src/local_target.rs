@@ -11,11 +11,14 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use wharf_proto::listing::check_name;
 use wharf_proto::pathname::escaped;
 
 use crate::error::{ClientError, STANDARD_OUTPUT};
+use crate::operations::segments::{journal_of, remove_journal};
+use crate::times::set_modified;
 
 /// Where a download is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +72,18 @@ impl LocalTarget {
             Ok(opened) => opened.map_err(ClientError::local(shown)),
             Err(error) => Err(ClientError::Local { what: shown, source: io::Error::other(error) }),
         }
+    }
+
+    /// Whether a part is there that several sessions have begun, as its journal tells.
+    pub(crate) fn is_in_segments(destination: &Destination, remote_name: &[u8]) -> bool {
+        let path = match (destination, local_name(remote_name)) {
+            (Destination::Stdout, _) => return false,
+            (Destination::Directory(directory), Ok(name)) => directory.join(name),
+            (Destination::Path(path), Ok(name)) if path.is_dir() => path.join(name),
+            (Destination::Path(path), _) => path.clone(),
+            (Destination::Directory(_), Err(_)) => return false,
+        };
+        journal_of(&part_name(&path)).exists()
     }
 
     fn stdout() -> Result<Self, ClientError> {
@@ -168,8 +183,25 @@ impl LocalTarget {
         if self.file.metadata()?.is_file() && !self.is_standard_output() {
             self.file.set_len(self.length)?;
             self.file.seek(SeekFrom::Start(self.length))?;
+            self.forget_journal()?;
         }
         self.file.try_clone()
+    }
+
+    /// Of what the journal of several sessions tells, nothing is there any longer. Most often there is none.
+    fn forget_journal(&self) -> io::Result<()> {
+        match &self.kind {
+            Kind::Part(part) => remove_journal(part),
+            Kind::InPlace | Kind::Straight => Ok(()),
+        }
+    }
+
+    /// Empties a part, so that nothing stays of it.
+    pub(crate) fn clear(&self) -> io::Result<()> {
+        if self.is_part() {
+            self.file.set_len(0)?;
+        }
+        self.forget_journal()
     }
 
     /// Standard output may be a regular file to which others write too.
@@ -191,8 +223,33 @@ impl LocalTarget {
         }
     }
 
-    /// It is complete: gives it its name.
-    pub(crate) fn finish(&mut self) -> io::Result<()> {
+    /// The file, to be read from its beginning, where it can be: what went to a device or a pipe is gone.
+    pub(crate) fn written_file(&self) -> Option<File> {
+        let may_read = !matches!(self.kind, Kind::Straight);
+        may_read.then(|| self.file.try_clone().ok()).flatten()
+    }
+
+    /// The file itself.
+    pub(crate) fn clone_file(&self) -> io::Result<File> {
+        self.file.try_clone()
+    }
+
+    /// Whether it is written under another name first.
+    pub(crate) fn is_part(&self) -> bool {
+        matches!(self.kind, Kind::Part(_))
+    }
+
+    /// Whether it is a regular file, which has a time of its own.
+    pub(crate) fn keeps_time(&self) -> bool {
+        !self.is_standard_output() && self.file.metadata().is_ok_and(|metadata| metadata.is_file())
+    }
+
+    /// It is complete: gives it its name, and `time`.
+    pub(crate) fn finish(&mut self, time: Option<Timestamp>) -> io::Result<()> {
+        if let Some(Err(error)) = time.map(|time| set_modified(&self.file, time)) {
+            // Somebody else's file, which we may write. It is complete all the same.
+            tracing::debug!(%error, file = %self.name.display(), "the time of last change cannot be set");
+        }
         if let Kind::Part(part) = &self.kind {
             match self.name.symlink_metadata() {
                 Ok(metadata) if !metadata.is_file() => {

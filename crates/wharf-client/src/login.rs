@@ -1,5 +1,8 @@
 //! Who logs in.
 
+use std::borrow::Cow;
+
+use wharf_proto::Reply;
 use wharf_proto::command::{Password, Text};
 
 use crate::netrc::Netrc;
@@ -54,6 +57,43 @@ impl Login {
             account: None,
         }
     }
+}
+
+/// Shortest password that is looked for in replies, in bytes: a shorter one stands in many a word.
+const SHORTEST_HIDDEN: usize = 4;
+
+impl Login {
+    /// The reply as it may be shown: some servers say again what they were told, the password too.
+    pub(crate) fn hidden_in<'a>(&self, reply: &'a Reply) -> Cow<'a, Reply> {
+        let secrets = [&self.password, &self.account];
+        let secrets = secrets.into_iter().flatten().map(Password::reveal);
+        let secrets: Vec<_> = secrets.filter(|secret| secret.len() >= SHORTEST_HIDDEN).collect();
+        let holds = |line: &[u8]| secrets.iter().any(|secret| find(line, secret).is_some());
+        if !reply.lines().any(holds) {
+            return Cow::Borrowed(reply);
+        }
+        let hidden = reply
+            .lines()
+            .map(|line| secrets.iter().fold(line.to_vec(), |line, secret| without(&line, secret)));
+        Cow::Owned(Reply::multi_line(reply.code(), hidden))
+    }
+}
+
+fn find(line: &[u8], secret: &[u8]) -> Option<usize> {
+    line.windows(secret.len()).position(|window| window == secret)
+}
+
+/// `line` with four stars for each `secret`.
+fn without(line: &[u8], secret: &[u8]) -> Vec<u8> {
+    let mut shown = Vec::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(at) = find(rest, secret) {
+        shown.extend_from_slice(&rest[..at]);
+        shown.extend_from_slice(b"****");
+        rest = &rest[at + secret.len()..];
+    }
+    shown.extend_from_slice(rest);
+    shown
 }
 
 /// A server and how it is spoken to.

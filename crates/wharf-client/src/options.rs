@@ -8,7 +8,11 @@ use wharf_net::tls::ConnectorOptions;
 use wharf_proto::dialogue::NegotiationCommand;
 use wharf_proto::limits;
 
+use crate::charset::Charset;
 use crate::memory::Remembered;
+use crate::operations::Verification;
+use crate::proxy::Proxy;
+use crate::rate::RateLimit;
 
 /// How a session connects and transfers. `Default` is `--mode auto` over any address family.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +27,31 @@ pub struct Options {
     pub tls: TlsOptions,
     /// How long things may take.
     pub times: Times,
+    /// What names are written in over the wire; none leaves them the bytes that they are.
+    pub charset: Option<Charset>,
+    /// Through which all connections go.
+    pub proxy: Option<Proxy>,
     /// What worked with this server before, from any network: it is tried first in its own.
     pub remembered: Vec<Remembered>,
+    /// What is done beside moving the bytes.
+    pub transfers: TransferOptions,
+}
+
+/// What is done beside moving the bytes of a transfer. `Default` keeps times, and verifies and limits nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransferOptions {
+    /// Copies are as old as what they are copies of, where the server can tell, or be told, how old that is.
+    pub keep_times: bool,
+    /// Compare checksums afterwards, where the server has them.
+    pub verification: Option<Verification>,
+    /// How many bytes a second all sessions with a clone of this move.
+    pub rate: Option<RateLimit>,
+}
+
+impl Default for TransferOptions {
+    fn default() -> Self {
+        Self { keep_times: true, verification: None, rate: None }
+    }
 }
 
 /// Whether and how TLS is spoken. `Default` is `--tls auto`.
@@ -114,7 +141,10 @@ impl Default for Options {
             family: Family::default(),
             tls: TlsOptions::default(),
             times: Times::default(),
+            charset: None,
+            proxy: None,
             remembered: Vec::new(),
+            transfers: TransferOptions::default(),
         }
     }
 }

@@ -11,17 +11,20 @@ use wharf_net::control::{ControlConnection, Received};
 use wharf_net::tls::{Secured, is_of_tls};
 use wharf_proto::command::{Representation, Text};
 use wharf_proto::dialogue::{Deadlines, Deviation, Event, LoginState, Side};
-use wharf_proto::pathname::escaped;
+use wharf_proto::pathname::{Pathname, escaped};
+use wharf_proto::reply::ReplyClass;
 use wharf_proto::user_pi::Answer;
 use wharf_proto::{Command, Reply, ReplyCode, UserPi};
 
 use crate::ahead::Ahead;
+use crate::charset::Charset;
 use crate::error::{ClientError, ControlFailure};
 use crate::features::Features;
 use crate::login::{Login, ServerAddress};
 use crate::memory::{network_of, recall};
 use crate::observer::Observer;
 use crate::options::{Family, Options};
+use crate::proxy::Target;
 use crate::security::Security;
 use crate::strategy::WorkingMode;
 
@@ -42,7 +45,7 @@ const VSFTPD_DIES: &[u8] = b"OOPS: ";
 /// connection then.
 pub struct Session {
     pub(crate) server: ServerAddress,
-    login: Login,
+    pub(crate) login: Login,
     pub(crate) options: Options,
     pub(crate) observer: Box<dyn Observer>,
     pub(crate) clock: Clock,
@@ -56,6 +59,8 @@ pub struct Session {
     representation_sent: bool,
     features: Features,
     system: Option<String>,
+    /// Whether `LIST -a` tells names that begin with a dot, as far as that was tried.
+    pub(crate) lists_hidden: Option<bool>,
     pub(crate) working: Option<WorkingMode>,
     /// What was sent before its turn.
     pub(crate) ahead: Ahead,
@@ -66,6 +71,10 @@ pub struct Session {
     pub(crate) slowest_reply: Duration,
     /// The longest segments that data connections may carry, in bytes; none: as the system has it.
     pub(crate) largest_segment: Option<u32>,
+    /// Where the user went; none is the login directory.
+    pub(crate) directory: Option<Pathname>,
+    /// That OPTS HASH has chosen another algorithm than the server's usual one.
+    pub(crate) has_chosen_hash: bool,
 }
 
 impl std::fmt::Debug for Session {
@@ -90,6 +99,9 @@ impl Session {
         options: Options,
         mut observer: Box<dyn Observer>,
     ) -> Result<Self, ClientError> {
+        if let Some(proxy) = &options.proxy {
+            proxy.check(options.mode)?;
+        }
         let security = Security::new(&server, &options.tls)?;
         let clock = Clock::start();
         let control = open_control(&server, &options, &mut *observer).await?;
@@ -109,12 +121,15 @@ impl Session {
             representation_sent: false,
             features: Features::default(),
             system: None,
+            lists_hidden: None,
             working,
             ahead: Ahead::default(),
             unreadable: None,
             failure: None,
             slowest_reply: Duration::ZERO,
             largest_segment: None,
+            directory: None,
+            has_chosen_hash: false,
         };
         session.greet_and_log_in().await?;
         session.learn_features().await?;
@@ -146,6 +161,12 @@ impl Session {
         network_of(self.control.endpoints().client.ip())
     }
 
+    /// Whether it goes through a proxy.
+    #[must_use]
+    pub fn is_proxied(&self) -> bool {
+        self.options.proxy.is_some()
+    }
+
     /// The way to a data connection that worked last, in this session or, as was remembered, before.
     #[must_use]
     pub fn working_mode(&self) -> Option<WorkingMode> {
@@ -157,6 +178,7 @@ impl Session {
     /// # Errors
     /// When the control connection is lost, or could not be set up anew.
     pub async fn execute(&mut self, command: &Command) -> Result<Reply, ClientError> {
+        self.expressible(command)?;
         self.revive().await?;
         Ok(self.exchange(command).await?)
     }
@@ -233,10 +255,12 @@ impl Session {
         self.usable = true;
         self.stayed_after_goodbye = false;
         self.representation_sent = false;
+        self.has_chosen_hash = false;
         self.failure = None;
         self.greet_and_log_in().await?;
         self.announce_utf8().await?;
-        self.clear_control().await
+        self.clear_control().await?;
+        self.return_to_directory().await
     }
 
     /// Takes what the server said without being asked, an idle time that is over for one: it must not be taken for the
@@ -252,7 +276,8 @@ impl Session {
             }
         }
         while let Some(answer) = self.pi.poll_answer() {
-            self.observer.reply(&answer.reply);
+            let shown = self.shown(&answer.reply);
+            self.observer.reply(&shown);
         }
     }
 
@@ -274,7 +299,24 @@ impl Session {
     /// Puts a command into the output; whoever waits for an answer sends it.
     pub(crate) fn send(&mut self, command: &Command) {
         self.observer.command(command);
-        self.pi.send(self.clock.now(), command);
+        let written = self.options.charset.and_then(|charset| charset.command(command));
+        self.pi.send(self.clock.now(), written.as_ref().unwrap_or(command));
+    }
+
+    /// Makes sure that the server's charset has the characters of the command's name.
+    pub(crate) fn expressible(&self, command: &Command) -> Result<(), ClientError> {
+        match self.options.charset {
+            Some(charset) if charset.command(command).is_none() => {
+                Err(ClientError::NotInCharset { name: command.to_string(), charset: charset.name() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A reply as people may read it.
+    fn shown(&self, reply: &Reply) -> Reply {
+        let reply = self.login.hidden_in(reply);
+        self.options.charset.map_or_else(|| reply.clone().into_owned(), |charset| charset.reply(&reply))
     }
 
     /// The next final reply to a command. The time does not begin anew with what comes meanwhile (threat 28).
@@ -312,13 +354,14 @@ impl Session {
         limit: Duration,
     ) -> Result<Answer, ControlFailure> {
         match timeout_at(deadline, self.next_answer()).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                // Whatever comes later would be taken for the answer to something else.
-                self.usable = false;
-                Err(ControlFailure::Silent(limit))
-            }
+            // Of a flood of 1yz there is always one more, and nobody would ever ask the clock.
+            Ok(Ok(answer)) if !is_final(&answer) && Instant::now() >= deadline => {}
+            Ok(answer) => return answer,
+            Err(_) => {}
         }
+        // Whatever comes later would be taken for the answer to something else.
+        self.usable = false;
+        Err(ControlFailure::Silent(limit))
     }
 
     /// Sends what is to be sent and waits for the next reply.
@@ -327,20 +370,29 @@ impl Session {
     pub(crate) async fn next_answer(&mut self) -> Result<Answer, ControlFailure> {
         let outcome = self.read_answer().await;
         match &outcome {
-            Ok(answer) => self.observer.reply(&answer.reply),
+            Ok(answer) => {
+                let shown = self.shown(&answer.reply);
+                self.observer.reply(&shown);
+            }
             Err(_) => self.usable = false,
         }
         outcome
     }
 
     async fn read_answer(&mut self) -> Result<Answer, ControlFailure> {
+        // In a flood of replies no clock would ever run.
+        tokio::task::coop::consume_budget().await;
         let broken = |error: std::io::Error| match is_of_tls(&error) {
             true => ControlFailure::Tls(error.to_string()),
             false => ControlFailure::Broken(error.to_string()),
         };
         loop {
             self.drain_events();
-            if let Some(answer) = self.pi.poll_answer() {
+            if let Some(mut answer) = self.pi.poll_answer() {
+                if answer.reply.code().is_negative() || self.pi.authenticated().is_none() {
+                    // These are told to people; of all others only what they mean is of use.
+                    answer.reply = self.shown(&answer.reply);
+                }
                 return Ok(answer);
             }
             // Only now: what was understood before the failure has been handed out.
@@ -430,6 +482,10 @@ impl Session {
             return Ok(());
         }
         self.usable = false;
+        if reply.code() == ReplyCode::SERVICE_NOT_AVAILABLE {
+            // It is not about who logs in.
+            return Err(ControlFailure::Dismissed(reply).into());
+        }
         Err(refused(&self.login.user, reply))
     }
 
@@ -439,15 +495,22 @@ impl Session {
         self.announce_utf8().await
     }
 
-    /// Servers that have UTF8 in FEAT take names as UTF-8 with or without this; some old ones only with.
+    /// Servers that have UTF8 in FEAT take names as UTF-8 with or without this; some old ones only with. Where another charset
+    /// is asked for, those that can do without are told so.
     async fn announce_utf8(&mut self) -> Result<(), ClientError> {
+        let is_utf8 = self.options.charset.is_none_or(Charset::is_utf8);
         if self.features.utf8()
-            && let Ok(argument) = Text::new("UTF8 ON")
+            && let Ok(argument) = Text::new(if is_utf8 { "UTF8 ON" } else { "UTF8 OFF" })
         {
             self.exchange(&Command::Opts(argument)).await?;
         }
         Ok(())
     }
+}
+
+/// Whether it ends the waiting: the final reply to a command, or a greeting.
+fn is_final(answer: &Answer) -> bool {
+    !answer.attribution.is_preliminary && answer.reply.code().class() != ReplyClass::Preliminary
 }
 
 /// The reply, unless it is negative.
@@ -465,19 +528,28 @@ async fn open_control(
     options: &Options,
     observer: &mut dyn Observer,
 ) -> Result<ControlConnection, ClientError> {
-    let addresses = look_up(server, options).await?;
     let limit = options.times.connect;
+    if let Some(proxy) = &options.proxy {
+        let targets = match proxy.target_of(&server.host, server.port) {
+            Some(target) => vec![target],
+            None => look_up(server, options).await?.into_iter().map(Target::Address).collect(),
+        };
+        return proxy.open_control(&targets, limit, observer).await;
+    }
+    let addresses = look_up(server, options).await?;
     let mut tries = Vec::new();
     for address in addresses {
         observer.connecting(address);
         let problem = match timeout(limit, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => match ControlConnection::new(stream, Side::Client) {
-                Ok(control) => {
-                    observer.connected(address);
-                    return Ok(control);
+            Ok(Ok(stream)) => {
+                match stream.into_std().and_then(|stream| ControlConnection::new(stream, Side::Client)) {
+                    Ok(control) => {
+                        observer.connected(address);
+                        return Ok(control);
+                    }
+                    Err(error) => error.to_string(),
                 }
-                Err(error) => error.to_string(),
-            },
+            }
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer in {} s", limit.as_secs_f32()),
         };

@@ -37,7 +37,17 @@ impl Session {
     pub(crate) async fn attend(
         &mut self,
         work: impl Future<Output = Result<(), PumpError>>,
+        said: Option<Final>,
+    ) -> (DataEnd, Final) {
+        self.attend_for(work, said, GRACE).await
+    }
+
+    /// As [`attend`](Self::attend), where the server's words about data that did not end in order are waited for so long.
+    pub(crate) async fn attend_for(
+        &mut self,
+        work: impl Future<Output = Result<(), PumpError>>,
         mut said: Option<Final>,
+        grace: Duration,
     ) -> (DataEnd, Final) {
         let began = Instant::now();
         let end = self.watch(work, &mut said).await;
@@ -49,7 +59,7 @@ impl Session {
         let limit = match &end {
             DataEnd::Complete => self.options.times.reply,
             // The server's words are worth a moment; its confirmation would change nothing.
-            DataEnd::Broken(_) | DataEnd::Stalled(_) => GRACE,
+            DataEnd::Broken(_) | DataEnd::Stalled(_) => grace,
             DataEnd::Local(_) => Duration::ZERO,
         };
         let idle = began.elapsed();

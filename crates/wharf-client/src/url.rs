@@ -196,6 +196,18 @@ impl FtpUrl {
         Self { path, transfer_type: None, ..self.clone() }
     }
 
+    /// The same, to be transferred so.
+    #[must_use]
+    pub fn with_transfer_type(&self, transfer_type: Option<TransferType>) -> Self {
+        Self { transfer_type, ..self.clone() }
+    }
+
+    /// The same for another user.
+    #[must_use]
+    pub fn with_login(&self, user: Option<Text>, password: Option<Password>) -> Self {
+        Self { user, password, ..self.clone() }
+    }
+
     /// Whether both lead to the same server with the same login, so that one session serves both.
     #[must_use]
     pub fn shares_session_with(&self, other: &Self) -> bool {
@@ -343,7 +355,7 @@ fn split_type(path: &str) -> Result<(&str, Option<TransferType>), UrlError> {
 }
 
 /// Two hexadecimal digits behind a `%` are a byte; any other `%` stands for itself.
-fn percent_decode(text: &str) -> Vec<u8> {
+pub(crate) fn percent_decode(text: &str) -> Vec<u8> {
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;

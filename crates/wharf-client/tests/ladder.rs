@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use common::{ASK, LOGIN, LOGIN_AGAIN, SilentPort, connect, fetch, give_file, options, path, six};
 use wharf_client::attempt::Outcome;
-use wharf_client::operations::DownloadOptions;
+use wharf_client::operations::{DownloadOptions, UploadOptions, UploadSource};
 use wharf_client::options::{ActiveOptions, ModeChoice, Options};
 use wharf_client::{ClientError, Destination};
 use wharf_findings::Cause;
@@ -315,6 +315,61 @@ async fn a_data_connection_that_the_server_drops_as_a_strangers_leads_to_the_nex
         give_file(server);
     });
     assert_eq!(works(&server, options(ModeChoice::Auto)).await, Pasv);
+    server.finish();
+}
+
+/// What an upload of `file` comes to: the command of its data connection, or the exit code.
+async fn sent(server: &ScriptedServer, options: Options) -> Result<NegotiationCommand, u8> {
+    let directory = TestDirectory::new();
+    let source = UploadSource::File(directory.write("local", "hello"));
+    let mut session = connect(server.address(), options).await.unwrap();
+    let done = session.upload(source, &path("file"), UploadOptions::default()).await;
+    done.map(|done| done.attempt.unwrap().command).map_err(|error| error.exit_code())
+}
+
+#[tokio::test]
+async fn an_upload_that_the_server_drops_as_a_strangers_leads_to_the_next_rung() {
+    for drop in [
+        "S: 425 Security: Bad IP connecting.",
+        "S: 426 Failure reading network stream.\nC: SIZE file\nS: 550 none",
+        "S: 426 Failure reading network stream.\nC: SIZE file\nS: 213 0",
+    ] {
+        let server = ScriptedServer::start(move |server| {
+            server.play(LOGIN).play("C: TYPE I\nS: 200 I\nC: EPSV\nS: 229 ok (|||{port}|)\nC: STOR file");
+            server.accept_data().play("S: 150 send").close_data().play(drop);
+            server.play("C: PASV\nS: 227 ok ({six})\nC: STOR file\nS: 150 send").open_data();
+            server.expect_data("hello").expect_data_end().play("S: 226 done\nC: SIZE file\nS: 213 5");
+        });
+        assert_eq!(sent(&server, options(ModeChoice::Auto)).await, Ok(Pasv), "{drop}");
+        server.finish();
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_is_dropped_on_every_rung_is_told_as_a_data_connection_that_failed() {
+    let server = ScriptedServer::start(|server| {
+        server.play(LOGIN).play("C: TYPE I\nS: 200 I\nC: EPSV\nS: 229 ok (|||{port}|)\nC: STOR file");
+        server.accept_data().play("S: 150 send").close_data().play("S: 425 Security: Bad IP connecting.");
+        server.play("C: PASV\nS: 227 ok ({six})\nC: STOR file\nS: 150 send");
+        server.accept_data().close_data().play("S: 425 Security: Bad IP connecting.").expect_close();
+    });
+    assert_eq!(sent(&server, options(ModeChoice::Passive)).await, Err(7));
+    server.finish();
+}
+
+/// What was read from a pipe cannot be sent again.
+#[tokio::test]
+async fn an_upload_from_a_pipe_that_is_dropped_is_told_so_too() {
+    let server = ScriptedServer::start(|server| {
+        server.play(LOGIN).play("C: TYPE I\nS: 200 I\nC: EPSV\nS: 229 ok (|||{port}|)\nC: STOR file");
+        server.accept_data().play("S: 150 send").close_data().play("S: 425 Security: Bad IP connecting.");
+    });
+    let (input, output) = std::io::pipe().unwrap();
+    drop(output);
+    let source = UploadSource::Stream(std::os::fd::OwnedFd::from(input).into());
+    let mut session = connect(server.address(), options(ModeChoice::Auto)).await.unwrap();
+    let error = session.upload(source, &path("file"), UploadOptions::default()).await.unwrap_err();
+    assert_eq!(error.exit_code(), 7, "{error}");
     server.finish();
 }
 

@@ -170,6 +170,15 @@ evidence! {
         /// The address from which the control connection came.
         control_source: IpAddr,
     },
+    /// PORT or EPRT named a private address to a server that has a public one: a NAT stands between them.
+    PrivateAddressSent {
+        /// PORT or EPRT.
+        verb: String,
+        /// The endpoint in the command.
+        told: SocketAddr,
+        /// The server's address on the control connection.
+        control_peer: IpAddr,
+    },
     /// The server was told to connect, and no SYN of it reached the client's wire.
     NoSynArrived {
         /// The endpoint at which the client listened.
@@ -263,6 +272,13 @@ evidence! {
         control_peer: IpAddr,
         /// Where the data connection came from.
         data_peer: SocketAddr,
+    },
+    /// A data connection came up, and whoever had to send on it did not.
+    NothingSent {
+        /// Where the data connection went to.
+        endpoint: SocketAddr,
+        /// How long it stood.
+        waited: Duration,
     },
     /// The server took a data connection, closed it before the first byte, and did not answer.
     ClosedWithoutReply {

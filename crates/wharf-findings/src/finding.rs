@@ -28,6 +28,8 @@ pub struct Finding {
     cause: Cause,
     confidence: Confidence,
     evidence: Vec<Evidence>,
+    /// Of the first facts, the frames of a capture that show each.
+    frames: Vec<Vec<u64>>,
 }
 
 /// Why a cause cannot be named: the evidence does not carry it.
@@ -66,10 +68,29 @@ impl Finding {
         let any_of = |kinds: &[EvidenceKind]| evidence.iter().any(|fact| kinds.contains(&fact.kind()));
         let decided = any_of(cause.decided_by());
         if decided || (confidence == Confidence::Possible && any_of(cause.hinted_by())) {
-            return Ok(Self { cause, confidence, evidence });
+            return Ok(Self { cause, confidence, evidence, frames: Vec::new() });
         }
         let kinds = evidence.iter().map(Evidence::kind).collect();
         Err(Unfounded::NotDecisive { cause, confidence, kinds })
+    }
+
+    /// As [`new`](Self::new), for what a capture shows: each fact with the numbers of the frames that show it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn captured(
+        cause: Cause,
+        confidence: Confidence,
+        seen: impl IntoIterator<Item = (Evidence, Vec<u64>)>,
+    ) -> Result<Self, Unfounded> {
+        let (evidence, frames) = seen.into_iter().unzip();
+        Ok(Self { frames, ..Self::new(cause, confidence, evidence)? })
+    }
+
+    /// The frames of a capture that show the fact at `index`; none for facts that were seen otherwise.
+    #[must_use]
+    pub fn frames(&self, index: usize) -> &[u64] {
+        self.frames.get(index).map_or(&[], Vec::as_slice)
     }
 
     /// Adds a fact that stands beside the others.

@@ -30,14 +30,28 @@ impl<'a> Report<'a> {
 
     /// The facts, one sentence each.
     fn evidence(&self) -> impl Iterator<Item = String> + 'a {
-        let language = self.language;
-        self.finding.evidence().iter().map(move |fact| fact.sentence(language))
+        let Self { finding, language } = *self;
+        finding.evidence().iter().enumerate().map(move |(index, fact)| {
+            format!("{}{}", fact.sentence(language), in_frames(finding.frames(index), language))
+        })
     }
 
     fn fix(&self) -> FixInWords {
         let fix = self.finding.cause().fix();
         let words = |text: Option<Text>| text.map(|text| text.in_language(self.language));
         FixInWords { client: words(fix.client), server: words(fix.server), middle: words(fix.middle) }
+    }
+}
+
+/// Where a capture shows it: ` (frames 4 and 5)`.
+fn in_frames(frames: &[u64], language: Language) -> String {
+    let Some((last, others)) = frames.split_last() else { return String::new() };
+    let others: Vec<String> = others.iter().map(u64::to_string).collect();
+    match (language, others.is_empty()) {
+        (Language::Chinese, true) => format!("（第 {last} 帧）"),
+        (Language::Chinese, false) => format!("（第 {}、{last} 帧）", others.join("、")),
+        (Language::English, true) => format!(" (frame {last})"),
+        (Language::English, false) => format!(" (frames {} and {last})", others.join(", ")),
     }
 }
 

@@ -1,16 +1,25 @@
 //! The control connection's socket, in clear or under TLS.
 
+use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, retry_on_intr};
+use rustix::net::{RecvFlags, SendFlags, recv};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::Interest;
-use tokio::net::TcpStream;
 use wharf_proto::dialogue::{Endpoints, Side};
 
+use crate::lending::is_lent;
 use crate::proxy_protocol::Relayed;
 use crate::tls::{Channel, ClientTls, HandshakeError, Secured, Socket, TlsSession, flush, shake_hands};
+use crate::watched::Watched;
 
 /// Longest piece that is read from a control connection at once, in bytes. It lies on the stack, so that an idle
 /// session owns no buffer.
@@ -28,11 +37,65 @@ const KEEPALIVE_OF_CLIENT: Duration = Duration::from_secs(10);
 /// A control connection that is up.
 #[derive(Debug)]
 pub struct ControlConnection {
-    stream: TcpStream,
+    socket: Watched,
+    /// The last read took all that had come: the next has to wait for the socket to say that there is more.
+    is_drained: bool,
     endpoints: Endpoints,
     /// Apart, since few sessions have it and all of them are meant to be small.
     relayed: Option<Box<Relayed>>,
     tls: Option<Box<Channel>>,
+}
+
+/// What a control connection is ready for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ready {
+    /// Something may have come.
+    ToRead,
+    /// It may take something.
+    ToWrite,
+}
+
+/// Tells whether the peer of a control connection still has its end open.
+#[derive(Debug)]
+pub struct PeerWatch {
+    socket: Arc<OwnedFd>,
+    may_go: AtomicBool,
+}
+
+impl PeerWatch {
+    /// The peer has said that it goes: from now on it counts as there.
+    pub fn let_go(&self) {
+        self.may_go.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether neither FIN nor RST has come, nor comes within `grace`, also behind bytes that nobody has read yet. May wait for
+    /// so long.
+    #[must_use]
+    pub fn stays(&self, grace: Duration) -> bool {
+        if self.may_go.load(Ordering::Relaxed) {
+            return true;
+        }
+        let mut descriptors = [PollFd::new(&self.socket, PollFlags::RDHUP)];
+        let gone = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
+        let grace = Timespec::try_from(grace).unwrap_or_default();
+        match poll(&mut descriptors, Some(&grace)) {
+            Ok(_) if descriptors[0].revents().intersects(gone) => {
+                self.may_go.load(Ordering::Relaxed) || self.says_quit()
+            }
+            // A wait that a signal ended is no sign of anything.
+            Ok(_) | Err(Errno::INTR) => true,
+            Err(_) => false,
+        }
+    }
+
+    /// Whether a QUIT is the last that came and was not read yet; under TLS nobody can tell.
+    fn says_quit(&self) -> bool {
+        let mut unread = [0; 512];
+        match recv(&self.socket, &mut unread, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+            Ok((_, count)) => unread[..count].trim_ascii().to_ascii_uppercase().ends_with(b"QUIT"),
+            Err(_) => false,
+        }
+    }
 }
 
 /// What a control connection gave when it was ready to be read.
@@ -45,7 +108,7 @@ pub enum Received {
 }
 
 impl ControlConnection {
-    /// Takes over a connected socket; `we_are` tells which end of the conversation this is.
+    /// Takes over a connected, non-blocking socket; `we_are` tells which end of the conversation this is.
     ///
     /// # Errors
     /// When the socket is no longer connected.
@@ -64,7 +127,8 @@ impl ControlConnection {
             Side::Client => KEEPALIVE_OF_CLIENT,
         };
         socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(keepalive).with_interval(keepalive))?;
-        Ok(Self { stream, endpoints, relayed: None, tls: None })
+        let socket = Watched::new(stream.into());
+        Ok(Self { socket, is_drained: false, endpoints, relayed: None, tls: None })
     }
 
     /// Says nothing while there is nothing to say, as most clients do.
@@ -72,7 +136,7 @@ impl ControlConnection {
     /// # Errors
     /// When the system refuses.
     pub fn without_keepalive(&self) -> io::Result<()> {
-        SockRef::from(&self.stream).set_keepalive(false)
+        SockRef::from(self.socket.socket()).set_keepalive(false)
     }
 
     /// Says that a balancer made the connection, and for whom: that is the client from here on.
@@ -80,6 +144,19 @@ impl ControlConnection {
     pub fn relayed_for(mut self, relayed: Relayed) -> Self {
         self.endpoints = Endpoints::new(relayed.client, self.endpoints.server);
         self.relayed = Some(Box::new(relayed));
+        self
+    }
+
+    /// What tells, from any thread, whether the peer still has its end open.
+    #[must_use]
+    pub fn watch_peer(&self) -> PeerWatch {
+        PeerWatch { socket: self.socket.socket().clone(), may_go: AtomicBool::new(false) }
+    }
+
+    /// Says that a proxy made the connection: it leads to `server`, whoever is at the socket's other end.
+    #[must_use]
+    pub fn led_to(mut self, server: SocketAddr) -> Self {
+        self.endpoints = Endpoints::new(self.endpoints.client, server);
         self
     }
 
@@ -117,10 +194,10 @@ impl ControlConnection {
     /// `WouldBlock`, or when the connection is broken.
     pub fn try_receive(&mut self, mut take: impl FnMut(&[u8])) -> io::Result<Received> {
         match &mut self.tls {
-            Some(channel) => receive_secured(channel, &self.stream, take),
+            Some(channel) => receive_secured(channel, &self.socket, &mut self.is_drained, take),
             None => {
                 let mut piece = [0; READ_PIECE];
-                match self.stream.try_read(&mut piece)? {
+                match read(&self.socket, &mut self.is_drained, &mut piece)? {
                     0 => Ok(Received::End),
                     count => {
                         take(&piece[..count]);
@@ -137,11 +214,36 @@ impl ControlConnection {
     ///
     /// # Errors
     /// When the connection is broken.
-    pub async fn readable(&self) -> io::Result<()> {
-        if self.tls.as_ref().is_some_and(|channel| !channel.plain().is_empty()) {
-            return Ok(());
+    pub async fn readable(&mut self) -> io::Result<()> {
+        self.ready(true, false).await.map(|_| ())
+    }
+
+    /// Waits until something may have come, where `reading`, or the socket may take something, where `writing`. Tells
+    /// which.
+    ///
+    /// Cancel safe.
+    ///
+    /// # Errors
+    /// When the connection is broken.
+    pub async fn ready(&mut self, reading: bool, writing: bool) -> io::Result<Ready> {
+        poll_fn(|context| {
+            if reading && let Poll::Ready(result) = self.poll_readable(context) {
+                return Poll::Ready(result.map(|()| Ready::ToRead));
+            }
+            if writing && let Poll::Ready(result) = self.socket.poll_ready(context, Interest::WRITABLE) {
+                return Poll::Ready(result.map(|()| Ready::ToWrite));
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn poll_readable(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let has_plain = self.tls.as_ref().is_some_and(|channel| !channel.plain().is_empty());
+        if has_plain || !self.is_drained {
+            return Poll::Ready(Ok(()));
         }
-        self.stream.readable().await
+        self.socket.poll_ready(context, Interest::READABLE)
     }
 
     /// Sends from `output` what the socket takes now, at least one byte, and tells how many it were.
@@ -165,12 +267,12 @@ impl ControlConnection {
     /// # Errors
     /// `WouldBlock` where the socket takes nothing now, or when the connection is broken.
     pub fn try_send(&mut self, output: &[u8]) -> io::Result<usize> {
-        let Some(channel) = &mut self.tls else { return self.stream.try_write(output) };
+        let Some(channel) = &mut self.tls else { return write(&self.socket, output) };
         // What was encrypted stays so: nothing more is, until all of it has been sent.
-        send_unsent(channel, &self.stream)?;
+        send_unsent(channel, &self.socket)?;
         let piece = &output[..output.len().min(WRITE_PIECE)];
         channel.encrypt(piece).map_err(io::Error::other)?;
-        match send_unsent(channel, &self.stream) {
+        match send_unsent(channel, &self.socket) {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
             _ => Ok(piece.len()),
         }
@@ -188,8 +290,8 @@ impl ControlConnection {
     ///
     /// # Errors
     /// When the connection is broken.
-    pub async fn writable(&self) -> io::Result<()> {
-        self.stream.writable().await
+    pub async fn writable(&mut self) -> io::Result<()> {
+        self.ready(false, true).await.map(|_| ())
     }
 
     /// Tells the peer that nothing more will come: close_notify under TLS, and FIN.
@@ -200,9 +302,9 @@ impl ControlConnection {
         if let Some(channel) = &mut self.tls {
             // Everything else was sent, so that there is room; where there is none, nobody listens.
             let _ = channel.close();
-            let _ = send_unsent(channel, &self.stream);
+            let _ = send_unsent(channel, &self.socket);
         }
-        match SockRef::from(&self.stream).shutdown(std::net::Shutdown::Write) {
+        match SockRef::from(self.socket.socket()).shutdown(std::net::Shutdown::Write) {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()), // the peer has gone before us
             other => other,
         }
@@ -272,12 +374,14 @@ impl ControlConnection {
         Ok(())
     }
 
-    async fn await_close_notify(&self, channel: &mut Channel) -> io::Result<()> {
+    async fn await_close_notify(&mut self, channel: &mut Channel) -> io::Result<()> {
         while !channel.peer_has_closed() {
-            match channel.receive(READ_PIECE, |buffer| self.stream.try_read(buffer)) {
+            match channel.receive(READ_PIECE, |buffer| self.try_read(buffer)) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(_) => channel.process().map_err(io::Error::other)?,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable().await?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.wait(Interest::READABLE).await?;
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -298,27 +402,44 @@ impl ControlConnection {
 
 impl Socket for ControlConnection {
     fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.stream.try_read(buffer)
+        Ok(retry_on_intr(|| rustix::io::read(self.socket.socket(), &mut *buffer))?)
     }
 
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.try_write(bytes)
+        write(&self.socket, bytes)
     }
 
     fn acknowledge(&self) {
         // Without it the handshake is slower, and no more.
-        let _ = SockRef::from(&self.stream).set_tcp_quickack(true);
+        let _ = SockRef::from(self.socket.socket()).set_tcp_quickack(true);
     }
 
     async fn wait(&mut self, interest: Interest) -> io::Result<()> {
-        self.stream.ready(interest).await.map(|_| ())
+        poll_fn(|context| self.socket.poll_ready(context, interest)).await
     }
+}
+
+/// Reads what is there; notes in `is_drained` whether that was all.
+fn read(socket: &Watched, is_drained: &mut bool, buffer: &mut [u8]) -> io::Result<usize> {
+    let result = retry_on_intr(|| rustix::io::read(socket.socket(), &mut *buffer));
+    *is_drained = match result {
+        // Fewer bytes than there is room for are most likely all there were. Where they are not, since a read stops at Telnet's
+        // urgent byte, poll(2) tells of the rest; the reactor, which tells of what is new, would not.
+        Ok(count) => is_lent() && 0 < count && count < buffer.len(),
+        Err(error) => error == Errno::AGAIN,
+    };
+    Ok(result?)
+}
+
+fn write(socket: &Watched, bytes: &[u8]) -> io::Result<usize> {
+    Ok(retry_on_intr(|| rustix::net::send(socket.socket(), bytes, SendFlags::NOSIGNAL))?)
 }
 
 /// Takes what has come under TLS.
 fn receive_secured(
     channel: &mut Channel,
-    stream: &TcpStream,
+    socket: &Watched,
+    is_drained: &mut bool,
     mut take: impl FnMut(&[u8]),
 ) -> io::Result<Received> {
     // The other side may have said something right behind its own of the handshake.
@@ -326,7 +447,7 @@ fn receive_secured(
         if channel.peer_has_closed() {
             return Ok(Received::End);
         }
-        let count = channel.receive(READ_PIECE, |buffer| stream.try_read(buffer));
+        let count = channel.receive(READ_PIECE, |buffer| read(socket, is_drained, buffer));
         match count {
             // Commands come in whole lines: an end without close_notify cuts none in two that would be carried out.
             Ok(0) => return Ok(Received::End),
@@ -351,9 +472,9 @@ fn receive_secured(
 }
 
 /// Sends what is encrypted.
-fn send_unsent(channel: &mut Channel, stream: &TcpStream) -> io::Result<()> {
+fn send_unsent(channel: &mut Channel, socket: &Watched) -> io::Result<()> {
     while !channel.unsent().is_empty() {
-        let count = stream.try_write(channel.unsent())?;
+        let count = write(socket, channel.unsent())?;
         channel.sent(count);
     }
     channel.rest();

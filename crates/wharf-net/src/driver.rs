@@ -1,11 +1,14 @@
 //! What runs the sessions' futures.
 //!
 //! The one place that knows how sessions are spread over cores. A session is an ordinary future; it never names the
-//! runtime, so that another driver can take its place. docs/performance.md tells how this one was chosen.
+//! runtime, so that another driver can take its place: a task while it is idle, and on a thread of its own while its
+//! transfers follow each other closely. docs/performance.md tells how this one was chosen.
 
 use std::future::Future;
 use std::io;
 use std::time::Duration;
+
+pub use crate::lending::{MOMENT, ask_for_thread, is_lent};
 
 /// Longest wait, at the end, for work on blocking threads.
 const END: Duration = Duration::from_secs(1);
@@ -39,5 +42,5 @@ impl Driver {
 /// Runs a session beside whatever else runs. The only way in which sessions get to run, so that where and how they
 /// do is decided here.
 pub fn spawn_session(session: impl Future<Output = ()> + Send + 'static) {
-    tokio::spawn(session);
+    tokio::spawn(crate::lending::run(Box::pin(session)));
 }

@@ -214,6 +214,14 @@ pub struct TimeAndPath {
     pub path: Pathname,
 }
 
+impl TimeAndPath {
+    /// What stands behind MFMT, read from the argument of another command.
+    #[must_use]
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        Self::parse(bytes).ok()
+    }
+}
+
 /// A size or an offset in bytes, at most 2^63 − 1, which is what files can have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ByteCount(u64);

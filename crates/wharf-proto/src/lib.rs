@@ -17,6 +17,7 @@ pub mod observer;
 pub mod pathname;
 pub mod reply;
 pub mod server_pi;
+mod short_queue;
 pub mod time;
 pub mod tls_records;
 pub mod user_pi;

@@ -33,6 +33,16 @@ pub const PENDING_EVENTS: usize = 256;
 pub const UNKNOWN_COMMANDS_BEFORE_LOGIN: u8 = 3;
 /// Wrong passwords in one session after which a server hangs up.
 pub const LOGIN_FAILURES: u8 = 5;
+/// Logins that a server remembers as right, so that it need not compute or ask again.
+pub const REMEMBERED_LOGINS: usize = 10_000;
+/// How long it does.
+pub const REMEMBER_LOGIN_TIME: Duration = Duration::from_secs(300);
+/// Addresses, and as many names, whose wrong logins a server counts.
+pub const COUNTED_FAILURES: usize = 20_000;
+/// Longest answer of a program or service that decides about logins, in bytes.
+pub const LOGIN_ANSWER: usize = 64 * 1024;
+/// Longest wait for that answer.
+pub const LOGIN_ANSWER_TIME: Duration = Duration::from_secs(5);
 /// Sessions, of as many clients, that wait for their data connections on one passive port when the range is full.
 pub const SESSIONS_OF_A_PASSIVE_PORT: usize = 64;
 /// Longest PROXY header, in bytes.
@@ -64,6 +74,11 @@ pub const CONNECT_TIME: Duration = Duration::from_secs(15);
 pub const REPLY_TIME: Duration = Duration::from_secs(60);
 /// Longest wait of a PASV for the address of the name that is advertised.
 pub const ADVERTISED_NAME_TIME: Duration = Duration::from_secs(1);
+/// Bytes in a second below which two servers that exchange a file, unseen by us, are taken for stuck.
+pub const THIRD_PARTY_SLOWEST_RATE: u64 = 4 * 1024;
+/// The same for a file whose length nobody knows: the whole time.
+pub const THIRD_PARTY_TIME: Duration = Duration::from_secs(12 * 3600);
+
 /// Most entries of a whole tree that a mirror looks at.
 pub const MIRROR_ENTRIES: u64 = 20_000_000;
 /// Most bytes of memory for the entries of one directory that a mirror compares: some two million of usual names.
@@ -75,9 +90,11 @@ pub const MIRROR_DEPTH: usize = 100;
 /// Longest packet of a capture that is read; a block or record that claims to be longer ends the reading.
 pub const CAPTURED_PACKET: usize = 256 * 1024;
 /// TCP connections of a capture that are followed at once; the one that was silent for longest is given up for a new one.
-pub const CAPTURED_CONNECTIONS: usize = 32 * 1024;
+pub const CAPTURED_CONNECTIONS: usize = 16 * 1024;
 /// Bytes of one direction of a control connection that wait for others that should have come before them.
 pub const CAPTURED_OUT_OF_ORDER: usize = 128 * 1024;
+/// Bytes that all control connections of a capture hold together: out of order, of unfinished lines, of unanswered commands.
+pub const CAPTURED_HELD: usize = 12 * 1024 * 1024;
 /// Bytes of each direction of a connection that are kept until it is known whether it is a control connection.
 pub const CAPTURED_UNJUDGED: usize = 2 * 1024;
 /// Connections at once of which it is not known whether they are control connections; of more it is not found out.
@@ -85,14 +102,20 @@ pub const CAPTURED_UNJUDGED_CONNECTIONS: usize = 2048;
 /// IP datagrams of a capture that are put together from fragments at once.
 pub const CAPTURED_FRAGMENTED: usize = 64;
 /// Control connections of a capture that are told about; further ones are counted.
-pub const CAPTURED_CONVERSATIONS: usize = 10_000;
+pub const CAPTURED_CONVERSATIONS: usize = 2560;
 /// Transfers of a capture that are told about, all conversations together; further ones are counted.
-pub const CAPTURED_TRANSFERS: usize = 20_000;
+pub const CAPTURED_TRANSFERS: usize = 8 * 1024;
+/// Data connections of a capture that are told about; those beyond are nobody's.
+pub const CAPTURED_DATA_CONNECTIONS: usize = 2 * CAPTURED_TRANSFERS;
+/// Agreements on data connections that a capture's connections are compared with; older ones are forgotten.
+pub const CAPTURED_AGREEMENTS: usize = 8 * 1024;
 /// Lines of dialogue of a capture that are shown, all conversations together; further ones are counted.
-pub const CAPTURED_LINES: usize = 60_000;
+pub const CAPTURED_LINES: usize = 32 * 1024;
 /// Longest text of a captured line that is kept for showing.
 pub const CAPTURED_LINE_TEXT: usize = 300;
 /// Longest TLS hello that is read in a capture.
-pub const CAPTURED_HELLO: usize = 16 * 1024;
+pub const CAPTURED_HELLO: usize = 4 * 1024;
+/// Bytes of such hellos that are not whole yet, all data connections of a capture together.
+pub const CAPTURED_HELLOS: usize = 2 * 1024 * 1024;
 /// Attempts to open one connection that a capture keeps apart; further ones are counted.
 pub const CAPTURED_ATTEMPTS: usize = 8;

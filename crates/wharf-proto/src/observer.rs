@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::command::{Command, CommandError};
+use crate::command::{Command, CommandError, UnknownCommand};
 use crate::decoder::{DecodedReply, LineDecoder, ReplyDecoder, ReplyError, ReplyQuirk};
 use crate::dialogue::{
     Attribution, DataEvent, Deadlines, Deviation, Dialogue, Endpoints, Event, SecurityState, Side,
@@ -123,6 +123,21 @@ impl Observer {
         self.layers.contains(&Layer::Tls)
     }
 
+    /// Bytes that are kept of unfinished lines, replies and TLS records.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        let records: usize = self.records.iter().map(RecordWatcher::held).sum();
+        self.commands.pending_bytes() + self.replies.pending_bytes() + records
+    }
+
+    /// Gives up everything that is kept, as after a gap in both directions.
+    pub fn let_go(&mut self, at: Timestamp) {
+        self.settle(at);
+        for side in [Side::Client, Side::Server] {
+            self.handle_gap(at, side, 1);
+        }
+    }
+
     /// Bytes came from `by`.
     pub fn handle_input(&mut self, at: Timestamp, by: Side, input: &[u8]) {
         let mut rest = input;
@@ -159,6 +174,12 @@ impl Observer {
             Side::Server => self.replies = ReplyDecoder::new(),
         }
         self.unsettled = true;
+        // What was lost answered the commands before the last one: most clients wait for each answer.
+        while by == Side::Server && self.dialogue.outstanding() > 1 {
+            if let Some(command) = self.dialogue.forget_oldest(at) {
+                self.seen.push_back(Seen::Forgotten(command));
+            }
+        }
         if !self.dialogue.is_greeted() && by == Side::Server {
             self.dialogue.joined_late(at);
         }
@@ -209,7 +230,7 @@ impl Observer {
                 None => return,
                 Some(Err(_)) => (Err(CommandError::TooLong), false),
                 Some(Ok(line)) if line.bytes.is_empty() => continue,
-                Some(Ok(line)) => (Command::parse(line.bytes), line.bare_line_feed),
+                Some(Ok(line)) => (parse(line.bytes), line.bare_line_feed),
             };
             if bare_line_feed {
                 self.dialogue.deviation(Deviation::BareLineFeed { by: Side::Client });
@@ -254,6 +275,7 @@ impl Observer {
             if self.dialogue.state().security == SecurityState::Handshake {
                 self.layers = [Layer::Tls; 2];
                 self.dialogue.tls_established(at);
+                self.settle(at); // what stood behind AUTH is discarded (RFC 4217 §4.2, threat 6)
                 self.commands.clear();
                 self.replies = ReplyDecoder::new();
                 return rest;
@@ -272,10 +294,23 @@ impl Observer {
         }
         if self.unsettled {
             self.find_owner(at, reply.code());
+        } else if reply.code() == ReplyCode::CLOSING_CONTROL_CONNECTION {
+            self.skip_to_quit(at);
         }
         let attribution = self.dialogue.reply(at, &reply);
         self.seen.push_back(Seen::Reply { reply, attribution });
         self.drain_events();
+    }
+
+    /// 221 answers QUIT and nothing else: what was asked before it was never answered.
+    fn skip_to_quit(&mut self, at: Timestamp) {
+        if !self.dialogue.is_waiting_for(Verb::Quit) {
+            return;
+        }
+        while self.dialogue.oldest_verb() != Some(Verb::Quit) {
+            let Some(command) = self.dialogue.forget_oldest(at) else { return };
+            self.seen.push_back(Seen::Forgotten(command));
+        }
     }
 
     /// After a gap: the answer belongs to the first command that it fits. The command itself may be what was lost, and a
@@ -364,6 +399,20 @@ impl Observer {
             self.seen.push_back(Seen::Event(event));
         }
     }
+}
+
+/// A line that a server cannot obey is answered too: it takes its turn, as a command that nobody knows. What stands behind
+/// the verbs that carry a secret is left out.
+fn parse(line: &[u8]) -> Result<Command, CommandError> {
+    Command::parse(line).or_else(|error| match &error {
+        CommandError::Argument { verb: verb @ (Verb::Pass | Verb::Acct), .. } => {
+            UnknownCommand::new(verb.specification().name.as_bytes()).map(Command::Unknown).map_err(|_| error)
+        }
+        CommandError::Argument { .. } | CommandError::NotAVerb(_) => {
+            UnknownCommand::new(line).map(Command::Unknown).map_err(|_| error)
+        }
+        CommandError::Empty | CommandError::TooLong | CommandError::TelnetInside => Err(error),
+    })
 }
 
 fn index(side: Side) -> usize {

@@ -1,17 +1,19 @@
 //! The server's protocol interpreter: [`Dialogue`] + decoder + output (server-PI of RFC 959 §2.2).
 
-use std::collections::VecDeque;
-
 use crate::command::{Command, CommandError};
-use crate::decoder::{LineDecoder, LineError};
+use crate::decoder::{LineDecoder, LineError, LineRef};
 use crate::dialogue::{
     Attribution, Authenticated, DataEvent, Deadlines, Deviation, Dialogue, Endpoints, Event, LoginState, Side,
 };
 use crate::limits;
 use crate::pathname::{escaped, shortened};
 use crate::reply::{Reply, ReplyCode};
+use crate::short_queue::ShortQueue;
 use crate::time::Timestamp;
 use crate::verb::Verb;
+
+/// Room for the usual reply, in bytes, which a session keeps for the next one.
+const KEPT: usize = 64;
 
 /// What the server has to do now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +58,7 @@ enum Waiting {
 pub struct ServerPi {
     dialogue: Dialogue,
     decoder: LineDecoder,
-    waiting: VecDeque<Waiting>,
+    waiting: ShortQueue<Waiting>,
     waiting_bytes: usize,
     output: Vec<u8>,
     abort_requested: bool,
@@ -80,7 +82,7 @@ impl ServerPi {
         Self {
             dialogue: Dialogue::new(at, endpoints, deadlines),
             decoder: LineDecoder::new(limits::COMMAND_LINE),
-            waiting: VecDeque::new(),
+            waiting: ShortQueue::new(),
             waiting_bytes: 0,
             output: Vec::new(),
             abort_requested: false,
@@ -111,8 +113,23 @@ impl ServerPi {
             && self.waiting_bytes < limits::READ_AHEAD_BYTES
     }
 
+    /// Whether the client has said QUIT: what it closes from then on, it closes in order.
+    #[must_use]
+    pub fn has_quit(&self) -> bool {
+        self.quit_seen
+    }
+
     /// Bytes came from the client.
     pub fn handle_input(&mut self, input: &[u8]) {
+        // One command, all of it, while nothing else is on its way: it needs no buffer.
+        if self.wants_input()
+            && let Some(line) = self.decoder.whole_line(input)
+        {
+            if !line.bytes.is_empty() {
+                self.queue(line.bare_line_feed, read_line(line));
+            }
+            return;
+        }
         self.decoder.push(input);
         self.read_lines();
     }
@@ -159,7 +176,7 @@ impl ServerPi {
         match command.verb() {
             Some(Verb::Quit) => self.close = Closing::Due,
             // The transfer is over: what it made ABOR wait for is done.
-            Some(verb) if verb.role().is_transfer() => self.abort_requested = false,
+            Some(verb) if verb.role().can_be_overtaken() => self.abort_requested = false,
             _ => {}
         }
     }
@@ -181,7 +198,10 @@ impl ServerPi {
     /// So many bytes of [`output`](Self::output) were sent.
     pub fn output_written(&mut self, count: usize) {
         if count >= self.output.len() {
-            self.output = Vec::new(); // idle sessions own next to nothing
+            self.output.clear();
+            if self.output.capacity() > KEPT {
+                self.output = Vec::new(); // idle sessions own next to nothing
+            }
         } else {
             self.output.drain(..count);
         }
@@ -204,9 +224,6 @@ impl ServerPi {
                 return self.overtaking_action(at);
             }
             let waiting = self.waiting.pop_front()?;
-            if self.waiting.is_empty() {
-                self.waiting = VecDeque::new();
-            }
             if let Some(action) = self.take_turn(at, waiting) {
                 return Some(action);
             }
@@ -227,34 +244,25 @@ impl ServerPi {
     /// Lines become commands as far as the queue has room; the rest stays in the decoder, which is bounded itself.
     fn read_lines(&mut self) {
         while self.wants_input() {
-            let waiting = match self.decoder.next_line_ref() {
+            let (bare_line_feed, waiting) = match self.decoder.next_line_ref() {
                 None => return,
-                Some(Err(LineError::TooLong { .. })) => Waiting::Malformed(CommandError::TooLong),
+                Some(Err(LineError::TooLong { .. })) => (false, Waiting::Malformed(CommandError::TooLong)),
                 Some(Ok(line)) if line.bytes.is_empty() => continue, // what an interrupted line leaves behind
-                Some(Ok(line)) => {
-                    let (bytes, bare_line_feed) = (line.bytes.len(), line.bare_line_feed);
-                    let parsed = if line.telnet_inside && line.bytes.contains(&b' ') {
-                        Err(CommandError::TelnetInside)
-                    } else {
-                        Command::parse(line.bytes)
-                    };
-                    if bare_line_feed {
-                        self.dialogue.deviation(Deviation::BareLineFeed { by: Side::Client });
-                    }
-                    match parsed {
-                        Ok(command) => {
-                            self.quit_seen |= command == Command::Quit;
-                            Waiting::Command { command, bytes }
-                        }
-                        Err(error) => Waiting::Malformed(error),
-                    }
-                }
+                Some(Ok(line)) => (line.bare_line_feed, read_line(line)),
             };
-            if let Waiting::Command { bytes, .. } = &waiting {
-                self.waiting_bytes += bytes;
-            }
-            self.waiting.push_back(waiting);
+            self.queue(bare_line_feed, waiting);
         }
+    }
+
+    fn queue(&mut self, bare_line_feed: bool, waiting: Waiting) {
+        if bare_line_feed {
+            self.dialogue.deviation(Deviation::BareLineFeed { by: Side::Client });
+        }
+        if let Waiting::Command { command, bytes } = &waiting {
+            self.quit_seen |= *command == Command::Quit;
+            self.waiting_bytes += bytes;
+        }
+        self.waiting.push_back(waiting);
     }
 
     /// Nothing is unanswered: the oldest line has its turn.
@@ -293,19 +301,22 @@ impl ServerPi {
         Some(Action::CarryOut(command))
     }
 
-    /// A transfer runs: ABOR, STAT and QUIT are looked for in the whole queue.
+    /// A transfer runs, or something else that takes its time: ABOR, STAT and QUIT are looked for in the whole queue.
     fn overtaking_action(&mut self, at: Timestamp) -> Option<Action> {
-        self.dialogue.transfer()?;
+        if self.dialogue.transfer().is_none() && !self.dialogue.is_computing() {
+            return None;
+        }
         for index in 0..self.waiting.len() {
-            match &self.waiting[index] {
-                Waiting::Command { command: Command::Abor, bytes } if !self.abort_requested => {
-                    self.waiting_bytes -= bytes;
-                    self.waiting[index] = Waiting::ActedAbort;
+            match self.waiting.get_mut(index) {
+                Some(waiting @ Waiting::Command { command: Command::Abor, .. }) if !self.abort_requested => {
+                    if let Waiting::Command { bytes, .. } = std::mem::replace(waiting, Waiting::ActedAbort) {
+                        self.waiting_bytes -= bytes;
+                    }
                     self.abort_requested = true;
                     return Some(Action::AbortTransfer);
                 }
-                Waiting::Command { command: Command::Stat(None), bytes } => {
-                    self.waiting_bytes -= bytes;
+                Some(Waiting::Command { command: Command::Stat(None), bytes }) => {
+                    self.waiting_bytes -= *bytes;
                     self.waiting.remove(index);
                     self.dialogue.command(at, &Command::Stat(None));
                     return Some(Action::ReportTransfer);
@@ -357,7 +368,7 @@ impl ServerPi {
             self.dialogue.deviation(Deviation::BytesBehindAuth { by: Side::Client, count });
         }
         self.decoder.clear();
-        self.waiting = VecDeque::new();
+        self.waiting = ShortQueue::new();
         self.waiting_bytes = 0;
         count > 0
     }
@@ -369,5 +380,18 @@ impl ServerPi {
             self.close = Closing::Due;
         }
         self.dialogue.reply(at, reply)
+    }
+}
+
+/// What a line is, which may be no command at all.
+fn read_line(line: LineRef<'_>) -> Waiting {
+    let parsed = if line.telnet_inside && line.bytes.contains(&b' ') {
+        Err(CommandError::TelnetInside)
+    } else {
+        Command::parse(line.bytes)
+    };
+    match parsed {
+        Ok(command) => Waiting::Command { command, bytes: line.bytes.len() },
+        Err(error) => Waiting::Malformed(error),
     }
 }

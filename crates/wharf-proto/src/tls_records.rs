@@ -182,6 +182,8 @@ pub struct RecordWatcher {
     body: Vec<u8>,
     /// Hellos are over: the keys are in use, or were said to be.
     is_encrypted: bool,
+    /// The hello was told; no other handshake message is looked at.
+    is_greeted: bool,
     is_lost: bool,
 }
 
@@ -196,6 +198,12 @@ impl RecordWatcher {
     #[must_use]
     pub fn is_lost(&self) -> bool {
         self.is_lost
+    }
+
+    /// Bytes that are kept.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.body.len()
     }
 
     /// Takes the next bytes, and tells how many of them are TLS: fewer than there are only where a record should begin and
@@ -250,7 +258,8 @@ impl RecordWatcher {
     }
 
     fn take_body(&mut self, bytes: &[u8]) {
-        let wanted = matches!(self.header[0], HANDSHAKE | ALERT) && !self.is_encrypted;
+        let is_hello = self.header[0] == HANDSHAKE && !self.is_greeted;
+        let wanted = (is_hello || self.header[0] == ALERT) && !self.is_encrypted;
         if wanted && self.body.len() + bytes.len() <= limits::CAPTURED_HELLO {
             self.body.extend_from_slice(bytes);
         }
@@ -274,7 +283,7 @@ impl RecordWatcher {
                 self.body = Vec::new();
                 tell(Record::Alert(alert));
             }
-            HANDSHAKE if !self.is_encrypted => self.take_handshake(tell),
+            HANDSHAKE if !self.is_encrypted && !self.is_greeted => self.take_handshake(tell),
             HANDSHAKE => {}
             _ => {
                 self.is_encrypted = true;
@@ -297,6 +306,10 @@ impl RecordWatcher {
             }
             return;
         };
+        match kind {
+            CLIENT_HELLO | SERVER_HELLO => self.is_greeted = true,
+            _ => {}
+        }
         match kind {
             CLIENT_HELLO => tell(Record::ClientHello(client_hello(message).unwrap_or_default())),
             SERVER_HELLO => tell(Record::ServerHello(server_hello(message).unwrap_or_default())),

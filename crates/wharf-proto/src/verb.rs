@@ -32,6 +32,8 @@ pub enum Role {
     Upload,
     /// Sends a listing to the client over a data connection.
     Listing,
+    /// Answers after a while, in which ABOR, STAT and QUIT act at once as during a transfer.
+    Lengthy,
     /// Acts at once even while a transfer runs (RFC 959 §4.1.3 ABOR, STAT; §4.1.1 QUIT).
     Overtaking,
 }
@@ -41,6 +43,12 @@ impl Role {
     #[must_use]
     pub fn is_transfer(self) -> bool {
         matches!(self, Self::Download | Self::Upload | Self::Listing)
+    }
+
+    /// Whether others act before it is answered.
+    #[must_use]
+    pub fn can_be_overtaken(self) -> bool {
+        self.is_transfer() || self == Self::Lengthy
     }
 }
 
@@ -67,7 +75,11 @@ const RETRIEVING: &[u16] =
     &[110, 125, 150, 226, 250, 425, 426, 450, 451, 521, 522, 550, 551, 552, 553, 554, 555];
 const STORING: &[u16] =
     &[110, 125, 150, 226, 250, 425, 426, 450, 451, 452, 521, 522, 532, 550, 551, 552, 553, 554, 555];
+const CHECKSUM: &[u16] = &[213, 250, 426, 450, 451, 550, 551, 553, 556];
 const PATH_ACTION: &[u16] = &[200, 250, 450, 451, 550, 552, 553];
+
+/// Bytes of the longest verb.
+const LONGEST_NAME: usize = 7;
 
 macro_rules! verbs {
     ($( $variant:ident $name:literal $(($argument:ty))? $login:ident $role:ident $replies:expr, $source:literal, $syntax:literal; )*) => {
@@ -84,7 +96,7 @@ macro_rules! verbs {
             /// The verb of that name, in any case (RFC 959 §5.3).
             #[must_use]
             pub fn from_name(name: &[u8]) -> Option<Self> {
-                let mut upper = [0; 4];
+                let mut upper = [0; LONGEST_NAME];
                 let upper = upper.get_mut(..name.len())?;
                 upper.copy_from_slice(name);
                 upper.make_ascii_uppercase();
@@ -204,6 +216,15 @@ verbs! {
     Mfmt "MFMT" (TimeAndPath) Needed Plain &[213, 250, 450, 451, 550], "draft-somers-ftp-mfxx §3", "MFMT <SP> time <SP> path";
     Mlst "MLST" (Option<Pathname>) Needed Plain &[250, 450, 451, 550], "RFC 3659 §7", "MLST [<SP> path]";
     Mlsd "MLSD" (Option<Pathname>) Needed Listing RETRIEVING, "RFC 3659 §7", "MLSD [<SP> directory]";
+    // Checksums: HASH and the older commands that each server made for itself
+    Hash "HASH" (Pathname) Needed Lengthy CHECKSUM, "draft-ietf-ftpext2-hash §3", "HASH <SP> path";
+    Rang "RANG" (Text) Needed Plain &[350], "draft-bryan-ftp-range §3", "RANG <SP> first <SP> last";
+    Xcrc "XCRC" (Text) Needed Lengthy CHECKSUM, "a common extension", "XCRC <SP> path [[<SP> start] <SP> end]";
+    Xmd5 "XMD5" (Text) Needed Lengthy CHECKSUM, "a common extension", "XMD5 <SP> path [[<SP> start] <SP> end]";
+    Xsha1 "XSHA1" (Text) Needed Lengthy CHECKSUM, "a common extension", "XSHA1 <SP> path [[<SP> start] <SP> end]";
+    Xsha256 "XSHA256" (Text) Needed Lengthy CHECKSUM, "a common extension", "XSHA256 <SP> path [[<SP> start] <SP> end]";
+    Xsha512 "XSHA512" (Text) Needed Lengthy CHECKSUM, "a common extension", "XSHA512 <SP> path [[<SP> start] <SP> end]";
+    Avbl "AVBL" (Option<Pathname>) Needed Plain &[213, 450, 451, 550], "draft-peterson-streamlined-ftp §4", "AVBL [<SP> directory]";
     // Security, RFC 2228 and RFC 4217
     Auth "AUTH" (Text) NotNeeded Plain &[232, 234, 334, 431], "RFC 2228 §3", "AUTH <SP> mechanism";
     Adat "ADAT" (Text) NotNeeded Plain &[235, 335], "RFC 2228 §3", "ADAT <SP> data";

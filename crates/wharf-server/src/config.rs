@@ -1,6 +1,8 @@
 //! What a server is told to do.
 
+mod names;
 mod tls;
+mod uploads;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -12,8 +14,14 @@ use wharf_net::passive_ports::PassivePorts;
 use wharf_proto::dialogue::DataMode;
 use wharf_proto::limits;
 
+pub use crate::bans::BanSettings;
+pub use crate::occupancy::SessionLimits;
+pub use names::CharsetPolicy;
+pub use uploads::{Publish, UploadPolicy};
+
 pub use tls::{CloseNotify, Resumption, ResumptionPolicy, TlsPolicy, TlsSettings, UserTlsPolicy};
 
+use crate::admin::AdminSettings;
 use crate::auth::Accounts;
 
 /// Everything that a server is told. Made by the binary from flags and files, checked there.
@@ -25,8 +33,14 @@ pub struct ServerConfig {
     pub skip_missing_addresses: bool,
     /// Who may log in.
     pub accounts: Accounts,
-    /// Whether files may be stored, changed and deleted.
-    pub write: bool,
+    /// Sessions at once.
+    pub sessions: SessionLimits,
+    /// When somebody is turned away for wrong logins.
+    pub bans: BanSettings,
+    /// How they are stored.
+    pub uploads: UploadPolicy,
+    /// The character sets of names on the wire.
+    pub charset: CharsetPolicy,
     /// The modes on offer.
     pub modes: Modes,
     /// The balancers, from whom every connection has to begin with a PROXY header. From others none is taken.
@@ -43,6 +57,8 @@ pub struct ServerConfig {
     pub canary: bool,
     /// The times that are watched.
     pub times: Times,
+    /// Where metrics and health are told; nowhere where nothing is set.
+    pub admin: Option<AdminSettings>,
     /// FTPS; none where nothing is set.
     pub tls: Option<TlsSettings>,
 }
@@ -71,7 +87,7 @@ impl Modes {
 }
 
 /// How passive data connections (PASV, EPSV) come about.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PassivePolicy {
     /// Where they are awaited.
     pub ports: PassivePorts,

@@ -11,10 +11,10 @@ use wharf_net::dtp::{
 };
 
 use wharf_net::passive_ports::PassivePorts;
-use wharf_proto::dialogue::{Side, is_private};
+use wharf_proto::dialogue::{DataMode, Side, is_private};
 
 use crate::config::ActiveSourcePort;
-use crate::server::Shared;
+use crate::generation::Shared;
 
 /// What the last negotiation left.
 #[derive(Debug, Default)]
@@ -54,6 +54,14 @@ impl Negotiated {
         match self {
             Self::Passive(_) => Side::Client,
             Self::Active(_) | Self::Nothing => Side::Server,
+        }
+    }
+
+    /// The mode of the data connection.
+    pub(crate) fn mode(&self) -> DataMode {
+        match self {
+            Self::Passive(_) => DataMode::Passive,
+            Self::Active(_) | Self::Nothing => DataMode::Active,
         }
     }
 
@@ -130,7 +138,7 @@ impl Negotiated {
                     Err(ConnectError::SourcePort { port, source })
                         if source_port == ActiveSourcePort::ControlMinusOne =>
                     {
-                        if !shared.source_port_denied.swap(true, Ordering::Relaxed) {
+                        if !shared.common.source_port_denied.swap(true, Ordering::Relaxed) {
                             tracing::warn!(
                                 port, error = %source,
                                 "active data connections come from any port, since this one cannot be used"

@@ -11,6 +11,9 @@ use wharf_proto::listing::unix::{self, Attributes};
 use wharf_proto::{Pathname, Reply, facts_time};
 use wharf_storage::{Entry, Kind, Listing, Metadata, Storage, StorageError, StoragePath};
 
+use crate::auth::UserSettings;
+use crate::charset::Charset;
+use crate::policy::{Right, Rights as UserRights};
 use crate::replies;
 
 /// Owner and group that are shown: the host's accounts are nobody's business.
@@ -55,12 +58,14 @@ impl Selection {
         directory: &StoragePath,
         argument: Option<&Pathname>,
         hidden: bool,
+        charset: Charset,
     ) -> Result<Self, Reply> {
         let Some(argument) = argument else {
             return Ok(Self::Directory { path: directory.clone(), prefix: Vec::new(), hidden });
         };
         let bytes = argument.as_bytes();
-        let path = directory.resolve(bytes).map_err(|error| replies::bad_path(&error))?;
+        let given = charset.to_storage(bytes).ok_or_else(|| replies::not_in_charset(charset))?;
+        let path = directory.resolve(&given).map_err(|error| replies::bad_path(&error))?;
         match storage.stat(&path).await {
             Ok(metadata) if metadata.is_directory() => {
                 let mut prefix = bytes.to_vec();
@@ -69,7 +74,7 @@ impl Selection {
                 }
                 Ok(Self::Directory { path, prefix, hidden })
             }
-            Ok(metadata) => Ok(Self::File { path, metadata, name: bytes.to_vec() }),
+            Ok(metadata) => Ok(Self::File { path, metadata, name: given.into_owned() }),
             // Only the last component may be a pattern: no search ever leaves its directory (threat 11).
             Err(error) => match (path.file_name(), error) {
                 (Some(name), StorageError::NotFound) if glob::is_pattern(name) => {
@@ -100,6 +105,44 @@ impl Selection {
     }
 }
 
+/// How a user sees a directory: with the rights that it has there, and without what it may do nothing with.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    /// What holds for the user.
+    pub settings: Option<Arc<UserSettings>>,
+    /// What is listed, or where the one file stands.
+    pub directory: StoragePath,
+    /// The character set of names on the wire.
+    pub charset: Charset,
+}
+
+impl View {
+    /// What the user may do with `name`, which stands in the directory.
+    fn rights(&self, name: &[u8]) -> UserRights {
+        let Some(policy) = self.settings.as_ref().map(|settings| &settings.policy) else {
+            return UserRights::NONE;
+        };
+        if policy.rules.is_empty() {
+            return policy.rights;
+        }
+        match self.directory.join(name) {
+            Ok(path) => policy.rights_at(&path),
+            Err(_) => UserRights::NONE,
+        }
+    }
+
+    /// What the user may do with `path`.
+    pub(crate) fn rights_at(&self, path: &StoragePath) -> UserRights {
+        self.settings.as_ref().map_or(UserRights::NONE, |settings| settings.policy.rights_at(path))
+    }
+
+    /// Whether the user sees what it has these rights to. Where no rule says otherwise, everything.
+    fn shows(&self, rights: UserRights) -> bool {
+        rights != UserRights::NONE
+            || self.settings.as_ref().is_none_or(|settings| settings.policy.rules.is_empty())
+    }
+}
+
 /// Writes a listing piece by piece, so that a huge directory costs no memory.
 pub(crate) struct ListingWriter {
     source: Entries,
@@ -107,7 +150,7 @@ pub(crate) struct ListingWriter {
     prefix: Vec<u8>,
     pattern: Option<Vec<u8>>,
     hidden: bool,
-    write: bool,
+    view: View,
     now: Timestamp,
 }
 
@@ -122,7 +165,7 @@ impl ListingWriter {
         storage: &dyn Storage,
         selection: Selection,
         style: ListingStyle,
-        write: bool,
+        view: View,
     ) -> Result<Self, Reply> {
         let (source, prefix, pattern, hidden) = match selection {
             Selection::Directory { path, prefix, hidden } => {
@@ -137,16 +180,21 @@ impl ListingWriter {
                 (Entries::One(Some(entry)), Vec::new(), None, true)
             }
         };
-        Ok(Self { source, style, prefix, pattern, hidden, write, now: Timestamp::now() })
+        Ok(Self { source, style, prefix, pattern, hidden, view, now: Timestamp::now() })
     }
 
     /// The next lines, CR LF at the end of each; none at the end of the listing. May be empty in between.
     pub(crate) async fn next_lines(&mut self) -> Result<Option<Vec<u8>>, StorageError> {
         let mut lines = Vec::new();
+        let (style, charset, now) = (self.style, self.view.charset, self.now);
         match &mut self.source {
             Entries::One(entry) => match entry.take() {
                 None => return Ok(None),
-                Some(entry) => write_line(&mut lines, self.style, &[], &entry, self.write, self.now),
+                Some(entry) => {
+                    // It is the name as it was given, with directories before it.
+                    let rights = self.view.rights_at(&self.view.directory);
+                    write_line(&mut lines, style, &[], &entry, (rights, charset), now);
+                }
             },
             Entries::Directory(listing) => {
                 let Some(batch) = listing.next_batch().await? else { return Ok(None) };
@@ -157,7 +205,10 @@ impl ListingWriter {
                     if self.pattern.as_ref().is_some_and(|pattern| !glob::fits(pattern, &entry.name)) {
                         continue;
                     }
-                    write_line(&mut lines, self.style, &self.prefix, entry, self.write, self.now);
+                    let rights = self.view.rights(&entry.name);
+                    if self.view.shows(rights) {
+                        write_line(&mut lines, style, &self.prefix, entry, (rights, charset), now);
+                    }
                 }
             }
         }
@@ -169,15 +220,17 @@ async fn open_directory(storage: &dyn Storage, path: &StoragePath) -> Result<Lis
     storage.list(path).await.map_err(|error| replies::storage(&error))
 }
 
-/// A name that no line can hold (CR, LF) is left out: nobody could ask for it, and a changed one would be a lie.
+/// A name that no line can hold (CR, LF) is left out: nobody could ask for it, and a changed one would be a lie. One that the
+/// character set cannot express is shown as it is on the disk.
 fn write_line(
     lines: &mut Vec<u8>,
     style: ListingStyle,
     prefix: &[u8],
     entry: &Entry,
-    write: bool,
+    (may, charset): (UserRights, Charset),
     now: Timestamp,
 ) {
+    let name = charset.shown(&entry.name);
     let written = match style {
         ListingStyle::Unix => {
             let metadata = &entry.metadata;
@@ -191,19 +244,19 @@ fn write_line(
                 modified: timestamp(metadata.modified),
                 link_target: None,
             };
-            unix::write_line(lines, &attributes, &entry.name, now)
+            unix::write_line(lines, &attributes, &name, now)
         }
         ListingStyle::Names => {
-            if Pathname::new(&entry.name).is_ok() {
+            if Pathname::new(&name).is_ok() {
                 lines.extend_from_slice(prefix);
-                lines.extend_from_slice(&entry.name);
+                lines.extend_from_slice(&name);
                 lines.extend_from_slice(b"\r\n");
             }
             Ok(())
         }
         ListingStyle::Facts(selection) => {
-            let facts = facts(entry_kind(entry.metadata.kind), &entry.metadata, write);
-            mlsx::write_line(lines, &facts, selection, &entry.name)
+            let facts = facts(entry_kind(entry.metadata.kind), &entry.metadata, may);
+            mlsx::write_line(lines, &facts, selection, &name)
         }
     };
     if written.is_err() {
@@ -216,15 +269,16 @@ pub(crate) fn facts_of(
     path: &StoragePath,
     metadata: &Metadata,
     selection: FactSelection,
-    write: bool,
+    may: UserRights,
+    charset: Charset,
 ) -> Option<Vec<u8>> {
     let mut line = Vec::new();
-    let facts = facts(entry_kind(metadata.kind), metadata, write);
-    mlsx::write_entry(&mut line, &facts, selection, path.as_bytes()).ok()?;
+    let facts = facts(entry_kind(metadata.kind), metadata, may);
+    mlsx::write_entry(&mut line, &facts, selection, &charset.shown(path.as_bytes())).ok()?;
     Some(line)
 }
 
-fn facts(kind: EntryKind, metadata: &Metadata, write: bool) -> Facts<'static> {
+fn facts(kind: EntryKind, metadata: &Metadata, may: UserRights) -> Facts<'static> {
     let unique = metadata
         .device
         .zip(metadata.inode)
@@ -232,28 +286,34 @@ fn facts(kind: EntryKind, metadata: &Metadata, write: bool) -> Facts<'static> {
     Facts {
         size: metadata.is_file().then_some(metadata.size),
         modify: Some(timestamp(metadata.modified)),
-        rights: Some(rights(metadata, write)),
+        rights: Some(rights(metadata, may)),
         unique,
         unix_mode: Some(metadata.mode),
         ..Facts::new(kind)
     }
 }
 
-/// What may be done with it, as far as the server's own policy goes (RFC 3659 §7.5.5).
-fn rights(metadata: &Metadata, write: bool) -> Rights {
-    let (reading, writing) = if metadata.is_directory() {
-        (
-            Rights::ENTER.with(Rights::LIST),
-            Rights::CREATE
-                .with(Rights::DELETE)
-                .with(Rights::RENAME)
-                .with(Rights::MAKE_DIRECTORY)
-                .with(Rights::PURGE),
-        )
+/// What may be done with it, as far as the user's rights go (RFC 3659 §7.5.5).
+fn rights(metadata: &Metadata, may: UserRights) -> Rights {
+    let facts = if metadata.is_directory() {
+        [
+            (Right::List, Rights::LIST),
+            (Right::Write, Rights::CREATE),
+            (Right::Delete, Rights::DELETE.with(Rights::PURGE)),
+            (Right::Rename, Rights::RENAME),
+            (Right::MakeDirectory, Rights::MAKE_DIRECTORY),
+        ]
     } else {
-        (Rights::READ, Rights::APPEND.with(Rights::DELETE).with(Rights::RENAME).with(Rights::WRITE))
+        [
+            (Right::Read, Rights::READ),
+            (Right::Overwrite, Rights::APPEND.with(Rights::WRITE)),
+            (Right::Delete, Rights::DELETE),
+            (Right::Rename, Rights::RENAME),
+            (Right::Read, Rights::READ),
+        ]
     };
-    if write { reading.with(writing) } else { reading }
+    let own = if metadata.is_directory() { Rights::ENTER } else { Rights::NONE };
+    facts.iter().filter(|(right, _)| may.has(*right)).fold(own, |all, (_, fact)| all.with(*fact))
 }
 
 fn entry_kind(kind: Kind) -> EntryKind {

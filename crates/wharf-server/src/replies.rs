@@ -11,8 +11,12 @@ use wharf_proto::pathname::escaped;
 use wharf_proto::{Pathname, Reply, ReplyCode};
 use wharf_storage::{PathError, StorageError, StoragePath};
 
+use crate::charset::Charset;
 use crate::data::NotConnected;
+use crate::occupancy::Full;
+use crate::policy::Right;
 use crate::tls::TlsFailure;
+use crate::uploads::Withheld;
 
 /// A reply of one line.
 macro_rules! fixed {
@@ -41,8 +45,13 @@ fixed! {
     logged_in = LOGGED_IN "Logged in.";
     login_refused = NOT_LOGGED_IN "Login incorrect.";
     too_many_failures = SERVICE_NOT_AVAILABLE "Too many wrong logins.";
+    address_is_banned = SERVICE_NOT_AVAILABLE "Too many wrong logins came from your address; try again later.";
+    no_descriptors = SERVICE_NOT_AVAILABLE "This server has no room for another connection now; try again later.";
+    logins_cannot_be_checked = SERVICE_NOT_AVAILABLE "Logins cannot be checked now; try again later.";
+    no_directory = NOT_LOGGED_IN "Your directory on this server cannot be used; its administrator has to look at the log.";
+    has_rules_beneath = FILE_UNAVAILABLE "Something in that directory has rights of its own, so that it stays where it is.";
     rename_from_accepted = FILE_ACTION_PENDING "Now give the new name with RNTO.";
-    read_only = FILE_UNAVAILABLE "This server is read-only.";
+    read_only = FILE_UNAVAILABLE "Files may be read here, and nothing may be changed.";
     nothing_to_abort = DATA_CONNECTION_OPEN "No transfer is running.";
     transfer_aborted = TRANSFER_ABORTED "Transfer aborted.";
     no_tls = NOT_IMPLEMENTED "TLS is not configured on this server.";
@@ -79,8 +88,11 @@ fixed! {
     port_is_ipv4_only = NETWORK_PROTOCOL_NOT_SUPPORTED "PORT cannot tell an IPv6 address, use EPRT (2).";
     use_family_1 = NETWORK_PROTOCOL_NOT_SUPPORTED "This control connection is IPv4, use (1).";
     use_family_2 = NETWORK_PROTOCOL_NOT_SUPPORTED "This control connection is IPv6, use (2).";
-    utf8_always = COMMAND_OKAY "UTF8 is always on.";
-    unknown_option = PARAMETER_SYNTAX_ERROR "Only OPTS MLST and OPTS UTF8 are known.";
+    utf8_on = COMMAND_OKAY "Names are UTF-8.";
+    unknown_option = PARAMETER_SYNTAX_ERROR "Only OPTS HASH, OPTS MLST and OPTS UTF8 are known.";
+    unknown_hash = PARAMETER_NOT_IMPLEMENTED "SHA-256, SHA-512, SHA-1, MD5 and CRC32 are known.";
+    bad_range = PARAMETER_SYNTAX_ERROR "The range is no range of bytes of this file.";
+    range_noted = FILE_ACTION_PENDING "The next HASH is of this range.";
     allocation_wants_a_number = PARAMETER_SYNTAX_ERROR "ALLO wants a number of bytes.";
     wants_octal_mode = PARAMETER_SYNTAX_ERROR "An octal mode of at most 777 is wanted, and a path behind it for CHMOD.";
     mlsd_wants_a_directory = PARAMETER_SYNTAX_ERROR "MLSD lists directories only; MLST tells about a file.";
@@ -89,24 +101,50 @@ fixed! {
     english_only = PARAMETER_NOT_IMPLEMENTED "Only English is spoken here.";
 }
 
+/// 550 for what the user has no right to. (532 would ask for an account, and there is none to give.)
+pub(crate) fn denied(right: Right) -> Reply {
+    let what = match right {
+        Right::Read => "read files",
+        Right::Write => "store files",
+        Right::Overwrite => "change files that exist",
+        Right::Delete => "delete",
+        Right::List => "list directories",
+        Right::Rename => "rename",
+        Right::MakeDirectory => "make directories",
+    };
+    Reply::new(ReplyCode::FILE_UNAVAILABLE, format!("You are not allowed to {what} here."))
+}
+
+/// 421 for a session too many.
+pub(crate) fn full(full: Full) -> Reply {
+    let text = match full {
+        Full::Total(most) => format!("All {most} sessions of this server are in use; try again later."),
+        Full::Address(most) => {
+            format!("Your address has its {most} sessions already; end one of them first.")
+        }
+        Full::User(most) => format!("This user has its {most} sessions already; end one of them first."),
+    };
+    Reply::new(ReplyCode::SERVICE_NOT_AVAILABLE, text)
+}
+
 /// 250 with the new directory.
-pub(crate) fn directory_is(path: &StoragePath) -> Reply {
-    quoted(ReplyCode::FILE_ACTION_OKAY, path, "is the current directory.")
+pub(crate) fn directory_is(path: &StoragePath, charset: Charset) -> Reply {
+    quoted(ReplyCode::FILE_ACTION_OKAY, path, charset, "is the current directory.")
 }
 
 /// 257: RFC 959, appendix II: quotes inside are doubled.
-pub(crate) fn current_directory(path: &StoragePath) -> Reply {
-    quoted(ReplyCode::PATHNAME_CREATED, path, "is the current directory.")
+pub(crate) fn current_directory(path: &StoragePath, charset: Charset) -> Reply {
+    quoted(ReplyCode::PATHNAME_CREATED, path, charset, "is the current directory.")
 }
 
 /// 257 for MKD.
-pub(crate) fn created(path: &StoragePath) -> Reply {
-    quoted(ReplyCode::PATHNAME_CREATED, path, "created.")
+pub(crate) fn created(path: &StoragePath, charset: Charset) -> Reply {
+    quoted(ReplyCode::PATHNAME_CREATED, path, charset, "created.")
 }
 
-fn quoted(code: ReplyCode, path: &StoragePath, rest: &str) -> Reply {
+fn quoted(code: ReplyCode, path: &StoragePath, charset: Charset, rest: &str) -> Reply {
     let mut text = vec![b'"'];
-    for &byte in path.as_bytes().iter() {
+    for &byte in charset.shown(path.as_bytes()).iter() {
         text.push(byte);
         if byte == b'"' {
             text.push(b'"');
@@ -271,14 +309,6 @@ pub(crate) fn tls_failure(failure: &TlsFailure) -> Reply {
                 "The data connection did not resume the control connection's TLS session, which the setting resumption = \"require\" wants: use a client that resumes, or ask for resumption = \"prefer\".",
             );
         }
-        TlsFailure::ShorterThanAnnounced { announced, received } => {
-            return Reply::new(
-                ReplyCode::TRANSFER_ABORTED,
-                format!(
-                    "The data connection ended without close_notify after {received} bytes, and ALLO announced {announced}; transfer aborted."
-                ),
-            );
-        }
     };
     let advice = match error {
         HandshakeError::Silent { .. } => {
@@ -294,6 +324,23 @@ pub(crate) fn tls_failure(failure: &TlsFailure) -> Reply {
     Reply::new(ReplyCode::NETWORK_PROTOCOL_NOT_SUPPORTED, text)
 }
 
+/// 426 for data that came to their end, and are not taken for the whole file.
+pub(crate) fn withheld(reason: &Withheld) -> Reply {
+    let text = format!("{}; transfer aborted.", first_upper(&reason.to_string()));
+    Reply::new(ReplyCode::TRANSFER_ABORTED, text)
+}
+
+/// 501 for a name that means nothing in the session's character set: a guess would be another name (threat 16).
+pub(crate) fn not_in_charset(charset: Charset) -> Reply {
+    let text = format!("That name is not {}; OPTS UTF8 ON switches to UTF-8.", charset.name());
+    Reply::new(ReplyCode::PARAMETER_SYNTAX_ERROR, text)
+}
+
+/// 200 for OPTS UTF8 OFF.
+pub(crate) fn charset_is(charset: Charset) -> Reply {
+    Reply::new(ReplyCode::COMMAND_OKAY, format!("Names are {}.", charset.name()))
+}
+
 /// 550 or 553 for a path that leads nowhere.
 pub(crate) fn bad_path(error: &PathError) -> Reply {
     Reply::new(ReplyCode::FILE_UNAVAILABLE, format!("{}.", first_upper(&error.to_string())))
@@ -302,6 +349,7 @@ pub(crate) fn bad_path(error: &PathError) -> Reply {
 /// What the storage says, as a reply.
 pub(crate) fn storage(error: &StorageError) -> Reply {
     let code = match error {
+        StorageError::Busy => ReplyCode::FILE_BUSY,
         StorageError::NoSpace => ReplyCode::INSUFFICIENT_STORAGE,
         StorageError::QuotaExceeded => ReplyCode::STORAGE_EXCEEDED,
         StorageError::NameNotAllowed => ReplyCode::NAME_NOT_ALLOWED,

@@ -1,37 +1,31 @@
-//! Listening, accepting, and stopping in order.
+//! Listening, and stopping in order.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use wharf_findings::Cause;
-use wharf_net::Clock;
-use wharf_net::control::ControlConnection;
-use wharf_net::driver::spawn_session;
-use wharf_net::dtp::PassivePool;
-use wharf_net::proxy_protocol::{Relayed, read_header};
-use wharf_proto::dialogue::{Side, canonical_endpoint};
 use wharf_storage::Storage;
 
-use crate::advertised::{Advertiser, is_in};
+use crate::accept::accept_loop;
+use crate::admin::{AdminError, AdminListener};
 use crate::config::ServerConfig;
-use crate::session::Session;
-use crate::tls::{CertificateReload, ServerTls, TlsSetupError};
+use crate::generation::{Common, ReloadHandle, Shared};
+use crate::roots::Roots;
+use crate::tls::TlsSetupError;
 use crate::transfer_log::TransferLog;
+use crate::uploads;
 use crate::warnings;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 4096;
-/// Pause after the descriptors ran out, so that sessions can end.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How far the end of the server has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,6 +73,9 @@ pub enum StartError {
     /// It cannot speak TLS as it is told to.
     #[error(transparent)]
     Tls(#[from] TlsSetupError),
+    /// It cannot tell metrics and health as it is told to.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
 }
 
 impl BindError {
@@ -88,29 +85,12 @@ impl BindError {
     }
 }
 
-/// What all sessions share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub config: ServerConfig,
-    pub storage: Arc<dyn Storage>,
-    pub clock: Clock,
-    pub passive_pool: Arc<PassivePool>,
-    /// As the policy for third-party transfers has them.
-    pub fxp_networks: Arc<[IpNet]>,
-    pub advertiser: Advertiser,
-    pub transfer_log: Option<TransferLog>,
-    pub tls: Option<Arc<ServerTls>>,
-    pub next_session: AtomicU64,
-    /// Whether it was said that the source port of RFC 959 may not be bound.
-    pub source_port_denied: AtomicBool,
-}
-
 /// Where control connections come in.
 #[derive(Debug)]
-struct ControlListener {
-    socket: TcpListener,
+pub(crate) struct ControlListener {
+    pub socket: TcpListener,
     /// TLS begins with the connection.
-    implicit: bool,
+    pub implicit: bool,
 }
 
 /// A server that listens.
@@ -118,6 +98,7 @@ struct ControlListener {
 pub struct Server {
     shared: Arc<Shared>,
     listeners: Vec<ControlListener>,
+    admin: Option<AdminListener>,
     addresses: Vec<SocketAddr>,
     stage: watch::Receiver<ShutdownStage>,
     shutdown: ShutdownHandle,
@@ -132,51 +113,37 @@ impl Server {
     pub fn bind(
         config: ServerConfig,
         storage: Arc<dyn Storage>,
+        roots: Arc<Roots>,
         transfer_log: Option<TransferLog>,
     ) -> Result<Self, StartError> {
-        let tls = config.tls.clone().map(ServerTls::new).transpose()?.map(Arc::new);
-        let mut listeners = Vec::new();
-        let mut addresses = Vec::new();
-        let mut missing = None;
-        let implicit = tls.as_ref().map_or(&[][..], |tls| &tls.settings.implicit_listen);
-        let all: Vec<SocketAddr> = config.listen.iter().chain(implicit).copied().collect();
-        for (index, &address) in all.iter().enumerate() {
-            let bound = listen_on(address, &all).and_then(|listener| Ok((listener.local_addr()?, listener)));
-            match bound.map_err(|source| BindError { address, source }) {
-                Ok((local, listener)) => {
-                    addresses.push(local);
-                    let implicit = index >= config.listen.len();
-                    listeners.push(ControlListener { socket: listener, implicit });
-                }
-                Err(error) if config.skip_missing_addresses && error.is_missing_address() => {
-                    tracing::info!(%address, error = %error.source, "this machine has no such address: skipped");
-                    missing = Some(error);
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        if let Some(error) = missing.filter(|_| listeners.is_empty()) {
-            return Err(error.into());
-        }
+        Self::bind_with(config, storage, roots, transfer_log, Vec::new())
+    }
+
+    /// As [`bind`](Self::bind), with listeners that a service manager has opened already. Where there are any, nothing else
+    /// is listened on for explicit FTPS and clear sessions.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn bind_with(
+        config: ServerConfig,
+        storage: Arc<dyn Storage>,
+        roots: Arc<Roots>,
+        transfer_log: Option<TransferLog>,
+        inherited: Vec<std::net::TcpListener>,
+    ) -> Result<Self, StartError> {
+        let common = Common::new(roots, transfer_log);
+        let admin = config.admin.as_ref().map(AdminListener::bind).transpose()?;
+        let (listeners, addresses) = listen(&config, inherited)?;
         let warnings = warnings::find(&config, &addresses);
         for warning in &warnings {
             tracing::warn!(possible_cause = warning.cause.id(), "{}", warning.text);
         }
-        let has_source_port = warnings.iter().all(|warning| warning.cause != Cause::SourcePortFiltered);
+        let denied = warnings.iter().any(|warning| warning.cause == Cause::SourcePortFiltered);
+        common.source_port_denied.store(denied, Ordering::Relaxed);
         let (sender, stage) = watch::channel(ShutdownStage::Running);
-        let shared = Arc::new(Shared {
-            passive_pool: PassivePool::new(config.passive.ports.clone(), config.proxies.clone()),
-            fxp_networks: config.fxp.networks.as_slice().into(),
-            advertiser: Advertiser::new(config.passive.clone()),
-            config,
-            storage,
-            clock: Clock::start(),
-            transfer_log,
-            tls,
-            next_session: AtomicU64::new(1),
-            source_port_denied: AtomicBool::new(!has_source_port),
-        });
-        Ok(Self { shared, listeners, addresses, stage, shutdown: ShutdownHandle(Arc::new(sender)) })
+        let shared = Arc::new(Shared::new(config, storage, common.clone(), None)?);
+        common.set_present(Some(shared.clone()));
+        Ok(Self { shared, listeners, admin, addresses, stage, shutdown: ShutdownHandle(Arc::new(sender)) })
     }
 
     /// Where it listens, with the real ports.
@@ -199,23 +166,39 @@ impl Server {
     /// The log of transfers, to be reopened on SIGHUP.
     #[must_use]
     pub fn transfer_log(&self) -> Option<TransferLog> {
-        self.shared.transfer_log.clone()
+        self.shared.common.transfer_log.clone()
     }
 
-    /// What reads the certificates anew, on SIGHUP.
+    /// What gives it another configuration, on SIGHUP.
     #[must_use]
-    pub fn certificate_reload(&self) -> Option<CertificateReload> {
-        self.shared.tls.clone().map(CertificateReload)
+    pub fn reload_handle(&self) -> ReloadHandle {
+        ReloadHandle(self.shared.common.clone())
+    }
+
+    /// Where metrics and health are told, with the real port.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(AdminListener::address)
+    }
+
+    /// What tells how many sessions there are.
+    pub fn session_count(&self) -> impl Fn() -> u32 + Send + 'static {
+        let occupancy = self.shared.common.occupancy.clone();
+        move || occupancy.total()
     }
 
     /// Serves until it is told to stop and the transfers have ended, or their time is over.
     pub async fn run(self) {
         let mut accepting = JoinSet::new();
         let (done, mut all_done) = tokio::sync::mpsc::channel::<()>(1);
+        let common = self.shared.common.clone();
         for listener in self.listeners {
-            accepting.spawn(accept_loop(listener, self.shared.clone(), self.stage.clone(), done.clone()));
+            accepting.spawn(accept_loop(listener, common.clone(), self.stage.clone(), done.clone()));
         }
         drop(done);
+        // Its task ends with the runtime: whoever watches the drain wants to see its end.
+        let admin = self.admin.map(|admin| tokio::spawn(admin.serve(common.clone(), self.stage.clone())));
+        accepting.spawn(uploads::sweep_regularly(common.clone()));
         let mut stage = self.stage.clone();
         // The sender lives in `self.shutdown`, so this ends only by the stage.
         let _ = stage.wait_for(|stage| *stage >= ShutdownStage::Draining).await;
@@ -225,15 +208,64 @@ impl Server {
             sessions = all_done.sender_strong_count(),
             "told to stop: running transfers are waited for"
         );
-        let drain = tokio::time::sleep(self.shared.config.times.drain);
+        // As a reload may have set it.
+        let time =
+            common.present().map_or(self.shared.config.times.drain, |shared| shared.config.times.drain);
+        let drain = tokio::time::sleep(time);
+        let ended = || {
+            common.set_present(None);
+            if let Some(admin) = admin {
+                admin.abort();
+            }
+        };
         tokio::select! {
             // Each session holds a sender: the channel closes with the last of them.
-            _ = all_done.recv() => return,
+            _ = all_done.recv() => return ended(),
             () = drain => tracing::warn!("transfers still run after the drain time: they are cut"),
             _ = stage.wait_for(|stage| *stage == ShutdownStage::Stopping) => {}
         }
         self.shutdown.0.send_replace(ShutdownStage::Stopping);
         let _ = tokio::time::timeout(Duration::from_secs(1), all_done.recv()).await;
+        ended();
+    }
+}
+
+/// Listens on all addresses of the configuration, or takes what was opened already.
+fn listen(
+    config: &ServerConfig,
+    inherited: Vec<std::net::TcpListener>,
+) -> Result<(Vec<ControlListener>, Vec<SocketAddr>), BindError> {
+    let (mut listeners, mut addresses) = (Vec::new(), Vec::new());
+    let has_inherited = !inherited.is_empty();
+    for listener in inherited {
+        let address = listener.local_addr().unwrap_or(([0, 0, 0, 0], 0).into());
+        let failed = |source| BindError { address, source };
+        listener.set_nonblocking(true).map_err(failed)?;
+        let socket = TcpListener::from_std(listener).map_err(failed)?;
+        addresses.push(address);
+        listeners.push(ControlListener { socket, implicit: false });
+    }
+    let explicit = if has_inherited { &[][..] } else { &config.listen };
+    let implicit = config.tls.as_ref().map_or(&[][..], |tls| &tls.implicit_listen);
+    let all: Vec<SocketAddr> = explicit.iter().chain(implicit).copied().collect();
+    let mut missing = None;
+    for (index, &address) in all.iter().enumerate() {
+        let bound = listen_on(address, &all).and_then(|listener| Ok((listener.local_addr()?, listener)));
+        match bound.map_err(|source| BindError { address, source }) {
+            Ok((local, listener)) => {
+                addresses.push(local);
+                listeners.push(ControlListener { socket: listener, implicit: index >= explicit.len() });
+            }
+            Err(error) if config.skip_missing_addresses && error.is_missing_address() => {
+                tracing::info!(%address, error = %error.source, "this machine has no such address: skipped");
+                missing = Some(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    match missing {
+        Some(error) if listeners.is_empty() => Err(error),
+        _ => Ok((listeners, addresses)),
     }
 }
 
@@ -251,99 +283,4 @@ fn listen_on(address: SocketAddr, all: &[SocketAddr]) -> io::Result<TcpListener>
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
-}
-
-async fn accept_loop(
-    listener: ControlListener,
-    shared: Arc<Shared>,
-    stage: watch::Receiver<ShutdownStage>,
-    done: tokio::sync::mpsc::Sender<()>,
-) {
-    loop {
-        match listener.socket.accept().await {
-            Ok((stream, peer)) => {
-                let accepted = Accepted {
-                    number: shared.next_session.fetch_add(1, Ordering::Relaxed),
-                    stream,
-                    peer: canonical_endpoint(peer),
-                    implicit: listener.implicit,
-                };
-                start_session(accepted, shared.clone(), stage.clone(), done.clone());
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                // Descriptors ran out: nothing tells when one is free again.
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-}
-
-/// A control connection that has just come in.
-struct Accepted {
-    /// The session's.
-    number: u64,
-    stream: TcpStream,
-    peer: SocketAddr,
-    /// TLS begins with it.
-    implicit: bool,
-}
-
-fn start_session(
-    accepted: Accepted,
-    shared: Arc<Shared>,
-    stage: watch::Receiver<ShutdownStage>,
-    done: tokio::sync::mpsc::Sender<()>,
-) {
-    if is_in(&shared.config.proxies, accepted.peer.ip()) {
-        spawn_session(async move {
-            serve_relayed(accepted, shared, stage).await;
-            drop(done);
-        });
-        return;
-    }
-    if let Some(session) = session(accepted, None, shared, stage) {
-        spawn_session(async move {
-            session.run().await;
-            drop(done);
-        });
-    }
-}
-
-/// Serves whom a balancer names.
-async fn serve_relayed(accepted: Accepted, shared: Arc<Shared>, stage: watch::Receiver<ShutdownStage>) {
-    match read_header(&accepted.stream).await {
-        Ok(relayed) => {
-            if let Some(session) = session(accepted, relayed, shared, stage) {
-                session.run().await;
-            }
-        }
-        Err(error) => tracing::warn!(
-            session = accepted.number, balancer = %accepted.peer, %error,
-            "a connection from a balancer was refused"
-        ),
-    }
-}
-
-/// The session of a connection; none where the client has gone meanwhile.
-fn session(
-    accepted: Accepted,
-    relayed: Option<Relayed>,
-    shared: Arc<Shared>,
-    stage: watch::Receiver<ShutdownStage>,
-) -> Option<Box<Session>> {
-    let Accepted { number, stream, implicit, .. } = accepted;
-    match ControlConnection::new(stream, Side::Server) {
-        Ok(control) => {
-            let control = match relayed {
-                Some(relayed) => control.relayed_for(relayed),
-                None => control,
-            };
-            Some(Session::new(number, control, shared, stage, implicit))
-        }
-        Err(error) => {
-            tracing::debug!(session = number, %error, "the client was gone before it was greeted");
-            None
-        }
-    }
 }

@@ -1,5 +1,7 @@
 //! One control connection, from its greeting to its end.
 
+mod user;
+
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -10,25 +12,32 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Sleep;
 use wharf_findings::Cause;
-use wharf_net::control::{ControlConnection, Received};
-use wharf_net::dtp::ThirdParties;
+use wharf_net::control::{ControlConnection, Ready, Received};
+use wharf_net::driver;
 use wharf_net::tls::TlsSession;
 use wharf_proto::command::Text;
 use wharf_proto::dialogue::{Deadlines, Deviation, Event, Refusal, SecurityState, Side, Timer};
 use wharf_proto::listing::mlsx::FactSelection;
 use wharf_proto::server_pi::{Action, ServerPi};
-use wharf_proto::{Reply, Timestamp, Verb, limits};
+use wharf_proto::verb::Role;
+use wharf_proto::{Command, Reply, Timestamp, Verb, limits};
 use wharf_storage::StoragePath;
+use wharf_storage::digest::Algorithm;
 
-use crate::auth::Identity;
+use crate::auth::Login;
 use crate::canary::Canary;
+use crate::checksum::Range;
 use crate::commands::{self, Outcome};
+use crate::config::Publish;
 use crate::data::{Negotiated, Opening};
+use crate::generation::Shared;
 use crate::listing::FACTS;
+use crate::occupancy::Seat;
 use crate::replies;
-use crate::server::{Shared, ShutdownStage};
+use crate::server::ShutdownStage;
 use crate::tls::{Protection, ServerTls, handshake_cause};
 use crate::transfer::{Ended, Running, Task};
+use crate::uploads;
 
 /// Longest wait for a client to take the last replies.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -40,7 +49,8 @@ pub(crate) struct Session {
     pub(crate) number: u64,
     pub(crate) shared: Arc<Shared>,
     pub(crate) pi: ServerPi,
-    pub(crate) identity: Option<Identity>,
+    /// Who is logged in, and what that brings.
+    pub(crate) login: Option<Box<Login>>,
     pub(crate) directory: StoragePath,
     pub(crate) negotiated: Negotiated,
     /// What was told of data connections last, by either side.
@@ -48,6 +58,12 @@ pub(crate) struct Session {
     pub(crate) facts: FactSelection,
     pub(crate) rename_from: Option<StoragePath>,
     pub(crate) umask: Option<u16>,
+    /// Whether the client has asked for UTF-8 instead (OPTS UTF8).
+    pub(crate) wants_utf8: bool,
+    /// What HASH computes.
+    pub(crate) hash: Algorithm,
+    /// The bytes that RANG told for the next HASH.
+    pub(crate) range: Option<Box<Range>>,
     pub(crate) login_failures: u8,
     /// The size that ALLO told for the next upload, in bytes; 0 where it told none.
     pub(crate) announced: u64,
@@ -56,9 +72,13 @@ pub(crate) struct Session {
     security_due: Option<SecurityDue>,
     control: ControlConnection,
     stage: watch::Receiver<ShutdownStage>,
-    running: Option<Running>,
+    running: Option<Box<Running>>,
     timer: Option<Pin<Box<Sleep>>>,
     input_ended: bool,
+    /// When the last transfer ended.
+    last_transfer: Timestamp,
+    /// Its place among all sessions.
+    _seat: Box<Seat>,
 }
 
 /// What has to be done to the control connection before anything else goes over it.
@@ -75,8 +95,7 @@ enum SecurityDue {
 /// What ended a wait.
 enum Woken {
     TransferEnded(Ended),
-    Readable(std::io::Result<()>),
-    Writable(std::io::Result<()>),
+    Ready(std::io::Result<Ready>),
     Timer,
     Shutdown,
 }
@@ -88,20 +107,24 @@ impl Session {
         shared: Arc<Shared>,
         stage: watch::Receiver<ShutdownStage>,
         implicit_tls: bool,
+        seat: Seat,
     ) -> Box<Self> {
         let times = &shared.config.times;
         let deadlines = Deadlines { login: Some(times.login), idle: Some(times.idle), reply: None };
         Box::new(Self {
             number,
-            pi: ServerPi::new(shared.clock.now(), control.endpoints(), deadlines),
+            pi: ServerPi::new(shared.common.clock.now(), control.endpoints(), deadlines),
             shared,
-            identity: None,
+            login: None,
             directory: StoragePath::root(),
             negotiated: Negotiated::Nothing,
             canary: None,
             facts: FACTS,
             rename_from: None,
             umask: None,
+            wants_utf8: false,
+            hash: Algorithm::default(),
+            range: None,
             login_failures: 0,
             announced: 0,
             secured: None,
@@ -111,6 +134,8 @@ impl Session {
             running: None,
             timer: None,
             input_ended: false,
+            last_transfer: Timestamp::START,
+            _seat: Box::new(seat),
         })
     }
 
@@ -156,11 +181,11 @@ impl Session {
             }
             match self.wait().await {
                 Woken::TransferEnded(ended) => self.transfer_done(&ended),
-                Woken::Readable(result) => {
-                    result?;
-                    self.take_input().await?;
+                Woken::Ready(ready) => {
+                    if ready? == Ready::ToRead {
+                        self.take_input().await?;
+                    }
                 }
-                Woken::Writable(result) => result?,
                 Woken::Timer => {
                     self.timer = None;
                     self.pi.handle_timeout(self.now());
@@ -173,14 +198,26 @@ impl Session {
     async fn take_input(&mut self) -> std::io::Result<()> {
         let pi = &mut self.pi;
         match self.control.try_receive(|bytes| pi.handle_input(bytes)) {
-            Ok(Received::Bytes) => Ok(()),
+            Ok(Received::Bytes) => {
+                let control = self.running.as_ref().and_then(|running| running.control.as_ref());
+                if let (true, Some(control)) = (self.pi.has_quit(), control) {
+                    control.let_go();
+                }
+                Ok(())
+            }
             Ok(Received::End) => {
                 // RFC 959 §4.1.1, QUIT: an unexpected close acts as ABOR and QUIT.
                 self.input_ended = true;
-                self.cut_transfer().await;
+                if !uploads::outlives_control(self) {
+                    self.cut_transfer().await;
+                }
                 Ok(())
             }
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(()),
+            Err(_) if uploads::outlives_control(self) => {
+                self.input_ended = true;
+                Ok(())
+            }
             Err(error) => Err(error),
         }
     }
@@ -245,6 +282,8 @@ impl Session {
     /// Does what the interpreter wants. Tells whether the end has come.
     async fn act(&mut self, action: Action) -> bool {
         match action {
+            // What idle clients say over and over needs no room for its future.
+            Action::CarryOut(Command::Noop) => self.pi.reply(self.now(), &replies::okay()),
             Action::CarryOut(command) => match Box::pin(commands::carry_out(self, command)).await {
                 Outcome::Reply(reply) => {
                     self.pi.reply(self.now(), &reply);
@@ -252,12 +291,13 @@ impl Session {
                 }
                 Outcome::Begin { announcement, running } => {
                     self.pi.reply(self.now(), &announcement);
-                    self.running = Some(running);
+                    self.running = Some(Box::new(running));
                     // A small file over a connection that is up already is done at once: 150 and 226 leave together.
                     if let Some(ended) = self.transfer_if_done().await {
                         self.transfer_done(&ended);
                     }
                 }
+                Outcome::Work(running) => self.running = Some(Box::new(running)),
             },
             Action::AbortTransfer => self.cut_transfer().await,
             Action::ReportTransfer => {
@@ -290,6 +330,11 @@ impl Session {
 
     fn transfer_done(&mut self, ended: &Ended) {
         let now = self.now();
+        // Transfers that follow each other like this are worth a thread.
+        if now.since(self.last_transfer) < driver::MOMENT {
+            driver::ask_for_thread();
+        }
+        self.last_transfer = now;
         for &event in &ended.seen {
             self.pi.handle_data(now, event);
         }
@@ -299,7 +344,8 @@ impl Session {
     /// Cuts the transfer that runs. What its threads were at is over before anybody is told, so that a command behind
     /// the 426 meets a file that nobody writes any more.
     async fn cut_transfer(&mut self) {
-        if let Some(Running { progress, work, .. }) = self.running.take() {
+        if let Some(running) = self.running.take() {
+            let Running { progress, work, .. } = *running;
             drop(work);
             progress.at_rest().await;
             self.transfer_ended(&replies::transfer_aborted());
@@ -346,20 +392,22 @@ impl Session {
     }
 
     /// Who is logged in from now on.
-    pub(crate) fn set_identity(&mut self, identity: Option<Identity>) {
-        self.identity = identity;
+    pub(crate) fn set_login(&mut self, login: Option<Box<Login>>) {
+        self.login = login;
         if let Some(secured) = &self.secured {
-            let user = self.identity.as_ref().and(self.user());
+            let user = self.login.as_ref().and(self.user());
             secured.set_owner(user.map(|user| (user.as_bytes(), self.client())));
         }
     }
 
     fn forget_login(&mut self) {
-        self.set_identity(None);
+        self.set_login(None);
         self.directory = StoragePath::root();
         self.negotiated = Negotiated::Nothing;
         self.rename_from = None;
         self.umask = None;
+        self.wants_utf8 = false;
+        self.range = None;
     }
 
     /// Sends what the socket takes now.
@@ -415,7 +463,7 @@ impl Session {
             if at <= self.now() {
                 return Woken::Timer;
             }
-            let deadline = self.shared.clock.instant(at);
+            let deadline = self.shared.common.clock.instant(at);
             match &mut self.timer {
                 // A timer that fires too early costs one wake-up; setting it anew for each command costs more.
                 Some(timer) if timer.deadline() <= deadline && !timer.is_elapsed() => {}
@@ -433,8 +481,7 @@ impl Session {
                 Some(running) => running.work.as_mut().poll(context),
                 None => Poll::Pending,
             }) => Woken::TransferEnded(ended),
-            readable = control.readable(), if wants_input => Woken::Readable(readable),
-            writable = control.writable(), if has_unsent => Woken::Writable(writable),
+            ready = control.ready(wants_input, has_unsent), if wants_input || has_unsent => Woken::Ready(ready),
             () = poll_fn(|context| match timer {
                 Some(timer) => timer.as_mut().poll(context),
                 None => Poll::Pending,
@@ -445,7 +492,7 @@ impl Session {
 
     /// The present moment.
     pub(crate) fn now(&self) -> Timestamp {
-        self.shared.clock.now()
+        self.shared.common.clock.now()
     }
 
     /// The client's address.
@@ -463,9 +510,14 @@ impl Session {
         self.control.endpoints().client
     }
 
+    /// The server's end of the control connection.
+    pub(crate) fn server_endpoint(&self) -> std::net::SocketAddr {
+        self.control.endpoints().server
+    }
+
     /// The transfer that runs.
     pub(crate) fn running(&self) -> Option<&Running> {
-        self.running.as_ref()
+        self.running.as_deref()
     }
 
     /// The control connection's own address for data sockets, port 0.
@@ -483,30 +535,6 @@ impl Session {
         self.control.endpoints().server.port()
     }
 
-    /// The user's name as logs show it.
-    pub(crate) fn who(&self) -> Arc<str> {
-        match &self.identity {
-            Some(Identity::User(name)) => wharf_proto::pathname::escaped(name).to_string().into(),
-            _ => "anonymous".into(),
-        }
-    }
-
-    /// The hosts beside the client with which this user may exchange files (S16).
-    pub(crate) fn third_parties(&self) -> ThirdParties {
-        let name: &[u8] = match &self.identity {
-            None => return ThirdParties::Nobody,
-            Some(Identity::Anonymous(_)) => b"anonymous",
-            Some(Identity::User(name)) => name,
-        };
-        if self.shared.config.fxp.users.iter().any(|user| user == name) {
-            ThirdParties::Anyone
-        } else if self.shared.fxp_networks.is_empty() {
-            ThirdParties::Nobody
-        } else {
-            ThirdParties::Networks(self.shared.fxp_networks.clone())
-        }
-    }
-
     /// Whether files are converted in the present type.
     pub(crate) fn converts_ascii(&self) -> bool {
         self.pi.dialogue().state().representation == wharf_proto::command::Representation::Ascii
@@ -517,7 +545,13 @@ impl Session {
     /// out.
     pub(crate) fn task(&mut self, verb: Verb, path: StoragePath) -> Result<Task, Reply> {
         let authenticated = self.pi.authenticated().ok_or_else(|| Refusal::NotLoggedIn.reply())?;
+        let login = self.login.as_ref().ok_or_else(|| Refusal::NotLoggedIn.reply())?;
+        let (identity, throttle) = (login.identity.clone(), login.throttle(verb));
         let announced = std::mem::take(&mut self.announced);
+        let is_checked = verb.role() == Role::Upload
+            && self.shared.config.uploads.publish != Publish::OnEof
+            && !self.pi.has_quit();
+        let control = is_checked.then(|| Arc::new(self.control.watch_peer()));
         Ok(Task {
             verb,
             path,
@@ -530,8 +564,11 @@ impl Session {
             },
             authenticated,
             ascii: self.converts_ascii(),
-            identity: self.identity.clone().unwrap_or(Identity::Anonymous(Vec::new())),
-            protection: Protection::of(self, announced)?,
+            identity,
+            throttle,
+            protection: Protection::of(self)?,
+            announced,
+            control,
             negotiated: std::mem::take(&mut self.negotiated),
         })
     }

@@ -31,12 +31,29 @@ pub(crate) struct ServerTls {
 }
 
 impl ServerTls {
-    pub(crate) fn new(settings: TlsSettings) -> Result<Self, TlsSetupError> {
+    /// `before` is what the server had before a reload. Connections that are up stay as they are; where the same may be
+    /// resumed as before, so do their tickets.
+    pub(crate) fn new(settings: TlsSettings, before: Option<&Self>) -> Result<Self, TlsSetupError> {
         let certificates = Certificates::load(&settings.certificates)?;
-        let resume = settings.resumption.policy != ResumptionPolicy::Off;
-        let acceptor = Acceptor::new(certificates, settings.minimum_version, resume)
-            .map_err(|error| TlsSetupError::Library(error.to_string()))?;
-        Ok(Self { settings, acceptor: Arc::new(acceptor) })
+        let resumes = |settings: &TlsSettings| settings.resumption.policy != ResumptionPolicy::Off;
+        let same = before.filter(|before| {
+            before.settings.minimum_version == settings.minimum_version
+                && resumes(&before.settings) == resumes(&settings)
+        });
+        let acceptor = match same {
+            Some(before) => {
+                before
+                    .acceptor
+                    .replace(certificates)
+                    .map_err(|error| TlsSetupError::Library(error.to_string()))?;
+                before.acceptor.clone()
+            }
+            None => {
+                let acceptor = Acceptor::new(certificates, settings.minimum_version, resumes(&settings));
+                Arc::new(acceptor.map_err(|error| TlsSetupError::Library(error.to_string()))?)
+            }
+        };
+        Ok(Self { settings, acceptor })
     }
 
     /// Whether AUTH is on offer.
@@ -50,30 +67,12 @@ impl ServerTls {
     }
 }
 
-/// Reads the certificates anew, for instance after they were renewed.
-#[derive(Clone, Debug)]
-pub struct CertificateReload(pub(crate) Arc<ServerTls>);
-
-impl CertificateReload {
-    /// Reads the files that the server was started with. Connections that are up stay as they are, and so do their
-    /// tickets: a session from before goes on with its transfers.
-    ///
-    /// # Errors
-    /// When they cannot be used; the server then goes on with those it has.
-    pub fn reload(&self) -> Result<(), TlsSetupError> {
-        let certificates = Certificates::load(&self.0.settings.certificates)?;
-        self.0.acceptor.replace(certificates).map_err(|error| TlsSetupError::Library(error.to_string()))
-    }
-}
-
 /// How a data connection is protected.
 #[derive(Clone, Debug)]
 pub(crate) struct Protection {
     session: Arc<TlsSession>,
     resumption: ResumptionPolicy,
     upload_close_notify: CloseNotify,
-    /// The size that ALLO told, in bytes; 0 where it told none.
-    announced: u64,
     handshake_time: std::time::Duration,
 }
 
@@ -84,8 +83,6 @@ pub(crate) enum TlsFailure {
     Handshake(HandshakeError),
     /// It did not resume the control connection's session, and has to.
     NotResumed,
-    /// An upload without close_notify is shorter than its ALLO.
-    ShorterThanAnnounced { announced: u64, received: u64 },
 }
 
 impl TlsFailure {
@@ -94,7 +91,6 @@ impl TlsFailure {
         match self {
             Self::Handshake(error) => handshake_cause(error, true),
             Self::NotResumed => Some(Cause::TlsResumptionRequired),
-            Self::ShorterThanAnnounced { .. } => Some(Cause::MissingCloseNotify),
         }
     }
 }
@@ -128,7 +124,7 @@ impl Protection {
     ///
     /// # Errors
     /// When TLS was agreed on and there is none: nothing goes in clear then.
-    pub(crate) fn of(session: &Session, announced: u64) -> Result<Option<Self>, Reply> {
+    pub(crate) fn of(session: &Session) -> Result<Option<Self>, Reply> {
         if session.pi.dialogue().state().protection != ProtectionLevel::Private {
             return Ok(None);
         }
@@ -140,7 +136,6 @@ impl Protection {
             session: secured.clone(),
             resumption: tls.settings.resumption.policy_for(user, session.client()),
             upload_close_notify: tls.settings.upload_close_notify,
-            announced,
             handshake_time: session.shared.config.times.tls_handshake,
         }))
     }
@@ -161,12 +156,8 @@ impl Protection {
         Ok(secured)
     }
 
-    /// Judges an upload that has come to its end. Where close_notify may be missing, the size that ALLO told is all
-    /// there is to go by.
-    pub(crate) fn judge_upload(&self, received: u64) -> Result<(), TlsFailure> {
-        if self.upload_close_notify == CloseNotify::Tolerate && received < self.announced {
-            return Err(TlsFailure::ShorterThanAnnounced { announced: self.announced, received });
-        }
-        Ok(())
+    /// Whether close_notify may be missing, so that the size that ALLO told is all there is to go by.
+    pub(crate) fn tolerates_plain_end(&self) -> bool {
+        self.upload_close_notify == CloseNotify::Tolerate
     }
 }

@@ -4,22 +4,25 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use tokio::io::AsyncRead;
+use tokio::io::{AsyncRead, AsyncWriteExt};
 use wharf_findings::Cause;
-use wharf_net::dtp::{ConnectError, Progress, PumpError, Transfer};
+use wharf_net::control::PeerWatch;
+use wharf_net::dtp::{ConnectError, Progress, PumpError, Throttle, Transfer};
 use wharf_net::tls::{Secured, TlsVersion};
-use wharf_proto::dialogue::{Authenticated, DataEvent};
+use wharf_proto::dialogue::{Authenticated, DataEvent, DataMode};
 use wharf_proto::pathname::escaped;
 use wharf_proto::{Reply, Verb};
-use wharf_storage::{Sink, SinkKind, Source, SourceKind, StorageError, StoragePath};
+use wharf_storage::{Source, SourceKind, StorageError, StoragePath, Upload, UploadKind};
 
 use crate::auth::Identity;
 use crate::data::{Negotiated, NotConnected, Opening};
+use crate::generation::Shared;
+use crate::metrics::TransferOutcome;
 use crate::replies;
-use crate::server::Shared;
 use crate::tls::{Protection, TlsFailure};
+use crate::uploads::{Completion, Target, Withheld};
 
 /// A transfer that runs beside the control connection.
 pub(crate) struct Running {
@@ -27,6 +30,8 @@ pub(crate) struct Running {
     pub verb: Verb,
     /// How far it has come.
     pub progress: Arc<Progress>,
+    /// The client's end of the control connection, where it is watched.
+    pub control: Option<Arc<PeerWatch>>,
     /// Dropping it cuts the transfer.
     pub work: Pin<Box<dyn Future<Output = Ended> + Send>>,
 }
@@ -59,6 +64,12 @@ pub(crate) struct Task {
     pub authenticated: Authenticated,
     pub ascii: bool,
     pub identity: Identity,
+    /// The user's limit of speed in this direction.
+    pub throttle: Option<Arc<Throttle>>,
+    /// The size that ALLO told, in bytes; 0 where it told none.
+    pub announced: u64,
+    /// The client's end of the control connection, where an upload is worth nothing without it.
+    pub control: Option<Arc<PeerWatch>>,
 }
 
 /// What is moved.
@@ -66,7 +77,7 @@ pub(crate) enum Payload {
     /// A file to the client.
     Source(Source),
     /// A file from the client.
-    Sink(Sink),
+    Upload(Upload),
     /// A listing to the client.
     Listing(crate::listing::ListingWriter),
 }
@@ -77,6 +88,8 @@ enum Failure {
     Tls(TlsFailure),
     Pump(PumpError),
     Storage(StorageError),
+    /// All data came, and are not taken for the whole.
+    Withheld(Withheld),
 }
 
 impl Failure {
@@ -86,6 +99,8 @@ impl Failure {
             Self::Tls(failure) => failure.cause(),
             Self::Pump(PumpError::CloseNotifyMissing) => Some(Cause::MissingCloseNotify),
             Self::Pump(PumpError::Network(_) | PumpError::Stalled) => Some(Cause::TransferCut),
+            Self::Withheld(Withheld::Shorter { is_plain: true, .. }) => Some(Cause::MissingCloseNotify),
+            Self::Withheld(_) => Some(Cause::TransferCut),
             Self::Pump(PumpError::Local(_)) | Self::Storage(_) => None,
         }
     }
@@ -103,7 +118,15 @@ impl Failure {
 
 impl From<PumpError> for Failure {
     fn from(error: PumpError) -> Self {
-        Self::Pump(error)
+        let PumpError::Local(error) = error else { return Self::Pump(error) };
+        // What a file's owner said went through the pump as any other error does.
+        match error.downcast::<Withheld>() {
+            Ok(reason) => Self::Withheld(reason),
+            Err(error) => match error.downcast::<StorageError>() {
+                Ok(error) => Self::Storage(error),
+                Err(error) => Self::Pump(PumpError::Local(error)),
+            },
+        }
     }
 }
 
@@ -116,14 +139,29 @@ impl From<StorageError> for Failure {
 impl Task {
     /// The transfer as a future of its own, not yet begun.
     pub(crate) fn start(self, payload: Payload) -> Running {
-        let progress = Arc::new(Progress::default());
-        let verb = self.verb;
-        Running { verb, progress: progress.clone(), work: Box::pin(self.run(payload, progress)) }
+        let progress = Arc::new(match &self.throttle {
+            Some(throttle) => Progress::limited(throttle.clone()),
+            None => Progress::default(),
+        });
+        let (verb, control) = (self.verb, self.control.clone());
+        Running { verb, progress: progress.clone(), control, work: Box::pin(self.run(payload, progress)) }
     }
 
     async fn run(self, payload: Payload, progress: Arc<Progress>) -> Ended {
-        let Self { verb, path, shared, negotiated, protection, opening, authenticated, ascii, identity } =
-            self;
+        let Self {
+            verb,
+            path,
+            shared,
+            negotiated,
+            protection,
+            opening,
+            authenticated,
+            ascii,
+            identity,
+            announced,
+            control,
+            ..
+        } = self;
         let mut account = Account {
             verb,
             path,
@@ -133,6 +171,7 @@ impl Task {
             identity,
             progress: progress.clone(),
             begun: Instant::now(),
+            mode: negotiated.mode(),
             awaited: negotiated.expected(),
             endpoint: None,
             secured: None,
@@ -150,7 +189,10 @@ impl Task {
                 account.secured = Some(protection.secure(&mut stream).await.map_err(Failure::Tls)?);
             }
             let transfer = Transfer::open(stream, authenticated, peer, progress.clone());
-            move_payload(transfer, payload, ascii, protection.as_ref()).await
+            let has_proof = protection.as_ref().is_some_and(|protection| !protection.tolerates_plain_end());
+            let begun = Instant::now();
+            let completion = Completion { begun, has_proof, announced, offset: 0, protection, control };
+            move_payload(transfer, payload, ascii, completion).await
         }
         .await;
         let bytes = progress.bytes();
@@ -161,6 +203,7 @@ impl Task {
             Err(Failure::Tls(failure)) => replies::tls_failure(failure),
             Err(Failure::Pump(error)) => replies::broken(error),
             Err(Failure::Storage(error)) => replies::storage(error),
+            Err(Failure::Withheld(reason)) => replies::withheld(reason),
         };
         match &result {
             Ok(()) => account.complete(),
@@ -173,6 +216,7 @@ impl Task {
                 DataEvent::Refused
             }
             Err(Failure::Connect(_)) => DataEvent::Unanswered,
+            Err(Failure::Withheld(_)) => DataEvent::Closed,
             Err(Failure::Tls(_) | Failure::Pump(_) | Failure::Storage(_)) => DataEvent::Cut,
         });
         Ended { reply, seen }
@@ -190,6 +234,8 @@ struct Account {
     identity: Identity,
     progress: Arc<Progress>,
     begun: Instant,
+    /// Active or passive.
+    mode: DataMode,
     /// Where the data connection is still waited for, and what probably keeps it away.
     awaited: Option<(SocketAddr, Cause)>,
     /// The other end of the data connection, once it is up.
@@ -204,9 +250,11 @@ impl Account {
         let millis = self.millis();
         tracing::info!(
             session = self.opening.session, verb = %self.verb, path = %escaped(self.path.as_bytes()),
-            bytes = self.progress.bytes(), millis, tls = self.tls(), resumed = self.resumed(), "transfer complete"
+            bytes = self.progress.bytes(), millis, tls = self.tls(), resumed = self.resumed(),
+            user = %self.user(), client = %self.opening.client, mode = self.mode_name(),
+            endpoint = self.endpoint.map(tracing::field::display), "transfer complete"
         );
-        self.close(true);
+        self.close(TransferOutcome::Complete);
     }
 
     fn failed(mut self, reply: &Reply, failure: &Failure) {
@@ -215,9 +263,13 @@ impl Account {
         tracing::warn!(
             session = self.opening.session, verb = %self.verb, path = %escaped(self.path.as_bytes()),
             bytes = self.progress.bytes(), client = %self.opening.client, endpoint, reply = %reply,
-            tls = self.tls(), resumed = self.resumed(), possible_cause, "transfer failed"
+            tls = self.tls(), resumed = self.resumed(), possible_cause,
+            user = %self.user(), mode = self.mode_name(), millis = self.millis(), "transfer failed"
         );
-        self.close(false);
+        if let Some(cause) = failure.possible_cause() {
+            self.shared.common.metrics.cause(cause);
+        }
+        self.close(TransferOutcome::Failed);
     }
 
     /// The version of TLS, where there is any.
@@ -233,9 +285,23 @@ impl Account {
         u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn close(&mut self, complete: bool) {
+    /// The user's name as logs show it.
+    fn user(&self) -> impl std::fmt::Display {
+        escaped(self.identity.name())
+    }
+
+    fn mode_name(&self) -> &'static str {
+        match self.mode {
+            DataMode::Active => "active",
+            DataMode::Passive => "passive",
+        }
+    }
+
+    fn close(&mut self, outcome: TransferOutcome) {
         self.is_closed = true;
-        let Some(log) = &self.shared.transfer_log else { return };
+        let common = &self.shared.common;
+        common.metrics.transfer(self.mode, self.verb.role(), outcome, self.progress.bytes());
+        let Some(log) = &common.transfer_log else { return };
         log.write(&crate::transfer_log::Record {
             verb: self.verb,
             path: &self.path,
@@ -244,7 +310,7 @@ impl Account {
             identity: &self.identity,
             client: self.opening.client,
             seconds: self.begun.elapsed().as_secs(),
-            complete,
+            complete: outcome == TransferOutcome::Complete,
         });
     }
 }
@@ -256,17 +322,22 @@ impl Drop for Account {
         }
         match self.awaited {
             // A client that gives up before our deadline leaves no other trace of what a firewall did.
-            Some((endpoint, possible_cause)) => tracing::warn!(
+            Some((endpoint, possible_cause)) => {
+                self.shared.common.metrics.cause(possible_cause);
+                tracing::warn!(
                 session = self.opening.session, verb = %self.verb, path = %escaped(self.path.as_bytes()),
                 client = %self.opening.client, %endpoint, waited_millis = self.millis(),
-                possible_cause = possible_cause.id(), "transfer cut before its data connection was up"
-            ),
+                possible_cause = possible_cause.id(), user = %self.user(), mode = self.mode_name(),
+                "transfer cut before its data connection was up"
+                );
+            }
             None => tracing::info!(
                 session = self.opening.session, verb = %self.verb, path = %escaped(self.path.as_bytes()),
-                bytes = self.progress.bytes(), "transfer cut"
+                bytes = self.progress.bytes(), user = %self.user(), client = %self.opening.client,
+                mode = self.mode_name(), millis = self.millis(), "transfer cut"
             ),
         }
-        self.close(false);
+        self.close(TransferOutcome::Cut);
     }
 }
 
@@ -275,11 +346,11 @@ async fn move_payload(
     mut transfer: Transfer,
     payload: Payload,
     ascii: bool,
-    protection: Option<&Protection>,
+    completion: Completion,
 ) -> Result<(), Failure> {
     let result = match payload {
         Payload::Source(source) => send(&mut transfer, source, ascii).await,
-        Payload::Sink(sink) => receive(&mut transfer, sink, ascii, protection).await,
+        Payload::Upload(upload) => receive(&mut transfer, upload, ascii, completion).await,
         Payload::Listing(mut listing) => send_listing(&mut transfer, &mut listing).await,
     };
     match result {
@@ -314,25 +385,22 @@ async fn send(transfer: &mut Transfer, source: Source, ascii: bool) -> Result<()
 
 async fn receive(
     transfer: &mut Transfer,
-    mut sink: Sink,
+    upload: Upload,
     ascii: bool,
-    protection: Option<&Protection>,
+    completion: Completion,
 ) -> Result<(), Failure> {
-    let received = match sink.kind_mut() {
-        SinkKind::File(file) => {
-            let file = file.try_clone().map_err(PumpError::Local)?;
-            if ascii {
-                transfer.receive_text_to_file(file).await?
-            } else {
-                transfer.receive_to_file(file).await?
-            }
+    let completion = Completion { offset: upload.offset, ..completion };
+    match upload.kind {
+        UploadKind::File(upload) => {
+            transfer.receive_to(Box::new(Target { upload, completion }), ascii).await?;
         }
-        SinkKind::Stream(writer) => transfer.receive_to_writer(&mut **writer, ascii).await?,
-    };
-    if let Some(protection) = protection {
-        protection.judge_upload(received).map_err(Failure::Tls)?;
+        UploadKind::Stream(mut stream) => {
+            let received = transfer.receive_to_writer(&mut *stream, ascii).await?;
+            tokio::time::sleep(completion.grace(received)).await;
+            completion.judge(received, Duration::ZERO).map_err(Failure::Withheld)?;
+            stream.shutdown().await.map_err(StorageError::from)?;
+        }
     }
-    sink.finish().await?;
     Ok(())
 }
 

@@ -23,6 +23,7 @@ fn document() -> String {
             Role::Negotiation => "agrees on one",
             Role::Download | Role::Listing => "to the client",
             Role::Upload => "from the client",
+            Role::Lengthy => "takes its time; ABOR ends it",
             Role::Overtaking => "acts during a transfer",
             Role::Plain => "",
         };

@@ -6,12 +6,14 @@ mod common;
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
+use std::sync::Arc;
 
 use common::Serving;
 use wharf_net::tls::{CertificateSource, TlsVersion};
 use wharf_proto::command::Password;
-use wharf_server::auth::VirtualUser;
+use wharf_server::auth::{Secret, UserSettings, VirtualUser};
 use wharf_server::config::{CloseNotify, ResumptionPolicy, TlsPolicy, TlsSettings, UserTlsPolicy};
+use wharf_server::policy::Rights;
 use wharf_testkit::clients::{self, LftpMode};
 use wharf_testkit::directory::sample;
 use wharf_testkit::process::run;
@@ -27,7 +29,12 @@ fn serve(change: impl FnOnce(&mut TlsSettings)) -> Serving {
         change(&mut tls);
         config.tls = Some(tls);
         let password = Password::new("secret").unwrap();
-        config.accounts.users.push(VirtualUser { name: b"camera".to_vec(), password });
+        let user = VirtualUser {
+            name: b"camera".to_vec(),
+            secret: Secret::Clear(password),
+            settings: Arc::new(UserSettings::with_rights(Rights::ALL)),
+        };
+        config.accounts.users.push(user);
     });
     serving.root.write("file", "content");
     serving

@@ -28,6 +28,9 @@ pub enum StorageError {
     /// The name is taken.
     #[error("the name exists already")]
     Exists,
+    /// Somebody else writes under this name.
+    #[error("somebody else is writing this file; try again later")]
+    Busy,
     /// The file system is full.
     #[error("no space left")]
     NoSpace,
@@ -106,6 +109,7 @@ impl From<StorageError> for io::Error {
             StorageError::NotDirectory => io::ErrorKind::NotADirectory,
             StorageError::NotEmpty => io::ErrorKind::DirectoryNotEmpty,
             StorageError::Exists => io::ErrorKind::AlreadyExists,
+            StorageError::Busy => io::ErrorKind::ResourceBusy,
             StorageError::NoSpace => io::ErrorKind::StorageFull,
             StorageError::QuotaExceeded => io::ErrorKind::QuotaExceeded,
             StorageError::NameNotAllowed | StorageError::OffsetBeyondEnd { .. } => {

@@ -1,35 +1,36 @@
 //! A storage in memory: for tests, demonstrations, and rooms that vanish with the process.
 
-use core::pin::Pin;
-use core::task::{Context, Poll};
 use std::io;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use tokio::io::AsyncWrite;
 
+use crate::busy::Busy;
+use crate::part::told_size;
 use crate::{
-    Batches, Entry, Listing, Metadata, Sink, Source, SourceKind, Storage, StorageError, StoragePath,
-    WriteMode,
+    Batches, Entry, Listing, Metadata, Source, SourceKind, Storage, StorageError, StoragePath, Sweep, Upload,
+    UploadRequest,
 };
 
 mod tree;
+mod upload;
 
-use tree::{Content, Tree};
+use tree::Tree;
 
 /// Most entries of one batch of a listing.
 const BATCH: usize = 512;
 
 /// Files and directories in memory.
 ///
-/// What is written to a [`Sink`] appears when it is finished, all at once; an upload that breaks off leaves nothing.
-/// A reader keeps the content that was there when it opened the file. Permission bits are kept and not enforced, and
+/// An upload appears when it is published, all at once; one that breaks off leaves what its owner can go on with, whatever
+/// its method. A reader keeps the content that was there when it opened the file. Permission bits are kept and not enforced, and
 /// there are no symbolic links. A clone is the same storage.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStorage {
     tree: Arc<Mutex<Tree>>,
+    writers: Busy<StoragePath>,
 }
 
 impl MemoryStorage {
@@ -42,7 +43,7 @@ impl MemoryStorage {
     /// An empty storage whose files may hold so many bytes together; more is [`StorageError::NoSpace`].
     #[must_use]
     pub fn with_capacity(bytes: u64) -> Self {
-        Self { tree: Arc::new(Mutex::new(Tree::with_capacity(bytes))) }
+        Self { tree: Arc::new(Mutex::new(Tree::with_capacity(bytes))), writers: Busy::default() }
     }
 
     fn tree(&self) -> MutexGuard<'_, Tree> {
@@ -68,41 +69,34 @@ impl Storage for MemoryStorage {
         Ok(Source { kind: SourceKind::Stream(Box::new(reader)), size: Some(size), offset })
     }
 
-    async fn open_write(&self, path: &StoragePath, mode: WriteMode) -> Result<Sink, StorageError> {
-        let mut tree = self.tree();
-        let size = match tree.file(path) {
-            Ok(_) if mode == WriteMode::New => return Err(StorageError::Exists),
-            Ok(content) => Some(content.len() as u64),
-            Err(StorageError::IsDirectory) if mode == WriteMode::New && !path.is_root() => {
-                return Err(StorageError::Exists);
-            }
+    async fn begin_upload(&self, path: &StoragePath, request: UploadRequest) -> Result<Upload, StorageError> {
+        upload::begin(self, path, request)
+    }
+
+    async fn part_size(&self, path: &StoragePath, owner: &[u8]) -> Result<Option<u64>, StorageError> {
+        let tree = self.tree();
+        match tree.node(path) {
+            Ok(_) => Ok(None),
             Err(StorageError::NotFound) => {
-                tree.parent_of(path)?;
-                None
+                let part = tree.part(&(path.clone(), owner.into()));
+                Ok(part.and_then(|data| told_size(data.len() as u64)))
             }
-            Err(error) => return Err(error),
-        };
-        let size_now = size.unwrap_or(0);
-        let offset = match mode {
-            WriteMode::New | WriteMode::Replace => 0,
-            WriteMode::At(offset) if offset > size_now => {
-                return Err(StorageError::OffsetBeyondEnd { offset, size: size_now });
-            }
-            WriteMode::At(offset) => offset,
-            WriteMode::Append => size_now,
-        };
-        // The name of a STOU has been told to the client before the data come, so it is taken from now on.
-        let reserved = if mode == WriteMode::New { Some(tree.create(path)?) } else { None };
-        drop(tree);
-        let upload = Upload {
-            tree: Arc::clone(&self.tree),
-            path: path.clone(),
-            mode,
-            data: Vec::new(),
-            reserved,
-            is_done: false,
-        };
-        Ok(Sink::stream(upload, offset))
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn delete_part(&self, path: &StoragePath, owner: &[u8]) -> Result<bool, StorageError> {
+        Ok(self.tree().take_part(&(path.clone(), owner.into())).is_some())
+    }
+
+    fn sweep(&self, unused_for: Duration) -> Box<dyn Sweep> {
+        Box::new(MemorySweep { tree: Some(Arc::clone(&self.tree)), unused_for })
+    }
+
+    async fn free_space(&self, path: &StoragePath) -> Result<u64, StorageError> {
+        let tree = self.tree();
+        tree.directory(path)?;
+        tree.free().ok_or(StorageError::Unsupported)
     }
 
     async fn list(&self, path: &StoragePath) -> Result<Listing, StorageError> {
@@ -115,6 +109,7 @@ impl Storage for MemoryStorage {
     }
 
     async fn rename(&self, from: &StoragePath, to: &StoragePath) -> Result<(), StorageError> {
+        let _reserved = self.writers.reserve(to.clone()).ok_or(StorageError::Busy)?;
         self.tree().rename(from, to)
     }
 
@@ -165,71 +160,17 @@ impl Batches for MemoryListing {
     }
 }
 
-/// Data on their way into a file; they appear when the stream is shut down.
-struct Upload {
-    tree: Arc<Mutex<Tree>>,
-    path: StoragePath,
-    mode: WriteMode,
-    data: Vec<u8>,
-    /// The file that was made to take the name.
-    reserved: Option<u64>,
-    is_done: bool,
+/// Parts are few and lie beside each other: one step does it.
+#[derive(Debug)]
+struct MemorySweep {
+    tree: Option<Arc<Mutex<Tree>>>,
+    unused_for: Duration,
 }
 
-impl Upload {
-    fn publish(&mut self) -> Result<(), StorageError> {
-        let mut tree = lock(&self.tree);
-        let data = core::mem::take(&mut self.data);
-        let old = match tree.file(&self.path) {
-            Ok(content) => Arc::clone(content),
-            Err(StorageError::NotFound) => Arc::from([]),
-            Err(error) => return Err(error),
-        };
-        let content = match self.mode {
-            WriteMode::New | WriteMode::Replace => data,
-            WriteMode::Append => [&old[..], &data].concat(),
-            WriteMode::At(offset) => overwritten(&old, offset, &data)?,
-        };
-        tree.write(&self.path, Content::File(content.into()))
-    }
-}
-
-/// `old` with `data` from `offset` on.
-fn overwritten(old: &[u8], offset: u64, data: &[u8]) -> Result<Vec<u8>, StorageError> {
-    let size = old.len();
-    // The file may have been cut since it was opened.
-    let start = usize::try_from(offset).ok().filter(|&start| start <= size);
-    let start = start.ok_or(StorageError::OffsetBeyondEnd { offset, size: size as u64 })?;
-    let end = start.saturating_add(data.len()).min(size);
-    Ok([&old[..start], data, &old[end..]].concat())
-}
-
-impl AsyncWrite for Upload {
-    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        if !lock(&self.tree).has_room_for(self.data.len() + data.len()) {
-            return Poll::Ready(Err(StorageError::NoSpace.into()));
-        }
-        self.data.extend_from_slice(data);
-        Poll::Ready(Ok(data.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.is_done {
-            return Poll::Ready(Ok(()));
-        }
-        self.is_done = true;
-        Poll::Ready(self.publish().map_err(Into::into))
-    }
-}
-
-impl Drop for Upload {
-    fn drop(&mut self) {
-        if let (Some(inode), false) = (self.reserved, self.is_done) {
-            lock(&self.tree).forget_reserved(&self.path, inode);
-        }
+#[async_trait]
+impl Sweep for MemorySweep {
+    async fn step(&mut self) -> Option<u64> {
+        let tree = self.tree.take()?;
+        Some(lock(&tree).forget_parts(self.unused_for))
     }
 }

@@ -1,24 +1,17 @@
 //! The trait that every storage implements.
 
 use core::fmt::Debug;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
-use crate::{Listing, Metadata, Sink, Source, StorageError, StoragePath};
+use crate::{Listing, Metadata, Source, StorageError, StoragePath, Upload, UploadRequest};
 
-/// How a file is opened for writing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WriteMode {
-    /// A file that does not exist yet (STOU).
-    New,
-    /// A new file, or an existing one whose content is discarded (STOR).
-    Replace,
-    /// From this offset in bytes on (REST and STOR), in an existing file or, at 0, in a new one. What lies before
-    /// stays; what lies behind is overwritten, never cut off.
-    At(u64),
-    /// From the end of an existing file on, or a new one (APPE).
-    Append,
+/// A walk through a storage that removes parts nobody went on with.
+#[async_trait]
+pub trait Sweep: Send + Debug {
+    /// Some thousand names more. Tells how many parts were removed; `None` at the end.
+    async fn step(&mut self) -> Option<u64>;
 }
 
 /// Files and directories beneath one root.
@@ -38,12 +31,38 @@ pub trait Storage: Send + Sync + Debug {
     /// what else the storage meets.
     async fn open_read(&self, path: &StoragePath, offset: u64) -> Result<Source, StorageError>;
 
-    /// Opens a regular file for writing.
+    /// Begins to write a regular file. Names of [parts](crate::is_part) are no names.
     ///
     /// # Errors
-    /// As [`open_read`](Self::open_read), and [`Exists`](StorageError::Exists) for [`WriteMode::New`]. Where an
-    /// offset lies beyond the end nothing is created.
-    async fn open_write(&self, path: &StoragePath, mode: WriteMode) -> Result<Sink, StorageError>;
+    /// As [`open_read`](Self::open_read); [`Exists`](StorageError::Exists) for [`WriteMode::New`], and where nothing may be
+    /// replaced; [`Busy`](StorageError::Busy) while somebody else writes under that name. Where an offset lies beyond the
+    /// end nothing is created.
+    async fn begin_upload(&self, path: &StoragePath, request: UploadRequest) -> Result<Upload, StorageError>;
+
+    /// The size in bytes from which `owner` can go on with an upload that was cut; `None` where there is a file, or nothing
+    /// to go on with.
+    ///
+    /// It is one byte less than what came: a client that has sent everything, but was never told that it arrived, then has
+    /// something to send, and so a way to learn it.
+    ///
+    /// # Errors
+    /// As [`stat`](Self::stat), but for [`NotFound`](StorageError::NotFound).
+    async fn part_size(&self, path: &StoragePath, owner: &[u8]) -> Result<Option<u64>, StorageError>;
+
+    /// Removes what `owner` could go on with. Tells whether there was anything.
+    ///
+    /// # Errors
+    /// As [`delete`](Self::delete); [`Busy`](StorageError::Busy) while it is being written.
+    async fn delete_part(&self, path: &StoragePath, owner: &[u8]) -> Result<bool, StorageError>;
+
+    /// Begins to remove the parts that nobody has written to for so long.
+    fn sweep(&self, unused_for: Duration) -> Box<dyn Sweep>;
+
+    /// Bytes that may still be stored in a directory, as far as the storage can tell (AVBL).
+    ///
+    /// # Errors
+    /// [`NotFound`](StorageError::NotFound), and [`Unsupported`](StorageError::Unsupported) where nobody knows.
+    async fn free_space(&self, path: &StoragePath) -> Result<u64, StorageError>;
 
     /// Begins to list a directory.
     ///

@@ -2,11 +2,13 @@
 //!
 //! | to test … | take |
 //! |---|---|
+//! | a client against a server with one thing wrong, by the hundred | [`hostile::HostileServer`] |
 //! | what goes over the wire, byte for byte | [`scripted::ScriptedServer`], [`scripted::ScriptedClient`] |
 //! | FTPS, and certificates | [`tls::FtpsClient`], [`tls::TestCertificate`] |
 //! | our client against real servers | [`peers::Peer`] |
 //! | our server with real clients | [`clients`], [`process::run`] |
 //! | ports 20 and 21, 127.0.0.2, IPv6 for sure | [`namespace::NetworkNamespace`] |
+//! | proxies | [`proxy::TestProxy`] |
 //! | a server that is far away | [`relay::DelayedLink`] |
 //! | a program that stays, ours too | [`process::Background`] |
 //!
@@ -22,6 +24,8 @@
 pub mod clients;
 pub mod directory;
 pub mod faulty;
+pub mod hostile;
+pub mod http;
 mod janitor;
 pub mod lab;
 pub mod namespace;
@@ -29,6 +33,7 @@ pub mod pair;
 pub mod peers;
 pub mod ports;
 pub mod process;
+pub mod proxy;
 pub mod relay;
 pub mod scripted;
 pub mod served;

@@ -122,6 +122,20 @@ pub fn available(kind: PeerKind) -> bool {
     kind.missing().is_none()
 }
 
+/// A program of Debian's that is unpacked beside the servers, such as `proxies/usr/bin/microsocks`; the error is the reason why
+/// it is missing, fit for [`skip!`](crate::skip!).
+///
+/// # Errors
+/// When it is not there.
+pub fn unpacked(program: &str) -> Result<PathBuf, String> {
+    let file = cache().join(program);
+    if file.exists() {
+        Ok(file)
+    } else {
+        Err(format!("{} is missing; `cargo xtask test` as root puts it there", file.display()))
+    }
+}
+
 /// The folder with the unpacked peers: `$WHARF_PEERS`, else the machine's, else the user's. xtask has the same rule.
 fn cache() -> PathBuf {
     if let Some(folder) = std::env::var_os("WHARF_PEERS").filter(|folder| !folder.is_empty()) {
@@ -155,7 +169,11 @@ pub struct PeerOptions<'a> {
     passive_ports: Option<RangeInclusive<u16>>,
     advertised: Option<Ipv4Addr>,
     from_port_20: bool,
+    allows_fxp: bool,
     certificate: Option<&'a TestCertificate>,
+    vsftpd_lines: &'a str,
+    digests: bool,
+    sessions: Option<u32>,
     namespace: Option<&'a NetworkNamespace>,
 }
 
@@ -176,7 +194,11 @@ impl<'a> PeerOptions<'a> {
             passive_ports: None,
             advertised: None,
             from_port_20: false,
+            allows_fxp: false,
             certificate: None,
+            vsftpd_lines: "",
+            digests: false,
+            sessions: None,
             namespace: None,
         }
     }
@@ -224,11 +246,39 @@ impl<'a> PeerOptions<'a> {
         self
     }
 
+    /// Lets its user exchange files with other servers: PORT to and data from foreign addresses.
+    #[must_use]
+    pub fn fxp(mut self) -> Self {
+        self.allows_fxp = true;
+        self
+    }
+
     /// Offers explicit FTPS with this certificate, beside clear sessions. vsftpd and ProFTPD want the data connection's TLS
     /// session resumed. pyftpdlib has none.
     #[must_use]
     pub fn tls(mut self, certificate: &'a TestCertificate) -> Self {
         self.certificate = Some(certificate);
+        self
+    }
+
+    /// Gives vsftpd these lines behind its others: of a directive that is given twice the last one counts.
+    #[must_use]
+    pub fn vsftpd_lines(mut self, lines: &'a str) -> Self {
+        self.vsftpd_lines = lines;
+        self
+    }
+
+    /// Computes checksums for its clients: ProFTPD does (mod_digest), the others cannot.
+    #[must_use]
+    pub fn digests(mut self) -> Self {
+        self.digests = true;
+        self
+    }
+
+    /// Lets in at most so many sessions of one address: ProFTPD only.
+    #[must_use]
+    pub fn sessions(mut self, most: u32) -> Self {
+        self.sessions = Some(most);
         self
     }
 
@@ -263,7 +313,7 @@ pub struct Peer {
     pub writable_dir: &'static str,
     process: Background,
     // After the process, so that it goes last.
-    _directory: TestDirectory,
+    directory: TestDirectory,
 }
 
 /// What the configuration of a peer is made from.
@@ -382,7 +432,7 @@ impl Peer {
             _ => (USER, PASSWORD),
         };
         options.inside(|| wait_for_greeting(&mut process, address))?;
-        Ok(Self { kind, address, root, user, password, writable_dir: UP, process, _directory: directory })
+        Ok(Self { kind, address, root, user, password, writable_dir: UP, process, directory })
     }
 
     /// `ftp://user:password@host:port/path`; `path` is percent-encoded as needed.
@@ -391,6 +441,18 @@ impl Peer {
         let user = self.user.replace('@', "%40");
         let password = self.password.replace('@', "%40");
         format!("ftp://{user}:{password}@{}/{}", self.address, clients::url_path(path))
+    }
+
+    /// vsftpd's configuration file.
+    #[must_use]
+    pub fn vsftpd_conf(&self) -> PathBuf {
+        self.directory.join(vsftpd::FILE)
+    }
+
+    /// The server's first process.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
     }
 
     /// What the server has printed so far, for the message of a failed test.

@@ -141,6 +141,12 @@ impl Background {
         self.stderr.so_far()
     }
 
+    /// Everything it has printed on standard output, once it has ended.
+    #[must_use]
+    pub fn all_output(&self) -> String {
+        String::from_utf8_lossy(&self.stdout.all()).into_owned()
+    }
+
     /// Everything it has printed on standard error, once it has ended.
     #[must_use]
     pub fn all_errors(&self) -> String {

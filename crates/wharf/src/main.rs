@@ -5,12 +5,16 @@ mod closed_output;
 mod commands;
 mod config;
 mod hosts;
+mod import;
 mod language;
 mod output;
 mod prompt;
 mod rules;
+mod service;
 mod settings;
+mod shell;
 mod state;
+mod users_file;
 
 use std::process::ExitCode;
 

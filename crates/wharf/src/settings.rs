@@ -2,13 +2,16 @@
 
 use std::path::PathBuf;
 
-use wharf_client::options::{ActiveOptions, Family, ModeChoice, Options, Times, TlsMode, TlsOptions};
-use wharf_client::{ClientError, FtpUrl};
+use wharf_client::options::{
+    ActiveOptions, Family, ModeChoice, Options, Times, TlsMode, TlsOptions, TransferOptions,
+};
+use wharf_client::rate::RateLimit;
+use wharf_client::{ClientError, FtpUrl, ServerAddress, proxy};
 use wharf_net::passive_ports::PassivePorts;
 use wharf_net::tls::ConnectorOptions;
 use wharf_proto::dialogue::{DataMode, NegotiationCommand};
 
-use crate::args::connection::{ConnectionArguments, Mode, Tls};
+use crate::args::connection::{ConnectionArguments, Mode, ProxyChoice, Tls};
 use crate::output::masked;
 
 /// How the client behaves.
@@ -22,6 +25,7 @@ pub(crate) struct ClientSettings {
     pub(crate) talk: Talk,
     /// Whether results are JSON on standard output.
     pub(crate) json: bool,
+    proxy: Option<ProxyChoice>,
 }
 
 /// How much is said on standard error.
@@ -74,14 +78,34 @@ impl ClientSettings {
             },
             tls: tls(arguments),
             times: arguments.timeout.map_or_else(Times::default, Times::with_timeout),
+            charset: arguments.charset,
+            proxy: None,
             remembered: Vec::new(),
+            transfers: TransferOptions {
+                rate: arguments.limit_rate.map(RateLimit::new),
+                ..TransferOptions::default()
+            },
         };
         let talk = match (arguments.quiet, arguments.verbose) {
             (true, _) => Talk::Quiet,
             (_, true) => Talk::Dialogue,
             _ => Talk::Usual,
         };
-        Ok(Self { options, retries: arguments.retry, talk, json })
+        Ok(Self { options, retries: arguments.retry, talk, json, proxy: arguments.proxy.clone() })
+    }
+
+    /// How a session with the server of `url` connects: through the proxy that was asked for, or that the environment names.
+    ///
+    /// # Errors
+    /// When what the environment names is none.
+    pub(crate) fn options_for(&self, url: &FtpUrl) -> Result<Options, ClientError> {
+        let proxy = match &self.proxy {
+            Some(ProxyChoice::None) => None,
+            Some(ProxyChoice::Proxy(proxy)) => Some(proxy.clone()),
+            None => proxy::from_environment(&ServerAddress::from(url), |name| std::env::var(name).ok())
+                .map_err(ClientError::Usage)?,
+        };
+        Ok(Options { proxy, ..self.options.clone() })
     }
 }
 
@@ -160,7 +184,7 @@ mod tests {
             &["-4", "-6"],
             &["--tls", "perhaps"],
             &["--key", "key.pem"],
-            &["--segments", "2"],
+            &["--segments", "0"],
         ] {
             assert!(resolve(wrong).is_err(), "{wrong:?}");
         }

@@ -85,7 +85,7 @@ fn each_failure_has_its_exit_code() {
         (&["get"][..], 2),
         (&["get", "http://h/x"], 2),
         (&["get", "ftp://h/"], 2),
-        (&["get", "--segments", "2", "ftp://h/x"], 2),
+        (&["get", "--segments", "0", "ftp://h/x"], 2),
         (&["get", "--passive", "--active", "ftp://h/x"], 2),
         (&["get", "--timeout", "0", "ftp://h/x"], 2),
         (&["get", "-o", "one", "ftp://h/x", "ftp://h/y"], 2),

@@ -299,7 +299,8 @@ fn failures_have_the_exit_code_of_the_first_and_the_rest_is_done() {
     assert_eq!(here.read("y/z"), b"2");
     mirror(&[&url(&served, "nothing"), here.path().to_str().unwrap()]).assert_code(6);
     mirror(&["/no/such/directory", &url(&served, "")]).assert_code(9);
-    mirror(&[&url(&served, ""), &url(&served, "")]).assert_code(2);
+    let text = format!("{};type=a", url(&served, "x"));
+    mirror(&[&text, &url(&served, "")]).assert_code(2);
     mirror(&["a", "b"]).assert_code(2);
     let wrong = format!("ftp://test:wrong@{}/", served.address());
     mirror(&[&wrong, here.path().to_str().unwrap()]).assert_code(5);

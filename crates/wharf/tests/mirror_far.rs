@@ -23,6 +23,8 @@ const FILE: usize = 1024;
 struct Far {
     link: DelayedLink,
     served: Served,
+    /// The same files under TLS.
+    secured: Served,
     files: TestDirectory,
 }
 
@@ -38,7 +40,11 @@ impl Far {
         serve.arg("serve").arg(directory.path()).args(["--listen", "10.77.0.2:21"]);
         serve.args(["--user", "test:secret", "--quiet"]);
         let served = Served::from_command(&mut link.server.adopt(&serve));
-        Ok(Self { link, served, files: directory })
+        let mut serve = Command::new(WHARF);
+        serve.arg("serve").arg(directory.path()).args(["--listen", "10.77.0.2:990", "--tls-self-signed"]);
+        serve.args(["--user", "test:secret", "--quiet"]);
+        let secured = Served::from_command(&mut link.server.adopt(&serve));
+        Ok(Self { link, served, secured, files: directory })
     }
 
     /// Has `command` copy everything into a new directory, and tells how long it took.
@@ -50,13 +56,19 @@ impl Far {
         let took = started.elapsed().as_secs_f64();
         run.assert_success();
         assert!(target.tree() == self.files.tree(), "{name} made another tree\n{run}");
+        let (active, last) = (run.output().matches("\"EPRT\"").count(), run.output());
+        println!(
+            "{name}: {took:.1} s; {active} files in active mode; {}",
+            last.lines().last().unwrap_or_default()
+        );
         took
     }
 
-    fn wharf(&self, flags: &[&str]) -> f64 {
+    fn wharf(&self, served: &Served, flags: &[&str]) -> f64 {
         self.time("wharf", |target| {
             let mut wharf = Command::new(WHARF);
-            wharf.args(["mirror", "ftp://test:secret@10.77.0.2/"]).arg(target.path()).args(flags);
+            let url = format!("ftp://test:secret@{}/", served.address());
+            wharf.args(["mirror", "--json", &url]).arg(target.path()).args(flags);
             wharf.env("HOME", "/dev/null");
             wharf
         })
@@ -76,7 +88,10 @@ impl Far {
             let password = obscured_password();
             rclone.args(["copy", ":ftp:/", "--transfers", "4", "--checkers", "4", "--ftp-host", "10.77.0.2"]);
             rclone.args(["--ftp-port", "21", "--ftp-user", "test", "--ftp-pass", &password]);
-            rclone.arg(target.path()).env("HOME", "/dev/null");
+            rclone
+                .arg(target.path())
+                .env("HOME", "/dev/null")
+                .env("RCLONE_CONFIG", "/nonexistent/rclone.conf");
             rclone
         })
     }
@@ -111,8 +126,13 @@ fn soak_mirror_far() {
         Ok(far) => far,
         Err(reason) => skip!("{reason}"),
     };
-    let mut rows =
-        vec![("wharf mirror", far.wharf(&[])), ("wharf mirror --passive", far.wharf(&["--passive"]))];
+    let mut rows = vec![
+        ("wharf mirror", far.wharf(&far.served, &[])),
+        ("wharf mirror --passive", far.wharf(&far.served, &["--passive"])),
+        ("wharf mirror, under TLS", far.wharf(&far.secured, &[])),
+        ("wharf mirror --passive, under TLS", far.wharf(&far.secured, &["--passive"])),
+    ];
+    let ours = rows.len();
     // The short form only shows that it makes the same tree in either mode.
     if !is_soak() {
         return;
@@ -126,7 +146,7 @@ fn soak_mirror_far() {
     rows.push(("lftp mirror -P 4, sync-mode off", far.lftp("set ftp:sync-mode off; ")));
     rows.push(("rclone copy --transfers 4", far.rclone()));
     rows.push(("wget -r", far.wget()));
-    let fastest = rows[2..].iter().map(|(_, took)| *took).fold(f64::INFINITY, f64::min);
+    let fastest = rows[ours..].iter().map(|(_, took)| *took).fold(f64::INFINITY, f64::min);
     println!("\n{files} files of {FILE} bytes, {} ms each way\n", DELAY.as_millis());
     println!("| | s | files/s | the fastest other one's time, divided by this |\n|---|---|---|---|");
     for (name, took) in rows {

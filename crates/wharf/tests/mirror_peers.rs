@@ -79,6 +79,26 @@ fn vsftpd_is_mirrored_both_ways() {
     mirrors_both_ways(PeerKind::Vsftpd);
 }
 
+/// vsftpd has no MLSD, and its LIST hides them.
+#[test]
+fn names_with_a_dot_in_front_come_from_a_server_without_mlsd() {
+    let Some(peer) = Peer::start_or_skip(PeerKind::Vsftpd, &PeerOptions::new()) else { return };
+    let (planted, here) = (TestDirectory::new(), TestDirectory::new());
+    for name in [".profile", "plain", ".folder/.inner", ".folder/other"] {
+        planted.write(name, name);
+    }
+    let (up, down) = (planted.path().to_str().unwrap(), here.path().to_str().unwrap());
+    let remote = peer.url(&format!("{}/hidden", peer.writable_dir));
+    mirror(&[up, &remote]);
+    let run = mirror(&[&remote, down]);
+    assert!(here.tree() == planted.tree(), "another tree\n{run}");
+    // Known, so that they can be deleted.
+    fs::remove_file(planted.join(".profile")).unwrap();
+    mirror(&["--delete", up, &remote]);
+    mirror(&["--delete", &remote, down]);
+    assert!(here.tree() == planted.tree(), "another tree");
+}
+
 #[test]
 fn proftpd_is_mirrored_both_ways() {
     mirrors_both_ways(PeerKind::Proftpd);

@@ -30,6 +30,7 @@ const TOOLS: &[Tool] = &[
     tool("dnsmasq", "dnsmasq-base", "the tests with a name whose address changes"),
     tool("iptables", "iptables", "the tests that load the rules of wharf rules"),
     tool("tcpdump", "tcpdump", "the tests that look at packets"),
+    tool("tshark", "tshark", "the comparison of `wharf explain` with tshark"),
     tool("haproxy", "haproxy", "the test with a real balancer"),
     tool("ps", "procps", "the tests that look at processes"),
 ];

@@ -48,6 +48,11 @@ const PEERS: &[Peer] = &[
         // PyOpenSSL is what it does TLS with.
         source: Source::Python(&["pyftpdlib", "PyOpenSSL"]),
     },
+    Peer {
+        name: "proxies",
+        proof: &["usr/bin/microsocks"],
+        source: Source::Packages(&["microsocks", "tinyproxy-bin"]),
+    },
 ];
 
 /// The cache folder: `$WHARF_PEERS`, else one of the machine for root, else one of the user.

@@ -25,12 +25,20 @@ struct Generated {
     arguments: &'static [&'static str],
 }
 
-const GENERATED: &[Generated] = &[Generated {
-    document: "docs/configuration.md",
-    start: "checked by `cargo xtask tidy` -->\n",
-    end: "<!-- end of the keys -->",
-    arguments: &["serve", "--configuration-reference"],
-}];
+const GENERATED: &[Generated] = &[
+    Generated {
+        document: "docs/configuration.md",
+        start: "checked by `cargo xtask tidy` -->\n",
+        end: "<!-- end of the keys -->",
+        arguments: &["serve", "--configuration-reference"],
+    },
+    Generated {
+        document: "docs/shell.md",
+        start: "checked by `cargo xtask tidy` -->\n",
+        end: "<!-- end of the commands -->",
+        arguments: &["shell", "--command-reference"],
+    },
+];
 
 /// Hosts of package registries. In parts, so that this file does not name them.
 const REGISTRIES: &[&str] = &[

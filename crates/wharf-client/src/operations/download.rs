@@ -5,18 +5,23 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use wharf_net::dtp::{Progress, PumpError, Transfer};
 use wharf_proto::Command;
 use wharf_proto::command::Representation;
 use wharf_proto::pathname::Pathname;
 
 use super::OVERLAP;
+use super::segments::Segments;
 use crate::attempt::Attempt;
 use crate::data_connection::{Request, Running};
 use crate::data_protection::EndOfData;
+use crate::digest::Sum;
 use crate::error::{ClientError, Incomplete, IncompleteReason, WayOn};
 use crate::local_target::{Destination, LocalTarget};
 use crate::observer::TransferStarted;
+use crate::paced::receive_paced;
+use crate::rate::RateLimit;
 use crate::session::Session;
 use crate::transfer::{DataEnd, Final, completion, is_about_the_file, size_in_preliminary};
 
@@ -45,6 +50,8 @@ pub struct Downloaded {
     pub offset: u64,
     /// How the data connection was made; none where nothing was missing.
     pub attempt: Option<Attempt>,
+    /// The checksum that both sides have, where that was asked for and the server has one.
+    pub verified: Option<Sum>,
     /// How long it took.
     pub took: Duration,
 }
@@ -62,6 +69,19 @@ impl Session {
         path: &Pathname,
         options: &DownloadOptions,
     ) -> Result<Downloaded, ClientError> {
+        if options.resume && LocalTarget::is_in_segments(&options.destination, file_name(path)) {
+            // What several sessions have begun has gaps.
+            return self.download_in_segments(path, options, &Segments::one()).await;
+        }
+        self.download_whole(path, options).await
+    }
+
+    /// As [`download`](Self::download), in one stream.
+    pub(super) async fn download_whole(
+        &mut self,
+        path: &Pathname,
+        options: &DownloadOptions,
+    ) -> Result<Downloaded, ClientError> {
         let started = Instant::now();
         if options.ascii && options.resume {
             return Err(ClientError::Usage(
@@ -71,6 +91,7 @@ impl Session {
         }
         let size = if options.ascii { None } else { self.size(path).await? };
         let mut target = LocalTarget::open(&options.destination, file_name(path), options.resume).await?;
+        let time = if target.keeps_time() { self.time_to_keep(path).await? } else { None };
         let have = target.length();
         if let Some(size) = size.filter(|size| have > *size) {
             return Err(ClientError::CannotResume(format!(
@@ -89,7 +110,7 @@ impl Session {
             let known = (offset == 0 && !options.ascii).then(|| size_in_preliminary(&running.first));
             known.flatten()
         });
-        self.receive(path, options, running, target, offset, expected, started).await
+        self.receive(path, options, running, target, offset, expected, time, started).await
     }
 
     /// A server without REST sends the file from its beginning.
@@ -118,6 +139,7 @@ impl Session {
         mut target: LocalTarget,
         offset: u64,
         expected: Option<u64>,
+        time: Option<Timestamp>,
         started: Instant,
     ) -> Result<Downloaded, ClientError> {
         let shown = target.written().display().to_string();
@@ -133,11 +155,16 @@ impl Session {
             total: expected,
             progress: progress.clone(),
         });
+        if let Some(expected) = expected {
+            // A server that never ends would fill the disk.
+            progress.allow(expected.saturating_sub(offset));
+        }
         let had = target.length();
         let mut differs = false;
         let mut tls_end = self.end_of_data(expected.map(|expected| expected.saturating_sub(offset)), false);
-        let work =
-            take_all(running.transfer, file, &tail, options.ascii, &mut differs, &mut tls_end, &progress);
+        let rate = self.options.transfers.rate.clone();
+        let taking = Taking { tail: &tail, ascii: options.ascii, rate: rate.as_ref(), progress: &progress };
+        let work = take_all(running.transfer, file, taking, &mut differs, &mut tls_end);
         let (end, said) = self.attend(work, running.said.take()).await;
         self.note_end(&tls_end);
         // Of a transfer that was given up, a thread may still write its last piece.
@@ -159,25 +186,35 @@ impl Session {
         if let DataEnd::Local(source) = end {
             return Err(ClientError::Local { what: shown, source });
         }
-        target.finish().map_err(ClientError::local(shown))?;
+        let copy = if options.ascii { None } else { target.written_file() };
+        let verified = self.verify(path, copy, bytes).await.map_err(|error| keeping(error, target.kept()))?;
+        target.finish(time).map_err(ClientError::local(shown))?;
         let file = target.name().to_owned();
         // What was compared was all that went over.
         let (offset, attempt) = if nothing_missing { (bytes, None) } else { (offset, Some(attempt)) };
-        Ok(Downloaded { file, bytes, offset, attempt, took: started.elapsed() })
+        Ok(Downloaded { file, bytes, offset, attempt, verified, took: started.elapsed() })
     }
 }
 
-/// Compares `tail`, then writes everything to `file`. The data connection is closed with its last byte: some servers
+/// How the data of a download are taken.
+pub(super) struct Taking<'a> {
+    /// What is here already, and has to come first.
+    pub(super) tail: &'a [u8],
+    pub(super) ascii: bool,
+    pub(super) rate: Option<&'a RateLimit>,
+    pub(super) progress: &'a Progress,
+}
+
+/// Compares the tail, then writes everything to `file`. The data connection is closed with its last byte: some servers
 /// confirm nothing before that.
 pub(super) async fn take_all(
     mut transfer: Transfer,
     file: File,
-    tail: &[u8],
-    ascii: bool,
+    taking: Taking<'_>,
     differs: &mut bool,
     tls_end: &mut EndOfData,
-    progress: &Progress,
 ) -> Result<(), PumpError> {
+    let Taking { tail, ascii, rate, progress } = taking;
     let mut buffer = vec![0; tail.len()];
     let mut compared = 0;
     while compared < tail.len() {
@@ -192,7 +229,9 @@ pub(super) async fn take_all(
         }
         compared = end;
     }
-    if ascii {
+    if let Some(rate) = rate {
+        receive_paced(&mut transfer, file, ascii, rate).await?;
+    } else if ascii {
         transfer.receive_text_to_file(file).await?;
     } else {
         transfer.receive_to_file(file).await?;
@@ -201,6 +240,17 @@ pub(super) async fn take_all(
     // The sender has ended in order already; whether our end of it still reaches him changes nothing.
     let _ = transfer.finish().await;
     Ok(())
+}
+
+/// The error, with where the download is.
+pub(super) fn keeping(error: ClientError, kept: Option<PathBuf>) -> ClientError {
+    match error {
+        ClientError::SumsDiffer(mut differing) => {
+            differing.kept = kept;
+            ClientError::SumsDiffer(differing)
+        }
+        other => other,
+    }
 }
 
 /// Whether the download is complete; a local error is left to the caller.
@@ -245,6 +295,6 @@ fn way_on(is_kept: bool, ascii: bool) -> WayOn {
 }
 
 /// The last segment of a path.
-fn file_name(path: &Pathname) -> &[u8] {
+pub(super) fn file_name(path: &Pathname) -> &[u8] {
     path.as_bytes().rsplit(|byte| *byte == b'/').next().unwrap_or_default()
 }

@@ -11,6 +11,7 @@ use wharf_proto::{Command, ReplyCode};
 
 use super::status::facts;
 use crate::attempt::Attempt;
+use crate::charset::Charset;
 use crate::data_connection::Request;
 use crate::data_protection::EndOfData;
 use crate::error::{ClientError, Incomplete, IncompleteReason, WayOn};
@@ -40,6 +41,8 @@ pub struct Listed {
     pub entries: u64,
     /// Lines that could not be understood, or whose name must not be used.
     pub left_out: u64,
+    /// Whether names that begin with a dot are among them: MLSD tells all, and LIST where it tells `.` as well.
+    pub tells_hidden: bool,
     /// How the data connection was made; none where none was needed.
     pub attempt: Option<Attempt>,
 }
@@ -68,6 +71,7 @@ impl Session {
                             form: ListingForm::Facts,
                             entries: 1,
                             left_out: 0,
+                            tells_hidden: true,
                             attempt: None,
                         });
                     }
@@ -89,6 +93,29 @@ impl Session {
             self.require(&Command::Cwd(path.clone())).await?;
         }
         Ok(listed)
+    }
+
+    /// As [`list`](Self::list), with names that begin with a dot wherever the server can be had to tell them: by `LIST -a`, which
+    /// no RFC has, where there is no MLSD.
+    pub(crate) async fn list_with_hidden(
+        &mut self,
+        path: Option<&Pathname>,
+        mut take: impl FnMut(ListingEntry),
+    ) -> Result<Listed, ClientError> {
+        if !self.features().machine_listings() && self.lists_hidden != Some(false) {
+            self.system().await?;
+            let argument = ListArgument { options: (*b"a").into(), path: path.map(not_an_option) };
+            match self.list_with(Command::List(argument), path, ListingForm::Lines, &mut take).await {
+                Ok(listed) if listed.entries > 0 || listed.tells_hidden => {
+                    self.lists_hidden = Some(listed.tells_hidden);
+                    return Ok(listed);
+                }
+                // It was taken for a name.
+                Ok(_) | Err(ClientError::Refused { .. }) => self.lists_hidden = Some(false),
+                Err(error) => return Err(error),
+            }
+        }
+        self.list(path, take).await
     }
 
     /// MLSD lists directories only: the entry of a path that is none.
@@ -122,6 +149,8 @@ impl Session {
             nonsense: 0,
             problem: None,
             tls_end: self.end_of_data(None, true),
+            charset: self.options.charset,
+            tells_hidden: form == ListingForm::Facts,
         };
         let work = reading.read(running.transfer, take);
         let (end, said) = self.attend(work, running.said.take()).await;
@@ -153,8 +182,8 @@ impl Session {
                 return Err(ClientError::Unconfirmed { path: shown, bytes, kept: None, failure });
             }
         }
-        let (entries, left_out) = (reading.entries, reading.left_out);
-        Ok(Listed { form, entries, left_out, attempt: Some(running.attempt) })
+        let (entries, left_out, tells_hidden) = (reading.entries, reading.left_out, reading.tells_hidden);
+        Ok(Listed { form, entries, left_out, tells_hidden, attempt: Some(running.attempt) })
     }
 }
 
@@ -190,6 +219,8 @@ struct Reading {
     nonsense: u64,
     problem: Option<String>,
     tls_end: EndOfData,
+    charset: Option<Charset>,
+    tells_hidden: bool,
 }
 
 impl Reading {
@@ -236,9 +267,19 @@ impl Reading {
     }
 
     fn take(&mut self, entry: ListingEntry, take: &mut impl FnMut(ListingEntry)) {
+        self.tells_hidden |= entry.kind == EntryKind::CurrentDirectory;
         if !matches!(entry.kind, EntryKind::CurrentDirectory | EntryKind::ParentDirectory) {
-            self.entries += 1;
-            take(entry);
+            let named = match self.charset {
+                Some(charset) => charset.entry(entry),
+                None => Some(entry),
+            };
+            match named {
+                Some(entry) => {
+                    self.entries += 1;
+                    take(entry);
+                }
+                None => self.left_out += 1,
+            }
         }
     }
 

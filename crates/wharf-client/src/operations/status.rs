@@ -25,7 +25,9 @@ impl Session {
         self.revive().await?;
         // In TYPE A it would be another number, or refused (RFC 3659 §4).
         self.set_representation(Representation::Image).await?;
-        let reply = self.exchange(&Command::Size(path.clone())).await?;
+        let command = Command::Size(path.clone());
+        self.expressible(&command)?;
+        let reply = self.exchange(&command).await?;
         size_of(reply)
     }
 
@@ -55,7 +57,11 @@ impl Session {
             return Ok(false);
         }
         // Paths are relative to the login directory, so back there; a new session begins there too.
-        let back = match quoted_path(&home) {
+        let home = quoted_path(&home).and_then(|home| match self.options.charset {
+            Some(charset) => Pathname::new(charset.from_wire(home.as_bytes())?).ok(),
+            None => Some(home),
+        });
+        let back = match home {
             Some(home) => self.execute(&Command::Cwd(home)).await?.code().is_positive(),
             None => false,
         };
@@ -103,7 +109,7 @@ pub(super) fn size_of(reply: Reply) -> Result<Option<u64>, ClientError> {
 }
 
 /// The time in the answer to MDTM.
-pub(super) fn time_of(reply: Reply) -> Result<Option<Timestamp>, ClientError> {
+pub(crate) fn time_of(reply: Reply) -> Result<Option<Timestamp>, ClientError> {
     Ok(status_text(reply)?.and_then(|text| facts_time::parse(text.trim().as_bytes()).ok()))
 }
 
@@ -117,7 +123,7 @@ fn status_text(reply: Reply) -> Result<Option<String>, ClientError> {
 }
 
 /// The facts in the answer to MLST: the one inner line (RFC 3659 §7.2).
-pub(super) fn facts(reply: &Reply) -> Option<ListingEntry> {
+pub(crate) fn facts(reply: &Reply) -> Option<ListingEntry> {
     if reply.code() != ReplyCode::FILE_ACTION_OKAY {
         return None;
     }
@@ -126,7 +132,7 @@ pub(super) fn facts(reply: &Reply) -> Option<ListingEntry> {
 }
 
 /// The path in the answer to PWD, a quote in it doubled (RFC 959 appendix II).
-fn quoted_path(reply: &Reply) -> Option<Pathname> {
+pub(crate) fn quoted_path(reply: &Reply) -> Option<Pathname> {
     if reply.code() != ReplyCode::PATHNAME_CREATED {
         return None;
     }

@@ -6,17 +6,26 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use wharf_net::dtp::{PumpError, Transfer};
 use wharf_proto::command::Representation;
+use wharf_proto::dialogue::DataMode;
 use wharf_proto::pathname::Pathname;
-use wharf_proto::{Command, limits};
+use wharf_proto::{Command, ReplyCode, limits};
 
 use super::OVERLAP;
-use crate::attempt::Attempt;
-use crate::data_connection::Request;
-use crate::error::{ClientError, Incomplete, IncompleteReason, WayOn};
+use crate::attempt::{Attempt, Outcome};
+use crate::data_connection::{Request, Running};
+use crate::digest::Sum;
+use crate::error::{ClientError, ControlFailure, Incomplete, IncompleteReason, WayOn};
 use crate::observer::TransferStarted;
+use crate::paced::send_paced;
+use crate::rate::RateLimit;
 use crate::session::Session;
-use crate::transfer::{DataEnd, completion, is_about_the_file};
+use crate::times::modified;
+use crate::transfer::{DataEnd, Final, completion, is_about_the_file};
+
+/// Bytes that may be on their way, in the buffers of both systems, without that the server has taken any.
+const MOST_IN_FLIGHT: u64 = 16 * 1024 * 1024;
 
 /// Where an upload comes from.
 #[derive(Debug)]
@@ -36,6 +45,8 @@ pub struct UploadOptions {
     pub ascii: bool,
     /// Make the directories that lead to the file.
     pub make_parents: bool,
+    /// Under a temporary name (`name.wharf-part`) until all of it is there and confirmed.
+    pub atomic: bool,
 }
 
 /// An upload that is complete.
@@ -47,6 +58,8 @@ pub struct Uploaded {
     pub offset: u64,
     /// How the data connection was made; none where nothing was missing.
     pub attempt: Option<Attempt>,
+    /// The checksum that both sides have, where that was asked for and the server has one.
+    pub verified: Option<Sum>,
     /// How long it took.
     pub took: Duration,
 }
@@ -56,8 +69,21 @@ impl Session {
     ///
     /// # Errors
     /// [`ClientError::Incomplete`] and [`ClientError::Unconfirmed`] leave a part at the server, which a later call with
-    /// `resume` goes on with.
+    /// `resume` goes on with. [`ClientError::NotRenamed`] leaves all of it, under its temporary name.
     pub async fn upload(
+        &mut self,
+        source: UploadSource,
+        path: &Pathname,
+        options: UploadOptions,
+    ) -> Result<Uploaded, ClientError> {
+        match options.atomic {
+            true => self.upload_atomically(source, path, options).await,
+            false => self.upload_in_place(source, path, options).await,
+        }
+    }
+
+    /// As [`upload`](Self::upload), under the name `path` from the beginning.
+    pub(super) async fn upload_in_place(
         &mut self,
         source: UploadSource,
         path: &Pathname,
@@ -76,6 +102,8 @@ impl Session {
             return Err(ClientError::Local { what: shown, source: io::ErrorKind::IsADirectory.into() });
         }
         let length = (metadata.is_file() && !options.ascii).then_some(metadata.len());
+        let time = metadata.is_file().then(|| modified(&metadata)).flatten();
+        let copy = length.and_then(|_| file.try_clone().ok());
         if options.make_parents {
             self.make_parents(path).await?;
         }
@@ -87,25 +115,38 @@ impl Session {
                  replace it"
             )));
         }
-        if length == Some(offset) && offset > 0 {
-            return Ok(Uploaded { bytes: offset, offset, attempt: None, took: started.elapsed() });
-        }
-        let (bytes, attempt) = self.send_whole(file, &shown, path, offset, length, options.ascii).await?;
+        let (bytes, attempt) = if length == Some(offset) && offset > 0 {
+            (offset, None)
+        } else {
+            let sent = self.send_whole(file, &shown, path, offset, length, options.ascii).await?;
+            (sent.0, Some(sent.1))
+        };
         // The server's own count, where it tells one.
-        if !options.ascii
+        if attempt.is_some()
+            && !options.ascii
             && let Some(size) = self.size(path).await?
         {
             let way_on = if length.is_some() { WayOn::Upload } else { WayOn::Again };
             check_size(path, bytes, size, way_on)?;
         }
-        Ok(Uploaded { bytes, offset, attempt: Some(attempt), took: started.elapsed() })
+        if let Some(time) = time.filter(|_| self.options.transfers.keep_times)
+            && let Some(command) = self.setting_time(path, time)
+        {
+            let reply = self.execute(&command).await?;
+            self.note_time(path, &reply);
+        }
+        let verified = match options.ascii {
+            true => None,
+            false => self.verify(path, copy, bytes).await?,
+        };
+        Ok(Uploaded { bytes, offset, attempt, verified, took: started.elapsed() })
     }
 
     /// Sends what is in `file` from `offset` on, and tells the length of the whole file on the wire. `length` is that of a
     /// regular file in image type.
     pub(super) async fn send_whole(
         &mut self,
-        file: File,
+        mut file: File,
         shown: &str,
         path: &Pathname,
         offset: u64,
@@ -118,33 +159,43 @@ impl Session {
             representation: if ascii { Representation::Ascii } else { Representation::Image },
             offset: 0,
         };
-        let mut running = self.begin(&request).await?;
-        let progress = running.progress.clone();
         // Of a stream nobody knows where to go on.
         let way_on = if length.is_some() { WayOn::Upload } else { WayOn::Again };
-        self.observer.transfer_started(&TransferStarted {
-            name: shown.as_bytes().to_vec(),
-            to_standard_output: false,
-            kept: None,
-            way_on,
-            offset,
-            total: length,
-            progress: progress.clone(),
-        });
-        let mut transfer = running.transfer;
-        let work = async {
-            if length.is_some() {
-                transfer.send_file(file, offset).await?;
-            } else {
-                let mut reader = tokio::fs::File::from_std(file);
-                transfer.send_reader(&mut reader, ascii).await?;
+        let mut given_up = Vec::new();
+        let (progress, attempt, end, said) = loop {
+            let running = self.begin_beyond(&request, given_up).await?;
+            let Running { transfer, progress, attempt, before, said, .. } = running;
+            self.observer.transfer_started(&TransferStarted {
+                name: shown.as_bytes().to_vec(),
+                to_standard_output: false,
+                kept: None,
+                way_on,
+                offset,
+                total: length,
+                progress: progress.clone(),
+            });
+            let again = length.and_then(|_| file.try_clone().ok());
+            let rate = self.options.transfers.rate.clone();
+            let work = give_all(transfer, file, offset, length, ascii, rate.as_ref());
+            let (end, said) = self.attend(work, said).await;
+            let sent = progress.bytes();
+            if let Some(error) = self.rejected(&attempt, &said, sent) {
+                return Err(error);
             }
-            transfer.finish_both(limits::TLS_END_TIME).await
+            match again {
+                Some(again) if self.was_dropped(&attempt, path, offset, sent, &end, &said).await => {
+                    given_up = before;
+                    self.leave_rung(&mut given_up, attempt, said);
+                    file = again;
+                }
+                None if is_given_up(&attempt, &said) => {
+                    let mut attempts = before;
+                    self.leave_rung(&mut attempts, attempt, said);
+                    return Err(self.no_data_connection(attempts));
+                }
+                _ => break (progress, attempt, end, said),
+            }
         };
-        let (end, said) = self.attend(work, running.said.take()).await;
-        if let Some(error) = self.rejected(&running.attempt, &said, progress.bytes()) {
-            return Err(error);
-        }
         let bytes = offset + progress.bytes();
         if let DataEnd::Local(source) = end {
             return Err(ClientError::Local { what: shown.to_owned(), source });
@@ -165,7 +216,44 @@ impl Session {
             }
             (Err(Some(reason)), _) => return Err(incomplete(reason, length)),
         }
-        Ok((bytes, running.attempt))
+        Ok((bytes, attempt))
+    }
+
+    /// Whether the server dropped our data connection as a stranger's, as one does that wants it from another address: it
+    /// shuts it and waits for the rightful one, and of an upload that shows in the end only, by a 425, or by another failure
+    /// with which none of our bytes arrived. A transfer that was cut for another reason before its first byte has lost
+    /// nothing by a try in another mode.
+    async fn was_dropped(
+        &mut self,
+        attempt: &Attempt,
+        path: &Pathname,
+        offset: u64,
+        sent: u64,
+        end: &DataEnd,
+        said: &Final,
+    ) -> bool {
+        if attempt.mode() != DataMode::Passive || sent > MOST_IN_FLIGHT {
+            return false;
+        }
+        match (said, end) {
+            _ if is_given_up(attempt, said) => true,
+            (Ok(reply), _) if reply.code() != ReplyCode::TRANSFER_ABORTED => false,
+            (Ok(_), _) | (Err(ControlFailure::Silent(_)), DataEnd::Broken(_)) if sent > 0 => {
+                // Where nobody can tell, it is what it looks like: a transfer that was cut.
+                self.size(path).await.is_ok_and(|size| size.unwrap_or(0) == offset)
+            }
+            _ => false,
+        }
+    }
+
+    /// Leaves a data connection for the next rung of the ladder.
+    fn leave_rung(&mut self, attempts: &mut Vec<Attempt>, attempt: Attempt, said: Final) {
+        self.working = None;
+        let outcome = match said {
+            Ok(reply) => Outcome::GivenUp { reply },
+            Err(_) => Outcome::ClosedAtOnce,
+        };
+        self.note(attempts, Attempt { outcome, ..attempt });
     }
 
     /// Whether the last bytes of what the server has are ours (threat 30). A server that lets nobody read what was
@@ -234,6 +322,32 @@ impl Session {
         }
         Ok(size)
     }
+}
+
+/// Whether the server says that a data connection that we opened is none.
+fn is_given_up(attempt: &Attempt, said: &Final) -> bool {
+    attempt.mode() == DataMode::Passive
+        && said.as_ref().is_ok_and(|reply| reply.code() == ReplyCode::CANNOT_OPEN_DATA_CONNECTION)
+}
+
+/// Sends all of a regular file from `offset` on, or of anything else, and ends in order.
+async fn give_all(
+    mut transfer: Transfer,
+    file: File,
+    offset: u64,
+    length: Option<u64>,
+    ascii: bool,
+    rate: Option<&RateLimit>,
+) -> Result<(), PumpError> {
+    if let Some(rate) = rate {
+        send_paced(&mut transfer, file, length.map(|_| offset), ascii, rate).await?;
+    } else if length.is_some() {
+        transfer.send_file(file, offset).await?;
+    } else {
+        let mut reader = tokio::fs::File::from_std(file);
+        transfer.send_reader(&mut reader, ascii).await?;
+    }
+    transfer.finish_both(limits::TLS_END_TIME).await
 }
 
 /// Compares what went over with the server's own count.

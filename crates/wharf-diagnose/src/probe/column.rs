@@ -207,7 +207,7 @@ async fn connect(plan: &Plan, family: Family, mode: TlsMode) -> Result<Column, (
             last_rung: plan.patience,
         },
         remembered: Vec::new(),
-        tls: plan.options.tls.clone(),
+        ..plan.options.clone()
     };
     options.tls.mode = mode;
     let watching = Watching::default();

@@ -10,8 +10,8 @@ pub(crate) static PORT_UNROUTABLE: Entry = Entry {
     fix: Fix::NOBODY
         .client("Use passive mode, or tell the client its outside address and a port range that is forwarded to it.", "使用被动模式，或在命令中告知公网地址以及已映射到本机的端口范围。")
         .server("Connect to the address of the control connection when the client names a private one, if policy allows.", "在策略允许时，如果客户端给出私有地址，则改为连接控制连接的对端地址。"),
-    decided_by: &[Kind::UnroutableAddressSent],
-    hinted_by: &[Kind::ReplyReceived, Kind::SynUnanswered, Kind::ConnectForbidden],
+    decided_by: &[Kind::UnroutableAddressSent, Kind::PrivateAddressSent],
+    hinted_by: &[Kind::ReplyReceived, Kind::SynUnanswered, Kind::ConnectForbidden, Kind::ResetReceived],
 };
 
 pub(crate) static CLIENT_REFUSES_INBOUND: Entry = Entry {
@@ -19,7 +19,7 @@ pub(crate) static CLIENT_REFUSES_INBOUND: Entry = Entry {
     summary: Text::of("The client's firewall or NAT does not let the server's data connection in.", "客户端的防火墙或 NAT 不放行服务器发起的数据连接。"),
     fix: Fix::NOBODY.client("Use passive mode, or let connections from the server's port 20 reach the port at which the client listens.", "使用被动模式，或放行从服务器 20 端口到客户端监听端口的入站连接。"),
     decided_by: &[Kind::SynDropped, Kind::SynUnanswered, Kind::ConnectRefused, Kind::ResetReceived, Kind::ProhibitedByIcmp],
-    hinted_by: &[Kind::ReplyReceived],
+    hinted_by: &[Kind::ReplyReceived, Kind::NoSynArrived],
 };
 
 pub(crate) static SERVER_EGRESS_BLOCKED: Entry = Entry {

@@ -34,7 +34,13 @@ pub(crate) static PASV_WRONG_ADDRESS: Entry = Entry {
         "更正被动模式对外公布的地址：该地址必须能到达本服务器。",
     ),
     decided_by: &[Kind::OtherAddressConnects],
-    hinted_by: &[Kind::SynUnanswered, Kind::ConnectRefused],
+    hinted_by: &[
+        Kind::SynUnanswered,
+        Kind::ConnectRefused,
+        Kind::ResetReceived,
+        Kind::ProhibitedByIcmp,
+        Kind::NeverAccepted,
+    ],
 };
 
 pub(crate) static HAIRPIN: Entry = Entry {
@@ -88,7 +94,7 @@ pub(crate) static PORT_RENUMBERED: Entry = Entry {
         "告知服务器端口的映射关系，使其公布每个端口对应的外部端口号。",
     ),
     decided_by: &[Kind::PortsDiffer, Kind::PortOutsideRange],
-    hinted_by: &[Kind::SynUnanswered, Kind::ConnectRefused],
+    hinted_by: &[Kind::SynUnanswered, Kind::ConnectRefused, Kind::ResetReceived, Kind::NeverAccepted],
 };
 
 pub(crate) static ALG_REWRITE: Entry = Entry {
@@ -135,7 +141,7 @@ pub(crate) static ALG_NOT_ATTACHED: Entry = Entry {
     fix: Fix::NOBODY.client("Use passive mode, which needs no helper at the client's NAT.", "使用被动模式：它不需要客户端侧 NAT 的 helper。").middle("Attach the FTP helper to the control port that is used: current Linux kernels want `ct helper set` \
              (nftables) or `-j CT --helper ftp` (iptables).", "为实际使用的控制端口启用 FTP helper：当前的 Linux 内核需要 `ct helper set`（nftables）或 `-j CT --helper ftp`（iptables）。"),
     decided_by: &[Kind::AddressNotRewritten],
-    hinted_by: &[Kind::ReplyReceived, Kind::UnroutableAddressSent],
+    hinted_by: &[Kind::ReplyReceived, Kind::UnroutableAddressSent, Kind::PrivateAddressSent],
 };
 
 pub(crate) static ALG_DROPS: Entry = Entry {

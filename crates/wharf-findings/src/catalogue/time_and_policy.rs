@@ -67,7 +67,7 @@ pub(crate) static MTU_BLACK_HOLE: Entry = Entry {
         "按路径钳制 TCP 的 MSS，并放行 ICMP（packet too big）。",
     ),
     decided_by: &[Kind::FullSegmentsLost, Kind::SmallSegmentsPass],
-    hinted_by: &[Kind::ReplyReceived, Kind::DataCut],
+    hinted_by: &[Kind::ReplyReceived, Kind::DataCut, Kind::NothingSent],
 };
 
 pub(crate) static TRANSFER_CUT: Entry = Entry {
@@ -81,7 +81,7 @@ pub(crate) static TRANSFER_CUT: Entry = Entry {
         "找出复位长连接或丢包的设备，并调高其超时或容量。",
     ),
     decided_by: &[Kind::DataCut, Kind::SegmentsLost],
-    hinted_by: &[Kind::ReplyReceived],
+    hinted_by: &[Kind::ReplyReceived, Kind::NothingSent],
 };
 
 pub(crate) static SERVER_MISCONFIGURED: Entry = Entry {

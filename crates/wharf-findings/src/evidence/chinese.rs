@@ -61,6 +61,9 @@ pub(super) fn sentence(evidence: &Evidence) -> String {
         E::UnroutableAddressSent { told, control_source } => {
             format!("客户端要求连接到 {told}，而它的控制连接来自 {control_source}。")
         }
+        E::PrivateAddressSent { verb, told, control_peer } => {
+            format!("{} 给出的 {told} 是私有地址，而服务器 {control_peer} 在公网上。", escape(verb))
+        }
         E::NoSynArrived { endpoint, waited } => {
             format!("客户端在 {endpoint} 监听了 {}，没有收到任何连接请求。", time(*waited))
         }
@@ -103,6 +106,9 @@ pub(super) fn sentence(evidence: &Evidence) -> String {
         }
         E::PeerDiffers { control_peer, data_peer } => {
             format!("数据连接来自 {data_peer}，控制连接的对端是 {control_peer}。")
+        }
+        E::NothingSent { endpoint, waited } => {
+            format!("到 {endpoint} 的数据连接保持了 {}，没有传送一个字节。", time(*waited))
         }
         E::ClosedWithoutReply { endpoint, waited } => {
             format!("服务器在 {endpoint} 接受了数据连接，随即将其关闭，并在 {}内没有应答。", time(*waited))

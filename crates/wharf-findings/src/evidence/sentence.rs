@@ -69,6 +69,10 @@ pub(super) fn english(evidence: &Evidence) -> String {
         E::UnroutableAddressSent { told, control_source } => format!(
             "The client asked for a connection to {told}, while its control connection comes from {control_source}."
         ),
+        E::PrivateAddressSent { verb, told, control_peer } => format!(
+            "{} names {told}, which is a private address, to the public server {control_peer}.",
+            escape(verb)
+        ),
         E::NoSynArrived { endpoint, waited } => {
             format!(
                 "The client listened on {endpoint} for {} and no connection attempt arrived.",
@@ -120,6 +124,9 @@ pub(super) fn english(evidence: &Evidence) -> String {
         }
         E::PeerDiffers { control_peer, data_peer } => {
             format!("The data connection comes from {data_peer}, the control connection from {control_peer}.")
+        }
+        E::NothingSent { endpoint, waited } => {
+            format!("The data connection to {endpoint} stood for {} and carried not one byte.", time(*waited))
         }
         E::ClosedWithoutReply { endpoint, waited } => format!(
             "The server took the data connection at {endpoint}, closed it at once, and did not answer in {}.",

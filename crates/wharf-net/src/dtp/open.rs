@@ -11,6 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 use wharf_proto::dialogue::canonical_endpoint;
 
@@ -262,6 +263,25 @@ pub async fn connect_passive_with(
     let socket = start_connect(local, SourcePort::Any, server, largest_segment)?;
     let socket = finish_connect(socket, server, until, deadline).await?;
     Ok((DataStream::new(socket.into(), stall)?, PeerVerified(())))
+}
+
+/// Takes over the connection that `dial` makes, by whoever stands between us and `server`, a proxy. That it leads to the host of
+/// the control connection is the word of who dials: the socket's other end is the proxy's.
+///
+/// # Errors
+/// As [`connect_passive`].
+pub async fn connect_through(
+    dial: impl Future<Output = io::Result<TcpStream>>,
+    server: SocketAddr,
+    deadline: Duration,
+    stall: Duration,
+) -> Result<(DataStream, PeerVerified), ConnectError> {
+    let stream = match tokio::time::timeout(deadline, dial).await {
+        Ok(Ok(stream)) => stream.into_std()?,
+        Ok(Err(source)) => return Err(ConnectError::Refused { target: server, source }),
+        Err(_) => return Err(ConnectError::Unanswered { target: server, waited: deadline }),
+    };
+    Ok((DataStream::new(stream, stall)?, PeerVerified(())))
 }
 
 /// Binds and sends the SYN.

@@ -3,32 +3,47 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
 use super::pump::PumpError;
+use super::throttle::Throttle;
+use crate::lending::is_lent;
 
 /// What a transfer shares with whoever watches it: the bytes of payload moved so far, and whether a thread is at work.
 #[derive(Debug)]
 pub struct Progress {
     bytes: AtomicU64,
+    /// More than this is not taken.
+    most: AtomicU64,
     /// The transfer's future was dropped: what still works for it stops.
     is_cut: AtomicBool,
     /// Held by the blocking thread that works for the transfer.
     at_work: Arc<Semaphore>,
+    /// What keeps it from going faster.
+    throttle: Option<Arc<Throttle>>,
 }
 
 impl Default for Progress {
     fn default() -> Self {
         Self {
             bytes: AtomicU64::new(0),
+            most: AtomicU64::new(u64::MAX),
             is_cut: AtomicBool::new(false),
             at_work: Arc::new(Semaphore::new(1)),
+            throttle: None,
         }
     }
 }
 
 impl Progress {
+    /// Of a transfer that shares a limit of speed with others.
+    #[must_use]
+    pub fn limited(throttle: Arc<Throttle>) -> Self {
+        Self { throttle: Some(throttle), ..Self::default() }
+    }
+
     /// The count so far, in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
@@ -41,8 +56,46 @@ impl Progress {
         let _ = self.at_work.acquire().await;
     }
 
-    pub(super) fn add(&self, bytes: u64) {
+    /// Counts `bytes` more: for whoever adds up several transfers.
+    pub fn add(&self, bytes: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if let Some(throttle) = &self.throttle {
+            throttle.moved(bytes, Instant::now());
+        }
+    }
+
+    /// How many of `wanted` bytes the next call may move.
+    pub(super) fn most(&self, wanted: usize) -> usize {
+        self.throttle.as_ref().map_or(wanted, |throttle| throttle.most(wanted))
+    }
+
+    /// How long nothing may move; none where something may.
+    pub(super) fn pause(&self) -> Option<Duration> {
+        self.throttle.as_ref().and_then(|throttle| throttle.pause(Instant::now()))
+    }
+
+    /// Waits until something may move.
+    pub(super) async fn may_move(&self) {
+        while let Some(pause) = self.pause() {
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// From here on, no more than `most` bytes are taken in all, nearly: the piece that goes beyond ends the transfer.
+    pub fn allow(&self, most: u64) {
+        self.most.store(most, Ordering::Relaxed);
+    }
+
+    /// Counts bytes that were taken.
+    pub(super) fn take(&self, bytes: u64) -> Result<(), PumpError> {
+        self.add(bytes);
+        let most = self.most.load(Ordering::Relaxed);
+        if self.bytes() <= most {
+            return Ok(());
+        }
+        Err(PumpError::Network(std::io::Error::other(format!(
+            "more than the {most} bytes came that were told"
+        ))))
     }
 
     pub(super) fn is_cut(&self) -> bool {
@@ -50,7 +103,7 @@ impl Progress {
     }
 }
 
-/// Does `work` on a blocking thread. Where this future is dropped, the work is told to stop at its next step.
+/// Does `work` on a blocking thread, or here where this thread is lent. Where this future is dropped, the work is told to stop at its next step.
 pub(super) async fn on_thread<T: Send + 'static>(
     progress: &Arc<Progress>,
     work: impl FnOnce() -> T + Send + 'static,
@@ -63,15 +116,15 @@ pub(super) async fn on_thread<T: Send + 'static>(
             }
         }
     }
+    if is_lent() {
+        return Ok(work());
+    }
     let local = |error| PumpError::Local(io::Error::other(error));
     let permit = progress.at_work.clone().acquire_owned().await.map_err(|error| local(error.to_string()))?;
     let mut guard = CutWhenDropped(progress, false);
-    let result = tokio::task::spawn_blocking(move || {
-        let result = work();
-        drop(permit);
-        result
-    })
-    .await;
+    // The permit goes last, also where nobody waits for the result any more: dropping that may have files to tidy up.
+    let done = tokio::task::spawn_blocking(move || (work(), permit)).await;
     guard.1 = true;
-    result.map_err(|error| local(error.to_string()))
+    let (result, _permit) = done.map_err(|error| local(error.to_string()))?;
+    Ok(result)
 }

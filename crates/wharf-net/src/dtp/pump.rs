@@ -18,15 +18,19 @@ use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest};
 use wharf_proto::ascii::{AsciiDecoder, AsciiEncoder};
 
+use super::destination::Destination;
 use super::progress::{Progress, on_thread};
 use super::secured::{Decrypted, Encrypting, decrypt};
-use super::stream::DataStream;
+use super::stream::{DataStream, ENCRYPT};
+use crate::lending::is_lent;
 use crate::tls::Channel;
 
 /// What is left of a file, in bytes, up to which it is sent in place when its pages are in memory.
 const IN_PLACE: u64 = 256 * 1024;
 /// Bytes after which a blocking thread is given back, so that many transfers share the threads fairly.
 const PIECE: u64 = 32 * 1024 * 1024;
+/// The same on a lent thread, which has the control connection to look after.
+const LENT_PIECE: u64 = 4 * 1024 * 1024;
 /// Bytes that one system call is asked for.
 const CALL: usize = 2 * 1024 * 1024;
 /// Size of the copy buffers, in bytes.
@@ -101,6 +105,8 @@ enum Stop {
     Peer,
     /// The piece is done; there may be more.
     Piece,
+    /// A limit of speed is reached.
+    Limit,
     /// The end.
     End,
 }
@@ -117,34 +123,36 @@ pub(super) async fn send_file(
 ) -> Result<u64, PumpError> {
     let start = offset;
     let left = file.metadata().map_err(PumpError::Local)?.len().saturating_sub(offset);
-    let encrypting = stream.take_channel().map_err(network)?.map(|channel| Encrypting::new(channel, left));
+    let encrypting = stream
+        .take_channel()
+        .map_err(network)?
+        .map(|channel| Encrypting::new(channel, left, progress.most(ENCRYPT)));
+    let in_place = !is_lent() && left <= IN_PLACE && is_in_memory(&file, offset, left);
     let mut work = Sending { file, offset, copying: false, encrypting, progress: progress.clone() };
-    if left <= IN_PLACE && is_in_memory(&work.file, offset, left) {
-        loop {
-            match work.push(&stream.shared())? {
-                Stop::End => {
-                    stream.set_channel(work.encrypting.map(Encrypting::into_channel));
-                    return Ok(work.offset - start);
-                }
-                Stop::Piece => {}
-                Stop::Peer => stream.ready(Interest::WRITABLE).await.map_err(network)?,
-            }
-        }
-    }
     loop {
-        let socket = stream.shared();
-        let (returned, stop) = on_thread(progress, move || {
-            let stop = work.push_lingering(&socket);
-            (work, stop)
-        })
-        .await?;
-        work = returned;
+        let stop = if is_lent() {
+            work.push(&stream.shared(), LENT_PIECE)
+        } else if in_place {
+            work.push(&stream.shared(), PIECE)
+        } else {
+            let socket = stream.shared();
+            let (returned, stop) = on_thread(progress, move || {
+                let stop = work.push_lingering(&socket);
+                (work, stop)
+            })
+            .await?;
+            work = returned;
+            stop
+        };
         match stop? {
             Stop::End => {
                 stream.set_channel(work.encrypting.map(Encrypting::into_channel));
                 return Ok(work.offset - start);
             }
+            // The control connection gets its turn.
+            Stop::Piece if is_lent() => tokio::task::yield_now().await,
             Stop::Piece => {}
+            Stop::Limit => progress.may_move().await,
             Stop::Peer => stream.ready(Interest::WRITABLE).await.map_err(network)?,
         }
     }
@@ -166,26 +174,29 @@ impl Sending {
     fn push_lingering(&mut self, socket: &OwnedFd) -> Result<Stop, PumpError> {
         loop {
             let before = self.offset;
-            match self.push(socket)? {
+            match self.push(socket, PIECE)? {
                 Stop::Peer if self.offset - before >= FAST && becomes_ready(socket, PollFlags::OUT) => {}
                 other => return Ok(other),
             }
         }
     }
 
-    /// Sends until the peer's window is full, the piece is done or the file ends.
-    fn push(&mut self, socket: &OwnedFd) -> Result<Stop, PumpError> {
-        let until = self.offset + PIECE;
+    /// Sends until the peer's window is full, so many bytes are sent or the file ends.
+    fn push(&mut self, socket: &OwnedFd, piece: u64) -> Result<Stop, PumpError> {
+        let until = self.offset + piece;
         while self.offset < until {
             if self.progress.is_cut() {
                 return Err(cut());
+            }
+            if self.progress.pause().is_some() {
+                return Ok(Stop::Limit);
             }
             let sent = if let Some(encrypting) = &mut self.encrypting {
                 encrypting.send_from(&self.file, &mut self.offset, socket)
             } else if self.copying {
                 self.copy(socket)
             } else {
-                sendfile(socket, &self.file, Some(&mut self.offset), CALL)
+                sendfile(socket, &self.file, Some(&mut self.offset), self.progress.most(CALL))
             };
             match sent {
                 Ok(0) => return Ok(Stop::End),
@@ -200,7 +211,7 @@ impl Sending {
     }
 
     fn copy(&mut self, socket: &OwnedFd) -> Result<usize, Errno> {
-        let mut buffer = vec![0; BUFFER];
+        let mut buffer = vec![0; self.progress.most(BUFFER)];
         let count = rustix::io::pread(&self.file, &mut buffer, self.offset)?;
         if count == 0 {
             return Ok(0);
@@ -211,20 +222,20 @@ impl Sending {
     }
 }
 
-/// Takes everything until the peer's end and writes it to `file` at its position, with CR LF made LF where `ascii`.
+/// Takes everything until the peer's end and writes it to a file at its position, with CR LF made LF where `ascii`.
 /// Returns the number of bytes that came over the wire.
 ///
 /// # Errors
-/// When the connection breaks or stalls, or the file cannot be written.
+/// When the connection breaks or stalls, or the file cannot be written or handed over.
 pub(super) async fn receive_to_file(
     stream: &mut DataStream,
-    file: File,
+    destination: Box<dyn Destination>,
     ascii: bool,
     progress: &Arc<Progress>,
 ) -> Result<u64, PumpError> {
     let channel = stream.take_channel().map_err(network)?;
     let mut work = Receiving {
-        output: Output { file, decoder: ascii.then(AsciiDecoder::new), decoded: Vec::new() },
+        output: Output { destination, decoder: ascii.then(AsciiDecoder::new), decoded: Vec::new() },
         buffer: if channel.is_none() { vec![0; BUFFER] } else { Vec::new() },
         channel,
         tolerant: stream.tolerates_plain_end(),
@@ -237,6 +248,9 @@ pub(super) async fn receive_to_file(
         let socket = stream.shared();
         let (returned, stop) = on_thread(progress, move || {
             let stop = work.pull(&socket);
+            if let Err(PumpError::Local(error)) = &stop {
+                work.output.destination.failed(error);
+            }
             (work, stop)
         })
         .await?;
@@ -247,6 +261,7 @@ pub(super) async fn receive_to_file(
                 return Ok(work.received);
             }
             Stop::Piece => {}
+            Stop::Limit => progress.may_move().await,
             Stop::Peer => stream.ready(Interest::READABLE).await.map_err(network)?,
         }
     }
@@ -269,7 +284,7 @@ struct Receiving {
 
 /// Where an upload goes.
 struct Output {
-    file: File,
+    destination: Box<dyn Destination>,
     decoder: Option<AsciiDecoder>,
     decoded: Vec<u8>,
 }
@@ -288,7 +303,8 @@ impl Output {
                 &self.decoded
             }
         };
-        self.file.write_all(written).map_err(PumpError::Local)
+        self.destination.admit(written.len() as u64).map_err(PumpError::Local)?;
+        self.destination.file().write_all(written).map_err(PumpError::Local)
     }
 }
 
@@ -335,17 +351,24 @@ impl Pipe {
         Ok(Self { output, input })
     }
 
-    /// Carries what is there, at most a pipe full.
-    fn carry(&self, socket: &OwnedFd, file: &mut File) -> Result<Taken, PumpError> {
+    /// Carries what is there, at most `most` bytes or a pipe full.
+    fn carry(
+        &self,
+        socket: &OwnedFd,
+        destination: &mut dyn Destination,
+        most: usize,
+    ) -> Result<Taken, PumpError> {
         // The pipe is empty here: only the socket can make this wait, as long as its own settings say.
-        let count =
-            match retry_on_intr(|| splice(socket, None, &self.input, None, PIPE_SIZE, SpliceFlags::MOVE)) {
-                Ok(0) => return Ok(Taken::End),
-                Ok(count) => count,
-                Err(Errno::AGAIN) => return Ok(Taken::Nothing),
-                Err(error) => return Err(PumpError::Network(error.into())),
-            };
+        let most = most.min(PIPE_SIZE);
+        let count = match retry_on_intr(|| splice(socket, None, &self.input, None, most, SpliceFlags::MOVE)) {
+            Ok(0) => return Ok(Taken::End),
+            Ok(count) => count,
+            Err(Errno::AGAIN) => return Ok(Taken::Nothing),
+            Err(error) => return Err(PumpError::Network(error.into())),
+        };
         let mut left = count;
+        destination.admit(count as u64).map_err(PumpError::Local)?;
+        let file = destination.file();
         while left > 0 {
             match splice(&self.output, None, &*file, None, left, SpliceFlags::MOVE) {
                 Ok(moved) => left -= moved,
@@ -378,10 +401,11 @@ impl Receiving {
                 self.pipe = Pipe::new().ok(); // without one the bytes are copied
             }
             if let Some(pipe) = &self.pipe {
-                return pipe.carry(socket, &mut self.output.file);
+                return pipe.carry(socket, &mut *self.output.destination, self.progress.most(PIPE_SIZE));
             }
         }
-        match retry_on_intr(|| rustix::io::read(socket, self.buffer.as_mut_slice())) {
+        let most = self.progress.most(self.buffer.len());
+        match retry_on_intr(|| rustix::io::read(socket, &mut self.buffer[..most])) {
             Ok(0) => {
                 self.output.write(&[])?;
                 Ok(Taken::End)
@@ -416,18 +440,25 @@ impl Receiving {
     /// Takes until the peer has nothing more, the piece or its time is over, or the end has come. A peer that was fast
     /// is waited for on this thread.
     fn pull(&mut self, socket: &OwnedFd) -> Result<Stop, PumpError> {
+        let progress = &self.progress;
+        self.output.destination.prepare(&|| progress.is_cut()).map_err(PumpError::Local)?;
         let (begun, start) = (Instant::now(), self.received);
-        let patience = self.pace.is_fast.then(|| Patience::with(socket)).transpose()?;
+        // A small upload on a lent thread is not worth the calls.
+        let patient = self.pace.is_fast && (!is_lent() || self.received >= SPLICE_FROM);
+        let patience = patient.then(|| Patience::with(socket)).transpose()?;
         let stop = loop {
             if self.progress.is_cut() {
                 return Err(cut());
+            }
+            if self.progress.pause().is_some() {
+                break Stop::Limit;
             }
             match self.take(socket)? {
                 Taken::End => break Stop::End,
                 Taken::Nothing => break Stop::Peer,
                 Taken::Bytes(count) => {
                     self.received += count as u64;
-                    self.progress.add(count as u64);
+                    self.progress.take(count as u64)?;
                 }
             }
             if self.received - start >= PIECE || begun.elapsed() >= PIECE_TIME {
@@ -435,6 +466,14 @@ impl Receiving {
             }
         };
         drop(patience);
+        if matches!(stop, Stop::End) {
+            let progress = &self.progress;
+            if progress.is_cut() {
+                return Err(cut());
+            }
+            let handed_over = self.output.destination.complete(self.received, &|| progress.is_cut());
+            handed_over.map_err(PumpError::Local)?;
+        }
         self.pace.judge(self.received);
         Ok(stop)
     }
@@ -496,7 +535,9 @@ pub(super) async fn send_reader(
     let mut encoded = Vec::new();
     let mut sent = 0;
     loop {
-        let count = reader.read(&mut buffer).await.map_err(PumpError::Local)?;
+        progress.may_move().await;
+        let most = progress.most(buffer.len());
+        let count = reader.read(&mut buffer[..most]).await.map_err(PumpError::Local)?;
         let payload = match &mut encoder {
             None => &buffer[..count],
             Some(encoder) => {
@@ -530,7 +571,9 @@ pub(super) async fn receive_to_writer(
     let mut decoded = Vec::new();
     let mut received = 0;
     loop {
-        let count = stream.read(&mut buffer).await.map_err(network)?;
+        progress.may_move().await;
+        let most = progress.most(buffer.len());
+        let count = stream.read(&mut buffer[..most]).await.map_err(network)?;
         let payload = match &mut decoder {
             None => &buffer[..count],
             Some(decoder) => {
@@ -544,7 +587,7 @@ pub(super) async fn receive_to_writer(
         };
         writer.write_all(payload).await.map_err(PumpError::Local)?;
         received += count as u64;
-        progress.add(count as u64);
+        progress.take(count as u64)?;
         if count == 0 {
             return Ok(received);
         }

@@ -19,9 +19,10 @@ pub(super) struct Encrypting {
 }
 
 impl Encrypting {
-    /// For a file of which `left` bytes are to be sent.
-    pub(super) fn new(channel: Box<Channel>, left: u64) -> Self {
-        let size = usize::try_from(left).map_or(ENCRYPT, |left| left.clamp(1, ENCRYPT));
+    /// For a file of which `left` bytes are to be sent, at most `most` in a piece.
+    pub(super) fn new(channel: Box<Channel>, left: u64, most: usize) -> Self {
+        let most = most.clamp(1, ENCRYPT);
+        let size = usize::try_from(left).map_or(most, |left| left.clamp(1, most));
         Self { channel, buffer: vec![0; size], under_way: 0 }
     }
 

@@ -5,19 +5,22 @@
 //!
 //! Under TLS the same holds; what is encrypted and decrypted goes through the stream's [`Channel`].
 
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream as StdStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use rustix::io::Errno;
 use socket2::SockRef;
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
-use crate::registration::watch;
+use crate::lending::is_lent;
 use crate::tls::{Channel, ClientTls, HandshakeError, Secured, Socket, TlsSession, flush, shake_hands};
+use crate::watched::Watched;
 
 /// Calls that succeed at once, after which the task does something else for a moment.
 const CALLS_WITHOUT_WAIT: u32 = 16;
@@ -25,9 +28,7 @@ const CALLS_WITHOUT_WAIT: u32 = 16;
 /// A data connection that is up. Non-blocking.
 #[derive(Debug)]
 pub struct DataStream {
-    /// Shared, so that a blocking piece of work can hold on to the socket while the session lives on.
-    socket: Arc<OwnedFd>,
-    registered: Option<AsyncFd<Arc<OwnedFd>>>,
+    watched: Watched,
     local: SocketAddr,
     peer: SocketAddr,
     stall: Duration,
@@ -52,8 +53,7 @@ impl DataStream {
     pub fn new(socket: StdStream, stall: Duration) -> io::Result<Self> {
         let (local, peer) = (socket.local_addr()?, socket.peer_addr()?);
         Ok(Self {
-            socket: Arc::new(socket.into()),
-            registered: None,
+            watched: Watched::new(socket.into()),
             local,
             peer,
             stall,
@@ -117,7 +117,7 @@ impl DataStream {
 
     /// Each of the handshake's flights, and close_notify, would wait for an acknowledgement of what went before.
     fn send_at_once(&self) -> io::Result<()> {
-        SockRef::from(&self.socket).set_tcp_nodelay(true)
+        SockRef::from(self.socket()).set_tcp_nodelay(true)
     }
 
     fn secure(
@@ -132,7 +132,7 @@ impl DataStream {
             }
             Err(error) => {
                 // So that the alert is not destroyed by what came and will never be read.
-                let _ = SockRef::from(&self.socket).shutdown(Shutdown::Write);
+                let _ = SockRef::from(self.socket()).shutdown(Shutdown::Write);
                 self.drain();
                 Err(error)
             }
@@ -176,15 +176,11 @@ impl DataStream {
 
     /// The socket, for work on a blocking thread.
     pub(super) fn shared(&self) -> Arc<OwnedFd> {
-        self.socket.clone()
+        self.socket().clone()
     }
 
-    fn register(&mut self) -> io::Result<&AsyncFd<Arc<OwnedFd>>> {
-        let registered = match self.registered.take() {
-            Some(registered) => registered,
-            None => watch(self.socket.clone(), Interest::READABLE | Interest::WRITABLE)?,
-        };
-        Ok(self.registered.insert(registered))
+    fn socket(&self) -> &Arc<OwnedFd> {
+        self.watched.socket()
     }
 
     /// Waits until the socket may be ready.
@@ -193,17 +189,24 @@ impl DataStream {
     /// `TimedOut` after the stall time.
     pub(super) async fn ready(&mut self, interest: Interest) -> io::Result<()> {
         self.calls = 0;
-        let stall = self.stall;
-        let registered = self.register()?;
-        match tokio::time::timeout(stall, registered.ready(interest)).await {
-            Ok(Ok(mut guard)) => {
-                // Whoever called us saw EAGAIN a moment ago; what became ready since then shows on the next try.
-                guard.clear_ready();
-                Ok(())
+        let mut deadline = pin!(None);
+        poll_fn(|context| {
+            if let Poll::Ready(result) = self.watched.poll_ready(context, interest) {
+                return Poll::Ready(result);
             }
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(io::ErrorKind::TimedOut.into()),
-        }
+            // A lent thread waits for a moment only: the time counts from when the session is a task again.
+            if is_lent() {
+                return Poll::Pending;
+            }
+            if deadline.is_none() {
+                deadline.set(Some(tokio::time::sleep(self.stall)));
+            }
+            match deadline.as_mut().as_pin_mut().map(|deadline| deadline.poll(context)) {
+                Some(Poll::Ready(())) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+                _ => Poll::Pending,
+            }
+        })
+        .await
     }
 
     /// Calls `operation` until it does not say `WouldBlock`, waiting in between.
@@ -221,7 +224,7 @@ impl DataStream {
             tokio::task::yield_now().await;
         }
         loop {
-            match operation(self.socket.as_fd()) {
+            match operation(self.socket().as_fd()) {
                 Ok(value) => {
                     self.calls += 1;
                     return Ok(value);
@@ -326,13 +329,13 @@ impl DataStream {
     /// When the connection is broken.
     pub async fn finish(&mut self) -> io::Result<()> {
         let Some(mut channel) = self.take_channel()? else {
-            return SockRef::from(&self.socket).shutdown(Shutdown::Write);
+            return SockRef::from(self.socket()).shutdown(Shutdown::Write);
         };
         let closed = match channel.close() {
             Ok(()) => flush(&mut channel, self).await,
             Err(error) => Err(io::Error::other(error)),
         };
-        let closed = closed.and_then(|()| SockRef::from(&self.socket).shutdown(Shutdown::Write));
+        let closed = closed.and_then(|()| SockRef::from(self.socket()).shutdown(Shutdown::Write));
         self.drain();
         // Who has sent everything may be gone without waiting for our close_notify.
         if channel.peer_has_closed() { Ok(()) } else { closed }
@@ -348,7 +351,7 @@ impl DataStream {
         channel.close().map_err(io::Error::other)?;
         flush(&mut channel, self).await?;
         self.tls = Some(channel);
-        SockRef::from(&self.socket).shutdown(Shutdown::Write)?;
+        SockRef::from(self.socket()).shutdown(Shutdown::Write)?;
         let mut nothing = [0; 1024];
         // However it ends, everything was sent; whether it arrived is for the reply to say.
         let _ =
@@ -362,7 +365,7 @@ impl DataStream {
     fn drain(&self) {
         let mut buffer = [0; 4096];
         for _ in 0..BEHIND_THE_END / buffer.len() {
-            if !matches!(rustix::io::read(&self.socket, &mut buffer), Ok(count) if count > 0) {
+            if !matches!(rustix::io::read(self.socket(), &mut buffer), Ok(count) if count > 0) {
                 return;
             }
         }
@@ -371,23 +374,23 @@ impl DataStream {
     /// Ends out of order as soon as this is dropped: RST, so that nobody takes what arrived for the whole.
     pub fn cut(&self) {
         // Fails only where the connection is gone already.
-        let _ = SockRef::from(&self.socket).set_linger(Some(Duration::ZERO));
+        let _ = SockRef::from(self.socket()).set_linger(Some(Duration::ZERO));
     }
 }
 
 impl Socket for DataStream {
     fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(rustix::io::retry_on_intr(|| rustix::io::read(&self.socket, &mut *buffer))?)
+        Ok(rustix::io::retry_on_intr(|| rustix::io::read(self.socket(), &mut *buffer))?)
     }
 
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        let send = || rustix::net::send(&self.socket, bytes, rustix::net::SendFlags::NOSIGNAL);
+        let send = || rustix::net::send(self.socket(), bytes, rustix::net::SendFlags::NOSIGNAL);
         Ok(rustix::io::retry_on_intr(send)?)
     }
 
     fn acknowledge(&self) {
         // Without it the handshake is slower, and no more.
-        let _ = SockRef::from(&self.socket).set_tcp_quickack(true);
+        let _ = SockRef::from(self.socket()).set_tcp_quickack(true);
     }
 
     async fn wait(&mut self, interest: Interest) -> io::Result<()> {

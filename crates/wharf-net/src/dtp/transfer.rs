@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use wharf_proto::dialogue::Authenticated;
 
+use super::destination::Destination;
 use super::open::PeerVerified;
 use super::progress::Progress;
 use super::pump::{self, PumpError};
@@ -76,7 +77,7 @@ impl Transfer {
     /// # Errors
     /// When the connection breaks or stalls, or the file cannot be written.
     pub async fn receive_to_file(&mut self, file: File) -> Result<u64, PumpError> {
-        pump::receive_to_file(&mut self.stream, file, false, &self.progress).await
+        self.receive_to(Box::new(file), false).await
     }
 
     /// As [`receive_to_file`](Self::receive_to_file), with CR LF made LF. Returns the bytes that came over the wire.
@@ -84,7 +85,20 @@ impl Transfer {
     /// # Errors
     /// When the connection breaks or stalls, or the file cannot be written.
     pub async fn receive_text_to_file(&mut self, file: File) -> Result<u64, PumpError> {
-        pump::receive_to_file(&mut self.stream, file, true, &self.progress).await
+        self.receive_to(Box::new(file), true).await
+    }
+
+    /// Takes everything until the peer's end, with CR LF made LF where `ascii`, and hands it over. Returns the bytes that came
+    /// over the wire.
+    ///
+    /// # Errors
+    /// When the connection breaks or stalls, or the destination does not take it.
+    pub async fn receive_to(
+        &mut self,
+        destination: Box<dyn Destination>,
+        ascii: bool,
+    ) -> Result<u64, PumpError> {
+        pump::receive_to_file(&mut self.stream, destination, ascii, &self.progress).await
     }
 
     /// Takes everything until the peer's end and hands it to `writer`, with CR LF made LF where `ascii`. Returns the

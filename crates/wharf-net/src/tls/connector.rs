@@ -11,7 +11,7 @@ use rustls::sign::SingleCertAndKey;
 
 use super::certificate::{CertificateError, certified, read_chain};
 use super::channel::Channel;
-use super::handshake::{HandshakeError, Secured, Socket, shake_hands};
+use super::handshake::{HandshakeError, Secured, Socket, shake_hands, shake_hands_blocking};
 use super::tickets::Tickets;
 use super::verifier::{Authorities, Verifier};
 use super::{TlsVersion, provider};
@@ -155,8 +155,18 @@ impl ClientTls {
         let mut trying = Trying { session: self, begun: Some(self.begin()?) };
         let Some(begun) = &mut trying.begun else { return Err(HandshakeError::Closed) };
         let secured = shake_hands(&mut begun.channel, socket, limit).await?;
-        let channel = trying.begun.take().map(|begun| begun.channel).ok_or(HandshakeError::Closed)?;
-        Ok((channel, Secured { is_verified: self.verifier.is_satisfied(), ..secured }))
+        trying.done(secured)
+    }
+
+    /// As [`shake_hands`](Self::shake_hands), over a socket that blocks, and knows itself how long.
+    pub(crate) fn shake_hands_blocking(
+        &self,
+        socket: &mut impl Socket,
+    ) -> Result<(Box<Channel>, Secured), HandshakeError> {
+        let mut trying = Trying { session: self, begun: Some(self.begin()?) };
+        let Some(begun) = &mut trying.begun else { return Err(HandshakeError::Closed) };
+        let secured = shake_hands_blocking(&mut begun.channel, socket)?;
+        trying.done(secured)
     }
 
     fn begin(&self) -> Result<Begun, HandshakeError> {
@@ -179,6 +189,13 @@ impl ClientTls {
 struct Trying<'a> {
     session: &'a ClientTls,
     begun: Option<Begun>,
+}
+
+impl Trying<'_> {
+    fn done(mut self, secured: Secured) -> Result<(Box<Channel>, Secured), HandshakeError> {
+        let channel = self.begun.take().map(|begun| begun.channel).ok_or(HandshakeError::Closed)?;
+        Ok((channel, Secured { is_verified: self.session.verifier.is_satisfied(), ..secured }))
+    }
 }
 
 impl Drop for Trying<'_> {

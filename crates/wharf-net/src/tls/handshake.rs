@@ -2,6 +2,8 @@
 
 use std::future::Future;
 use std::io;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use rustls::Error;
@@ -102,13 +104,32 @@ pub(crate) async fn shake_hands(
     limit: Duration,
 ) -> Result<Secured, HandshakeError> {
     match tokio::time::timeout(limit, exchange(channel, socket)).await {
-        Ok(Ok(())) => {
-            Ok(Secured { version: channel.version(), is_resumed: channel.is_resumed(), is_verified: false })
-        }
+        Ok(Ok(())) => Ok(secured(channel)),
         Ok(Err(error)) => Err(error),
         Err(_) if channel.has_received() => Err(HandshakeError::Slow { waited: limit }),
         Err(_) => Err(HandshakeError::Silent { waited: limit }),
     }
+}
+
+/// Shakes hands over a socket that blocks, and knows itself how long.
+pub(crate) fn shake_hands_blocking(
+    channel: &mut Channel,
+    socket: &mut impl Socket,
+) -> Result<Secured, HandshakeError> {
+    let exchanged = {
+        let exchange = pin!(exchange(channel, socket));
+        exchange.poll(&mut Context::from_waker(Waker::noop()))
+    };
+    match exchanged {
+        Poll::Ready(Ok(())) => Ok(secured(channel)),
+        Poll::Ready(Err(error)) => Err(error),
+        // Whatever it waits for, such a socket waits itself.
+        Poll::Pending => Err(HandshakeError::Network(io::ErrorKind::WouldBlock.to_string())),
+    }
+}
+
+fn secured(channel: &Channel) -> Secured {
+    Secured { version: channel.version(), is_resumed: channel.is_resumed(), is_verified: false }
 }
 
 async fn exchange(channel: &mut Channel, socket: &mut impl Socket) -> Result<(), HandshakeError> {

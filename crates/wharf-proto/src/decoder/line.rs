@@ -3,7 +3,7 @@
 use core::num::NonZeroU64;
 use std::collections::VecDeque;
 
-use memchr::{memchr, memrchr};
+use memchr::{memchr, memchr2, memrchr};
 
 /// One line without its end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -183,6 +183,24 @@ impl LineDecoder {
             Err(error) => return Some(Err(error)),
         };
         Some(Ok(LineRef { bytes: &self.buffer[start..end], bare_line_feed, telnet_inside }))
+    }
+
+    /// `input` as a line, where it is just one and nothing that was pushed waits: the usual command needs no buffer. `None`
+    /// says that it has to be pushed.
+    pub(crate) fn whole_line<'a>(&self, input: &'a [u8]) -> Option<LineRef<'a>> {
+        let is_fresh = self.state == State::Data
+            && !self.synch_expected
+            && !self.telnet_inside
+            && self.discarding.is_none()
+            && self.buffer.is_empty();
+        let is_plain = memchr2(0, INTERPRET_AS_COMMAND, input).is_none();
+        if !is_fresh || !is_plain || input.len() >= self.limit || memchr(b'\n', input)? + 1 != input.len() {
+            return None;
+        }
+        let line = &input[..input.len() - 1];
+        let bare_line_feed = !line.ends_with(b"\r");
+        let bytes = &line[..line.len() - usize::from(!bare_line_feed)];
+        Some(LineRef { bytes, bare_line_feed, telnet_inside: false })
     }
 
     fn take_span(&mut self) -> Option<Result<Span, LineError>> {

@@ -55,7 +55,7 @@ impl Dialogue {
     }
 
     fn told_in_227(&mut self, reply: &Reply) -> Option<SocketAddr> {
-        match HostPort::find_in_reply_text(reply.text()) {
+        match in_any_line(reply, HostPort::find_in_reply_text) {
             Ok(found) => {
                 let told = SocketAddr::new(found.address.into(), found.port);
                 let control = self.endpoints.server.ip();
@@ -72,7 +72,7 @@ impl Dialogue {
     }
 
     fn told_in_229(&mut self, reply: &Reply) -> Option<SocketAddr> {
-        match find_extended_port(reply.text()) {
+        match in_any_line(reply, find_extended_port) {
             Ok(port) => {
                 let mut endpoint = self.endpoints.server; // keeps the scope of a link-local address
                 endpoint.set_port(port);
@@ -98,4 +98,9 @@ impl Dialogue {
             self.deviation(Deviation::OpenedByWrongSide { by });
         }
     }
+}
+
+/// What `find` finds in the first line that has it; what is wrong with the first line, if none has.
+fn in_any_line<T, E>(reply: &Reply, find: impl Fn(&[u8]) -> Result<T, E>) -> Result<T, E> {
+    find(reply.text()).or_else(|error| reply.lines().skip(1).find_map(|line| find(line).ok()).ok_or(error))
 }

@@ -1,6 +1,6 @@
 //! What only a bystander needs: it may come late, miss something, and has to find its place again.
 
-use super::{Dialogue, LoginState, TransferStage};
+use super::{Dialogue, LoginState};
 use crate::command::Command;
 use crate::reply::ReplyCode;
 use crate::time::Timestamp;
@@ -40,9 +40,9 @@ impl Dialogue {
         self.outstanding.front().and_then(Command::verb)
     }
 
-    /// Whether a transfer has been announced with 1yz and not been ended.
+    /// Whether a command with this verb is unanswered.
     #[must_use]
-    pub fn is_transferring(&self) -> bool {
-        self.transfer.is_some_and(|transfer| transfer.stage == TransferStage::Started)
+    pub fn is_waiting_for(&self, verb: Verb) -> bool {
+        self.outstanding.iter().any(|command| command.verb() == Some(verb))
     }
 }

@@ -56,6 +56,7 @@ pub use transfer::{DataEvent, DataStage, Transfer, TransferEnd, TransferStage};
 use crate::command::{Command, ProtectionLevel};
 use crate::limits;
 use crate::reply::{Reply, ReplyClass, ReplyCode};
+use crate::short_queue::ShortQueue;
 use crate::time::Timestamp;
 use crate::verb::{Role, Verb};
 
@@ -119,7 +120,7 @@ pub struct Dialogue {
     greeted: bool,
     closing: bool,
     state: SessionState,
-    outstanding: VecDeque<Command>,
+    outstanding: ShortQueue<Command>,
     plan: Option<DataConnectionPlan>,
     /// What was seen of the data connection before its transfer was asked for.
     early_data: DataStage,
@@ -139,7 +140,7 @@ impl Dialogue {
             greeted: false,
             closing: false,
             state: SessionState::default(),
-            outstanding: VecDeque::new(),
+            outstanding: ShortQueue::new(),
             plan: None,
             early_data: DataStage::NotSeen,
             transfer: None,
@@ -177,6 +178,13 @@ impl Dialogue {
     #[must_use]
     pub fn is_unanswered(&self) -> bool {
         !self.outstanding.is_empty()
+    }
+
+    /// Whether the oldest command that waits for its final reply is one that takes its time without a transfer.
+    #[must_use]
+    pub fn is_computing(&self) -> bool {
+        let oldest = self.outstanding.front().and_then(Command::verb);
+        oldest.is_some_and(|verb| verb.role() == Role::Lengthy)
     }
 
     /// How many commands wait for their final reply.
@@ -258,7 +266,7 @@ impl Dialogue {
             self.deviation(Deviation::ReplyWithoutCommand { code });
             return Attribution { command: None, is_preliminary: code.is_preliminary() };
         };
-        let verb = self.outstanding[position].verb();
+        let verb = self.outstanding.get(position).and_then(Command::verb);
         if let Some(verb) = verb
             && !verb.may_be_answered_with(code.get())
         {
@@ -266,14 +274,11 @@ impl Dialogue {
         }
         if code.is_preliminary() {
             self.preliminary(verb);
-            return Attribution { command: Some(self.outstanding[position].clone()), is_preliminary: true };
+            return Attribution { command: self.outstanding.get(position).cloned(), is_preliminary: true };
         }
         let command = self.outstanding.remove(position);
         if let Some(command) = &command {
             self.answered(command, reply);
-        }
-        if self.outstanding.is_empty() {
-            self.outstanding = VecDeque::new(); // idle sessions own next to nothing
         }
         Attribution { command, is_preliminary: false }
     }
@@ -407,7 +412,7 @@ impl Dialogue {
         let oldest = self.outstanding.front()?;
         let fits =
             |command: &Command| command.verb().is_none_or(|verb| verb.may_be_answered_with(code.get()));
-        if fits(oldest) || !oldest.verb().is_some_and(|verb| verb.role().is_transfer()) {
+        if fits(oldest) || !oldest.verb().is_some_and(|verb| verb.role().can_be_overtaken()) {
             return Some(0);
         }
         let overtakes = |command: &Command| {

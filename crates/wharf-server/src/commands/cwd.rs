@@ -9,16 +9,16 @@ use crate::session::Session;
 /// Changes the directory, if it is one.
 pub(crate) async fn run(session: &mut Session, path: &Pathname) -> Carried<Reply> {
     let path = resolve(session, path)?;
-    let metadata = session.shared.storage.stat(&path).await.map_err(|error| replies::storage(&error))?;
+    let metadata = session.storage().stat(&path).await.map_err(|error| replies::storage(&error))?;
     if !metadata.is_directory() {
         return Err(replies::storage(&wharf_storage::StorageError::NotDirectory));
     }
     session.directory = path;
-    Ok(replies::directory_is(&session.directory))
+    Ok(replies::directory_is(&session.directory, session.charset()))
 }
 
 /// One up; at the root it stays.
 pub(crate) fn up(session: &mut Session) -> Reply {
     session.directory = session.directory.parent();
-    replies::directory_is(&session.directory)
+    replies::directory_is(&session.directory, session.charset())
 }

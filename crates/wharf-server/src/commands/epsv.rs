@@ -60,7 +60,7 @@ fn note(session: &mut Session, told: SocketAddr) {
 }
 
 fn passive_is_on_offer(session: &Session) -> Carried<()> {
-    let modes = session.shared.config.modes;
+    let modes = session.modes();
     if modes.offers(DataMode::Passive) { Ok(()) } else { Err(replies::mode_disabled(DataMode::Passive)) }
 }
 
@@ -73,7 +73,11 @@ fn listen(session: &mut Session, reached: IpAddr, names_address: bool) -> Carrie
     let expected =
         ExpectedPeer { client, third_parties: session.third_parties(), session: expected_session(session) };
     let listener = pool.listen(session.data_address(), expected).map_err(|error| {
-        let cause = matches!(error, ListenError::AllInUse(_)).then(|| Cause::RangeExhausted.id());
+        let cause = matches!(error, ListenError::AllInUse(_)).then_some(Cause::RangeExhausted);
+        if let Some(cause) = cause {
+            session.shared.common.metrics.cause(cause);
+        }
+        let cause = cause.map(Cause::id);
         let reply = replies::cannot_listen(&error);
         tracing::warn!(session = session.number, %client, %reply, cause, "no passive port");
         reply

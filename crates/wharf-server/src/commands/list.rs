@@ -5,6 +5,7 @@ use wharf_proto::{Pathname, Verb};
 
 use super::{Carried, Outcome, resolve};
 use crate::listing::{ListingStyle, ListingWriter, Selection};
+use crate::policy::{Right, may};
 use crate::replies;
 use crate::session::Session;
 use crate::transfer::Payload;
@@ -13,10 +14,11 @@ use crate::transfer::Payload;
 pub(crate) async fn run(session: &mut Session, verb: Verb, argument: ListArgument) -> Carried<Outcome> {
     let style = if verb == Verb::List { ListingStyle::Unix } else { ListingStyle::Names };
     let selection = Selection::find(
-        &session.shared.storage,
+        session.storage(),
         &session.directory,
         argument.path.as_ref(),
         argument.shows_hidden(),
+        session.charset(),
     )
     .await?;
     begin(session, verb, selection, style, &replies::listed(argument.path.as_ref())).await
@@ -28,7 +30,7 @@ pub(crate) async fn mlsd(session: &mut Session, path: Option<Pathname>) -> Carri
         Some(path) => resolve(session, path)?,
         None => session.directory.clone(),
     };
-    let metadata = session.shared.storage.stat(&directory).await.map_err(|error| replies::storage(&error))?;
+    let metadata = session.storage().stat(&directory).await.map_err(|error| replies::storage(&error))?;
     if !metadata.is_directory() {
         return Err(replies::mlsd_wants_a_directory());
     }
@@ -45,8 +47,9 @@ async fn begin(
     what: &[u8],
 ) -> Carried<Outcome> {
     let path = selection.path().clone();
-    let writer =
-        ListingWriter::open(&*session.shared.storage, selection, style, session.shared.config.write).await?;
+    may(session, Right::List, &path)?;
+    let view = session.view(path.clone());
+    let writer = ListingWriter::open(&**session.storage(), selection, style, view).await?;
     let announcement = replies::opening(what, true, None);
     let task = session.task(verb, path)?;
     Ok(Outcome::Begin { announcement, running: task.start(Payload::Listing(writer)) })

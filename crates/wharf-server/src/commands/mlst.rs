@@ -4,6 +4,7 @@ use wharf_proto::{Pathname, Reply, ReplyCode};
 
 use super::{Carried, resolve};
 use crate::listing::facts_of;
+use crate::policy::may_look;
 use crate::replies;
 use crate::session::Session;
 
@@ -13,8 +14,10 @@ pub(crate) async fn run(session: &mut Session, path: Option<&Pathname>) -> Carri
         Some(path) => resolve(session, path)?,
         None => session.directory.clone(),
     };
-    let metadata = session.shared.storage.stat(&path).await.map_err(|error| replies::storage(&error))?;
-    let facts = facts_of(&path, &metadata, session.facts, session.shared.config.write)
+    may_look(session, &path)?;
+    let metadata = session.storage().stat(&path).await.map_err(|error| replies::storage(&error))?;
+    let rights = session.policy().rights_at(&path);
+    let facts = facts_of(&path, &metadata, session.facts, rights, session.charset())
         .ok_or_else(replies::unlistable)?;
     Ok(Reply::indented(ReplyCode::FILE_ACTION_OKAY, "Facts:", [facts], "End."))
 }

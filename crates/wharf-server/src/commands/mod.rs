@@ -2,10 +2,12 @@
 
 pub(crate) mod allo;
 pub(crate) mod auth;
+pub(crate) mod avbl;
 pub(crate) mod cwd;
 pub(crate) mod dele;
 pub(crate) mod epsv;
 pub(crate) mod feat;
+pub(crate) mod hash;
 pub(crate) mod help;
 pub(crate) mod list;
 pub(crate) mod mdtm;
@@ -51,6 +53,8 @@ pub(crate) enum Outcome {
         /// The transfer.
         running: Running,
     },
+    /// Something begins that takes its time; its own reply comes when it ends.
+    Work(Running),
 }
 
 impl From<Reply> for Outcome {
@@ -69,7 +73,7 @@ pub(crate) async fn carry_out(session: &mut Session, command: Command) -> Outcom
     }
     let result: Carried<Outcome> = match command {
         Command::User(name) => Ok(user::run(session, &name).into()),
-        Command::Pass(password) => Ok(pass::run(session, &password).into()),
+        Command::Pass(password) => Ok(pass::run(session, &password).await.into()),
         Command::Acct(_) => Ok(replies::superfluous().into()),
         Command::Rein => Ok(replies::ready_for_new_user().into()),
         Command::Host(_) => Ok(replies::host_accepted().into()),
@@ -118,6 +122,15 @@ pub(crate) async fn carry_out(session: &mut Session, command: Command) -> Outcom
         Command::Mdtm(path) => mdtm::run(session, &path).await.map(Outcome::from),
         Command::Mfmt(argument) => mdtm::set(session, &argument).await.map(Outcome::from),
 
+        Command::Hash(path) => hash::run(session, &path).await,
+        Command::Rang(argument) => hash::range(session, &argument).map(Outcome::from),
+        Command::Xcrc(argument) => hash::older(session, Verb::Xcrc, &argument).await,
+        Command::Xmd5(argument) => hash::older(session, Verb::Xmd5, &argument).await,
+        Command::Xsha1(argument) => hash::older(session, Verb::Xsha1, &argument).await,
+        Command::Xsha256(argument) => hash::older(session, Verb::Xsha256, &argument).await,
+        Command::Xsha512(argument) => hash::older(session, Verb::Xsha512, &argument).await,
+        Command::Avbl(path) => avbl::run(session, path.as_ref()).await.map(Outcome::from),
+
         Command::Auth(mechanism) => auth::run(session, &mechanism).map(Outcome::from),
         Command::Pbsz(size) => Ok(prot::buffer_size(size.bytes()).into()),
         Command::Prot(level) => prot::run(session, level).map(Outcome::from),
@@ -134,16 +147,14 @@ pub(crate) async fn carry_out(session: &mut Session, command: Command) -> Outcom
 
 /// The one place where a name from the wire becomes a path of the storage.
 pub(crate) fn resolve(session: &Session, path: &Pathname) -> Carried<StoragePath> {
-    session.directory.resolve(path.as_bytes()).map_err(|error| replies::bad_path(&error))
+    resolve_bytes(session, path.as_bytes())
 }
 
-/// Stops where files may not be changed.
-pub(crate) fn may_write(session: &Session) -> Carried<()> {
-    if session.shared.config.write {
-        return Ok(());
-    }
-    tracing::debug!(session = session.number, user = %session.who(), "a change was refused: read-only");
-    Err(replies::read_only())
+/// As [`resolve`], for bytes that were cut out of an argument.
+pub(crate) fn resolve_bytes(session: &Session, wire: &[u8]) -> Carried<StoragePath> {
+    let name =
+        session.charset().to_storage(wire).ok_or_else(|| replies::not_in_charset(session.charset()))?;
+    session.directory.resolve(&name).map_err(|error| replies::bad_path(&error))
 }
 
 /// Notes in the log that something was changed, and by whom.

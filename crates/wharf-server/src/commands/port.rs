@@ -18,7 +18,7 @@ pub(crate) fn run(session: &mut Session, verb: Verb, told: SocketAddr) -> Carrie
     if let Some(canary) = session.canary() {
         canary.heard = Some(told);
     }
-    if !session.shared.config.modes.offers(DataMode::Active) {
+    if !session.modes().offers(DataMode::Active) {
         return Err(replies::mode_disabled(DataMode::Active));
     }
     let client = session.client();
@@ -40,6 +40,7 @@ pub(crate) fn run(session: &mut Session, verb: Verb, told: SocketAddr) -> Carrie
         private_or_foreign(session, told)?
     };
     if told.port() < 1024 {
+        session.shared.common.metrics.cause(Cause::BounceRefused);
         tracing::warn!(session = session.number, %told, cause = Cause::BounceRefused.id(), "a privileged port was refused");
         return Err(replies::privileged_port(told.port()));
     }
@@ -72,6 +73,7 @@ fn private_or_foreign(session: &Session, told: SocketAddr) -> Carried<Whose> {
     let client = session.client();
     let is_private = is_private(told.ip());
     let cause = if is_private { Cause::PortUnroutable } else { Cause::BounceRefused };
+    session.shared.common.metrics.cause(cause);
     if is_private && session.shared.config.active.private_address == PrivateAddress::UseControlPeer {
         tracing::warn!(session = session.number, %told, %client, cause = cause.id(), "a private address was told: the client's is used instead");
         return Ok(Whose::ClientInstead);

@@ -65,5 +65,7 @@ pub(crate) fn clear_control(session: &Session) -> Carried<Reply> {
 
 fn data_policy(session: &Session) -> TlsPolicy {
     let Some(tls) = session.tls() else { return TlsPolicy::Off };
-    session.user().map_or(tls.settings.data, |user| tls.settings.data_for(user.as_bytes()))
+    let own = session.login.as_ref().and_then(|login| login.settings.tls);
+    let by_name = || session.user().map_or(tls.settings.data, |user| tls.settings.data_for(user.as_bytes()));
+    own.unwrap_or_else(by_name)
 }

@@ -7,5 +7,5 @@ use crate::session::Session;
 
 /// The current directory, quotes in it doubled.
 pub(crate) fn run(session: &Session) -> Reply {
-    replies::current_directory(&session.directory)
+    replies::current_directory(&session.directory, session.charset())
 }

@@ -2,15 +2,16 @@
 
 use wharf_proto::{Pathname, Reply};
 
-use super::{Carried, log_change, may_write, resolve};
+use super::{Carried, log_change, resolve};
+use crate::policy::{Right, may};
 use crate::replies;
 use crate::session::Session;
 
 /// Removes an empty directory.
 pub(crate) async fn run(session: &mut Session, path: &Pathname) -> Carried<Reply> {
-    may_write(session)?;
     let path = resolve(session, path)?;
-    session.shared.storage.remove_directory(&path).await.map_err(|error| replies::storage(&error))?;
+    may(session, Right::Delete, &path)?;
+    session.storage().remove_directory(&path).await.map_err(|error| replies::storage(&error))?;
     log_change(session, "directory removed", &path);
     Ok(replies::removed())
 }

@@ -3,27 +3,32 @@
 use wharf_proto::pathname::escaped;
 use wharf_proto::{Pathname, Reply};
 
-use super::{Carried, may_write, resolve};
+use super::{Carried, resolve};
+use crate::policy::{may_rename, may_replace};
 use crate::replies;
 use crate::session::Session;
+use crate::uploads::Freed;
 
 /// Notes what will be renamed, if it is there.
 pub(crate) async fn from(session: &mut Session, path: &Pathname) -> Carried<Reply> {
-    may_write(session)?;
     let path = resolve(session, path)?;
-    session.shared.storage.stat(&path).await.map_err(|error| replies::storage(&error))?;
+    may_rename(session, &path, &path).await?;
+    session.storage().stat(&path).await.map_err(|error| replies::storage(&error))?;
     session.rename_from = Some(path);
     Ok(replies::rename_from_accepted())
 }
 
 /// Renames it.
 pub(crate) async fn run(session: &mut Session, path: &Pathname) -> Carried<Reply> {
-    may_write(session)?;
     let to = resolve(session, path)?;
     let Some(from) = session.rename_from.take() else {
         return Err(wharf_proto::dialogue::Refusal::RenameFromFirst.reply());
     };
-    session.shared.storage.rename(&from, &to).await.map_err(|error| replies::storage(&error))?;
+    may_rename(session, &from, &to).await?;
+    may_replace(session, &to).await?;
+    let freed = Freed::of(session, &to).await;
+    session.storage().rename(&from, &to).await.map_err(|error| replies::storage(&error))?;
+    freed.note(session);
     tracing::info!(
         session = session.number, user = %session.who(),
         from = %escaped(from.as_bytes()), to = %escaped(to.as_bytes()), "renamed"

@@ -3,7 +3,8 @@
 use wharf_proto::command::Text;
 use wharf_proto::{Pathname, Reply, ReplyCode};
 
-use super::{Carried, log_change, may_write, resolve};
+use super::{Carried, log_change, resolve};
+use crate::policy::{Right, may};
 use crate::replies;
 use crate::session::Session;
 
@@ -30,12 +31,12 @@ pub(crate) async fn run(session: &mut Session, argument: &Text) -> Carried<Reply
 }
 
 async fn change_mode(session: &mut Session, rest: &[u8]) -> Carried<Reply> {
-    may_write(session)?;
     let (mode, path) = split(rest);
     let mode = octal(mode).ok_or_else(replies::wants_octal_mode)?;
     let path = Pathname::new(path).map_err(|_| replies::wants_octal_mode())?;
     let path = resolve(session, &path)?;
-    session.shared.storage.set_mode(&path, mode.into()).await.map_err(|error| replies::storage(&error))?;
+    may(session, Right::Overwrite, &path)?;
+    session.storage().set_mode(&path, mode.into()).await.map_err(|error| replies::storage(&error))?;
     log_change(session, format_args!("mode set to {mode:03o}"), &path);
     // RFC 959 §5.4 has 200 for SITE, not the 250 of other file actions.
     Ok(replies::mode_changed())

@@ -6,13 +6,14 @@ use wharf_proto::{Reply, ReplyCode, limits};
 
 use super::Carried;
 use crate::listing::{ListingStyle, ListingWriter, Selection};
+use crate::policy::{Right, may};
 use crate::replies;
 use crate::session::Session;
 
 /// 211 about the session, or 212 and 213 with a listing.
 pub(crate) async fn run(session: &mut Session, argument: Option<ListArgument>) -> Carried<Reply> {
     match argument {
-        Some(argument) if session.identity.is_some() => list(session, &argument).await,
+        Some(argument) if session.login.is_some() => list(session, &argument).await,
         _ => Ok(replies::status(session_lines(session))),
     }
 }
@@ -21,7 +22,7 @@ pub(crate) async fn run(session: &mut Session, argument: Option<ListArgument>) -
 pub(crate) fn session_lines(session: &Session) -> Vec<String> {
     let state = session.pi.dialogue().state();
     let mut lines = vec![format!("Connected from {}", session.client())];
-    match &session.identity {
+    match &session.login {
         Some(_) => lines.push(format!("Logged in as {}", session.who())),
         None => lines.push("Not logged in".to_owned()),
     }
@@ -43,15 +44,16 @@ pub(crate) fn session_lines(session: &Session) -> Vec<String> {
 
 async fn list(session: &mut Session, argument: &ListArgument) -> Carried<Reply> {
     let selection = Selection::find(
-        &session.shared.storage,
+        session.storage(),
         &session.directory,
         argument.path.as_ref(),
         argument.shows_hidden(),
+        session.charset(),
     )
     .await?;
-    let write = session.shared.config.write;
-    let mut writer =
-        ListingWriter::open(&*session.shared.storage, selection, ListingStyle::Unix, write).await?;
+    may(session, Right::List, selection.path())?;
+    let view = session.view(selection.path().clone());
+    let mut writer = ListingWriter::open(&**session.storage(), selection, ListingStyle::Unix, view).await?;
     let mut listing = Vec::new();
     while let Some(lines) = writer.next_lines().await.map_err(|error| replies::storage(&error))? {
         listing.extend_from_slice(&lines);

@@ -1,12 +1,14 @@
 //! STOR, APPE and STOU (RFC 959 §4.1.3; RFC 1123 §4.1.2.9 for STOU's replies).
 
 use wharf_proto::{Pathname, Verb};
-use wharf_storage::{Sink, StorageError, StoragePath, WriteMode};
+use wharf_storage::{StorageError, StoragePath, Upload, WriteMode};
 
-use super::{Carried, Outcome, may_write, resolve};
+use super::{Carried, Outcome, resolve, resolve_bytes};
+use crate::policy::{Right, has, may};
 use crate::replies;
 use crate::session::Session;
 use crate::transfer::Payload;
+use crate::uploads;
 
 /// Names that STOU tries before it gives up.
 const UNIQUE_TRIES: u32 = 100;
@@ -28,19 +30,19 @@ pub(crate) async fn append(session: &mut Session, path: &Pathname) -> Carried<Ou
 
 /// STOU: under a name that no file has; 150 tells it.
 pub(crate) async fn unique(session: &mut Session, path: Option<&Pathname>) -> Carried<Outcome> {
-    may_write(session)?;
     let wanted = path.map_or(b"wharf".as_slice(), Pathname::as_bytes);
     for attempt in 0..UNIQUE_TRIES {
         let mut name = wanted.to_vec();
         if attempt > 0 || path.is_none() {
             name.extend_from_slice(format!(".{:08x}", rand::random::<u32>()).as_bytes());
         }
-        let file = session.directory.resolve(&name).map_err(|error| replies::bad_path(&error))?;
-        match session.shared.storage.open_write(&file, WriteMode::New).await {
-            Ok(sink) => {
+        let file = resolve_bytes(session, &name)?;
+        may(session, Right::Write, &file)?;
+        let request = uploads::request(session, WriteMode::New).await?;
+        match session.storage().begin_upload(&file, request).await {
+            Ok(upload) => {
                 let announcement = replies::opening_unique(&name);
-                apply_umask(session, &file).await?;
-                return begin(session, Verb::Stou, file, sink, announcement);
+                return begin(session, Verb::Stou, file, upload, announcement);
             }
             Err(StorageError::Exists) => {}
             Err(error) => return Err(replies::storage(&error)),
@@ -50,33 +52,27 @@ pub(crate) async fn unique(session: &mut Session, path: Option<&Pathname>) -> Ca
 }
 
 async fn store(session: &mut Session, verb: Verb, path: &Pathname, mode: WriteMode) -> Carried<Outcome> {
-    may_write(session)?;
     let file = resolve(session, path)?;
-    let is_new = session.umask.is_some()
-        && matches!(session.shared.storage.stat(&file).await, Err(StorageError::NotFound));
-    let sink =
-        session.shared.storage.open_write(&file, mode).await.map_err(|error| replies::storage(&error))?;
-    if is_new {
-        apply_umask(session, &file).await?;
-    }
+    may(session, Right::Write, &file)?;
+    let mut request = uploads::request(session, mode).await?;
+    request.may_replace = has(session, Right::Overwrite, &file);
+    let may_replace = request.may_replace;
+    let upload = session.storage().begin_upload(&file, request).await;
+    let upload = upload.map_err(|error| match error {
+        StorageError::Exists if !may_replace => replies::denied(Right::Overwrite),
+        error => replies::storage(&error),
+    })?;
     let announcement = replies::opening(path.as_bytes(), session.converts_ascii(), None);
-    begin(session, verb, file, sink, announcement)
-}
-
-/// A umask that was set with SITE UMASK is about new files; those that are there keep their mode.
-async fn apply_umask(session: &mut Session, file: &StoragePath) -> Carried<()> {
-    let Some(umask) = session.umask else { return Ok(()) };
-    let mode = 0o666 & !u32::from(umask);
-    session.shared.storage.set_mode(file, mode).await.map_err(|error| replies::storage(&error))
+    begin(session, verb, file, upload, announcement)
 }
 
 fn begin(
     session: &mut Session,
     verb: Verb,
     file: StoragePath,
-    sink: Sink,
+    upload: Upload,
     announcement: wharf_proto::Reply,
 ) -> Carried<Outcome> {
     let task = session.task(verb, file)?;
-    Ok(Outcome::Begin { announcement, running: task.start(Payload::Sink(sink)) })
+    Ok(Outcome::Begin { announcement, running: task.start(Payload::Upload(upload)) })
 }

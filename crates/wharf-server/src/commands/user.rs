@@ -4,14 +4,14 @@ use wharf_findings::Cause;
 use wharf_proto::Reply;
 use wharf_proto::command::Text;
 
-use crate::auth::is_anonymous;
 use crate::config::TlsPolicy;
 use crate::replies;
 use crate::session::Session;
 
 /// Always asks for a password, so that nobody learns which names exist (threat 10). A login from before is void.
 pub(crate) fn run(session: &mut Session, name: &Text) -> Reply {
-    session.set_identity(None);
+    session.set_login(None);
+    session.follow_reload();
     // Before any password goes over in clear (RFC 4217 §12.1). Users who may do without TLS are let through; that others
     // may not is told to all alike, whether they exist or not.
     let is_required =
@@ -22,7 +22,7 @@ pub(crate) fn run(session: &mut Session, name: &Text) -> Reply {
         tracing::warn!(session = session.number, client = %session.client(), cause, "a login in clear was refused");
         return replies::tls_required();
     }
-    if session.shared.config.accounts.anonymous && is_anonymous(name.as_bytes()) {
+    if session.shared.gate.lets_in_anybody_as(name.as_bytes()) {
         replies::guest_password_wanted()
     } else {
         replies::password_wanted()

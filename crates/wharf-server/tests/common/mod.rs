@@ -9,11 +9,13 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use wharf_net::passive_ports::PassivePorts;
 use wharf_proto::command::Password;
-use wharf_server::auth::{Accounts, VirtualUser};
+use wharf_server::auth::{Accounts, Secret, UserSettings, VirtualUser};
 use wharf_server::config::{
-    ActivePolicy, ActiveSourcePort, AsciiPolicy, FxpPolicy, Modes, PassivePolicy, PrivateAddress, Times,
+    ActivePolicy, ActiveSourcePort, AsciiPolicy, BanSettings, FxpPolicy, Modes, PassivePolicy,
+    PrivateAddress, SessionLimits, Times,
 };
-use wharf_server::{Server, ServerConfig, ShutdownHandle};
+use wharf_server::policy::Rights;
+use wharf_server::{Roots, Server, ServerConfig, ShutdownHandle};
 use wharf_storage::LocalStorage;
 use wharf_testkit::TestDirectory;
 
@@ -30,6 +32,15 @@ pub(crate) const UNHURRIED: Times = Times {
     data_connection: LONG,
     data_stall: LONG,
     drain: LONG,
+};
+
+/// Nobody is turned away for wrong passwords.
+pub(crate) const NO_BANS: BanSettings = BanSettings {
+    address_failures: None,
+    user_failures: None,
+    time: LONG,
+    delay: Duration::ZERO,
+    exempt: Vec::new(),
 };
 
 /// A server of this process.
@@ -54,12 +65,17 @@ impl Serving {
     pub(crate) fn start_with(change: impl FnOnce(&mut ServerConfig)) -> Self {
         let root = TestDirectory::new();
         let runtime = Runtime::new().unwrap();
-        let user = VirtualUser { name: b"test".to_vec(), password: Password::new("secret").unwrap() };
+        let settings = Arc::new(UserSettings::with_rights(Rights::ALL));
+        let secret = Secret::Clear(Password::new("secret").unwrap());
+        let user = VirtualUser { name: b"test".to_vec(), secret, settings: settings.clone() };
         let mut config = ServerConfig {
+            uploads: wharf_server::config::UploadPolicy::default(),
+            charset: wharf_server::config::CharsetPolicy::default(),
             listen: vec![([127, 0, 0, 1], 0).into()],
             skip_missing_addresses: false,
-            accounts: Accounts { anonymous: true, users: vec![user] },
-            write: true,
+            accounts: Accounts { anonymous: Some(settings), users: vec![user], ask: None },
+            sessions: SessionLimits::default(),
+            bans: NO_BANS,
             modes: Modes::BOTH,
             proxies: Vec::new(),
             passive: PassivePolicy {
@@ -76,12 +92,16 @@ impl Serving {
             canary: true,
             ascii: AsciiPolicy::Convert,
             times: UNHURRIED,
+            admin: None,
             tls: None,
         };
         change(&mut config);
         let storage = Arc::new(LocalStorage::open(root.path()).unwrap());
+        let roots = Arc::new(Roots::new(|path| {
+            LocalStorage::open(path).map(|root| Arc::new(root) as _).map_err(|error| error.to_string())
+        }));
         let (addresses, shutdown) = runtime.block_on(async {
-            let server = Server::bind(config, storage, None).unwrap();
+            let server = Server::bind(config, storage, roots, None).unwrap();
             let told = (server.addresses().to_vec(), server.shutdown_handle());
             tokio::spawn(server.run());
             told

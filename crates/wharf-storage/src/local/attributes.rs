@@ -1,11 +1,12 @@
 //! What the kernel knows of a file, and the changes of it that clients may ask for.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{
     AtFlags, CWD, FileType, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT, chmodat, fchmod, fstat,
-    utimensat,
+    fstatvfs, utimensat,
 };
 use rustix::io::Errno;
 
@@ -42,6 +43,16 @@ pub(super) fn set_mode(root: &Root, path: &StoragePath, mode: u32) -> Result<(),
         Err(Errno::NOENT | Errno::NOTDIR) => Ok(fchmod(root.open_beneath(path, files::READ)?, mode)?),
         result => Ok(result?),
     }
+}
+
+/// Bytes that a user without privileges may still store in a directory.
+pub(super) fn free_space(root: &Arc<Root>, path: &StoragePath) -> Result<u64, StorageError> {
+    let place = root.open_beneath(path, OFlags::PATH)?;
+    if stat(&place)?.kind != Kind::Directory {
+        return Err(StorageError::NotDirectory);
+    }
+    let told = fstatvfs(&place)?;
+    Ok(told.f_bavail.saturating_mul(told.f_frsize))
 }
 
 /// A descriptor without any right of `path`, links within the root followed.

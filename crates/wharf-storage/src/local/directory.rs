@@ -13,6 +13,7 @@ use rustix::io::Errno;
 
 use super::root::Root;
 use super::{attributes, on_thread};
+use crate::part::is_part;
 use crate::{Batches, Entry, Kind, Listing, Metadata, StorageError, StoragePath};
 
 /// Flags of a directory that is listed.
@@ -87,7 +88,7 @@ impl Reader {
             let Some(entry) = entries.next() else { break };
             let entry = entry?;
             let name = entry.file_name();
-            if matches!(name.to_bytes(), b"." | b"..") {
+            if matches!(name.to_bytes(), b"." | b"..") || is_part(name.to_bytes()) {
                 continue;
             }
             if let Some(metadata) = metadata(root, prefix, directory, name, entry.file_type())? {

@@ -1,10 +1,16 @@
 //! Operations on names: the directory is opened beneath the root, and the last name is never followed.
 
-use rustix::fs::{AtFlags, Mode, mkdirat, renameat, unlinkat};
+use rustix::fd::OwnedFd;
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, mkdirat, renameat, unlinkat};
 use rustix::io::Errno;
 
 use super::root::Root;
+use super::{parts, writers};
+use crate::part::is_part;
 use crate::{StorageError, StoragePath};
+
+/// Most parts of a directory that are removed with it; with more it counts as not empty.
+const PARTS: usize = 10_000;
 
 /// Permission bits of new directories, less the umask.
 const NEW_DIRECTORY: Mode = Mode::from_raw_mode(0o777);
@@ -15,6 +21,8 @@ pub(super) fn rename(root: &Root, from: &StoragePath, to: &StoragePath) -> Resul
     else {
         return Err(StorageError::PermissionDenied);
     };
+    // Under a name that somebody writes, his file would take the place of this one.
+    let _reserved = writers::reserve_name(&to_directory, to_name)?;
     renameat(from_directory, from_name, to_directory, to_name).map_err(name_refused)
 }
 
@@ -30,11 +38,34 @@ pub(super) fn make_directory(root: &Root, path: &StoragePath) -> Result<(), Stor
 
 pub(super) fn remove_directory(root: &Root, path: &StoragePath) -> Result<(), StorageError> {
     let (directory, name) = root.parent_of(path)?.ok_or(StorageError::PermissionDenied)?;
-    unlinkat(directory, name, AtFlags::REMOVEDIR).map_err(|errno| match errno {
+    match unlinkat(&directory, name, AtFlags::REMOVEDIR) {
         // POSIX lets a file system say either.
+        Err(Errno::EXIST | Errno::NOTEMPTY) => {}
+        result => return result.map_err(name_refused),
+    }
+    // A client sees no parts, so that for it a directory is empty that holds nothing else.
+    remove_parts(&root.open_beneath(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW)?)?;
+    unlinkat(directory, name, AtFlags::REMOVEDIR).map_err(|errno| match errno {
         Errno::EXIST => StorageError::NotEmpty,
         errno => name_refused(errno),
     })
+}
+
+/// Removes all parts of a directory that holds nothing else, if nobody writes them.
+fn remove_parts(directory: &OwnedFd) -> Result<(), StorageError> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        match entry.file_name().to_bytes() {
+            b"." | b".." => {}
+            name if is_part(name) && names.len() < PARTS => names.push(name.to_vec()),
+            _ => return Err(StorageError::NotEmpty),
+        }
+    }
+    for name in names {
+        parts::remove(directory, &name, |_| true)?;
+    }
+    Ok(())
 }
 
 fn name_refused(errno: Errno) -> StorageError {

@@ -7,6 +7,7 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstatfs, openat, openat2};
 use rustix::io::Errno;
 
+use crate::part::is_part;
 use crate::{StorageError, StoragePath};
 
 /// What every opening asks of the kernel: nothing above the root, and no jump through `/proc/…/fd`.
@@ -17,7 +18,7 @@ const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGIC
 const ATTEMPTS: u32 = 128;
 
 /// Permission bits of new files, less the umask.
-const NEW_FILE: Mode = Mode::from_raw_mode(0o666);
+pub(super) const NEW_FILE: Mode = Mode::from_raw_mode(0o666);
 
 /// Why a directory cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +69,7 @@ impl Root {
         path: &StoragePath,
         flags: OFlags,
     ) -> Result<Option<OwnedFd>, StorageError> {
+        refuse_parts(path)?;
         if !self.can_open_cached {
             return Ok(None);
         }
@@ -81,6 +83,7 @@ impl Root {
 
     /// Opens `path`; may wait for a disk. With `O_CREAT` a new file gets the usual permission bits.
     pub(super) fn open_beneath(&self, path: &StoragePath, flags: OFlags) -> Result<OwnedFd, StorageError> {
+        refuse_parts(path)?;
         self.open_relative(path.relative(), flags)
     }
 
@@ -99,9 +102,15 @@ impl Root {
         path: &'p StoragePath,
     ) -> Result<Option<(OwnedFd, &'p [u8])>, StorageError> {
         let Some(name) = path.file_name() else { return Ok(None) };
+        refuse_parts(path)?;
         let directory = self.open_beneath(&path.parent(), OFlags::PATH | OFlags::DIRECTORY)?;
         Ok(Some((directory, name)))
     }
+}
+
+/// What is not complete is reached by nobody's word.
+fn refuse_parts(path: &StoragePath) -> Result<(), StorageError> {
+    if path.components().any(is_part) { Err(StorageError::NotFound) } else { Ok(()) }
 }
 
 /// Whether the file system of this directory asks a server or a program when a file is opened. RESOLVE_CACHED keeps

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::{Kind, Metadata, StorageError, StoragePath};
 
@@ -24,9 +24,14 @@ pub(super) enum Content {
     Directory(Names),
 }
 
+/// A file's place, and who may go on with its part.
+pub(super) type PartKey = (StoragePath, Box<[u8]>);
+
 #[derive(Debug)]
 pub(super) struct Tree {
     root: Node,
+    /// Uploads that were cut, and when.
+    parts: BTreeMap<PartKey, (Vec<u8>, SystemTime)>,
     last_inode: u64,
     /// Bytes of all files.
     used: u64,
@@ -42,7 +47,7 @@ impl Default for Tree {
 impl Tree {
     pub(super) fn with_capacity(capacity: u64) -> Self {
         let root = Node::new(1, Content::Directory(Names::new()));
-        Self { root, last_inode: 1, used: 0, capacity }
+        Self { root, parts: BTreeMap::new(), last_inode: 1, used: 0, capacity }
     }
 
     pub(super) fn node(&self, path: &StoragePath) -> Result<&Node, StorageError> {
@@ -77,13 +82,41 @@ impl Tree {
         self.used.saturating_add(bytes as u64) <= self.capacity
     }
 
-    /// Makes an empty file and tells its inode.
-    pub(super) fn create(&mut self, path: &StoragePath) -> Result<u64, StorageError> {
-        self.insert_new(path, Content::File(Arc::from([])))
+    /// Bytes that still fit; `None` where there is no limit.
+    pub(super) fn free(&self) -> Option<u64> {
+        (self.capacity < u64::MAX).then(|| self.capacity.saturating_sub(self.used))
+    }
+
+    pub(super) fn part(&self, key: &PartKey) -> Option<&[u8]> {
+        self.parts.get(key).map(|(data, _)| data.as_slice())
+    }
+
+    /// Takes a part out. Parts count as used as long as they wait.
+    pub(super) fn take_part(&mut self, key: &PartKey) -> Option<Vec<u8>> {
+        let (data, _) = self.parts.remove(key)?;
+        self.used = self.used.saturating_sub(data.len() as u64);
+        Some(data)
+    }
+
+    pub(super) fn keep_part(&mut self, key: PartKey, data: Vec<u8>, now: SystemTime) {
+        self.used = self.used.saturating_add(data.len() as u64);
+        self.parts.insert(key, (data, now));
+    }
+
+    /// Removes the parts that nobody went on with for so long, and tells how many they were.
+    pub(super) fn forget_parts(&mut self, unused_for: Duration) -> u64 {
+        let now = SystemTime::now();
+        let is_old = |since: SystemTime| now.duration_since(since).is_ok_and(|unused| unused >= unused_for);
+        let old: Vec<PartKey> =
+            self.parts.iter().filter(|(_, (_, since))| is_old(*since)).map(|(key, _)| key.clone()).collect();
+        for key in &old {
+            self.take_part(key);
+        }
+        old.len() as u64
     }
 
     pub(super) fn make_directory(&mut self, path: &StoragePath) -> Result<(), StorageError> {
-        self.insert_new(path, Content::Directory(Names::new())).map(drop)
+        self.insert_new(path, Content::Directory(Names::new()))
     }
 
     /// Gives a file this content; makes it if it is missing. Its permission bits stay.
@@ -102,7 +135,7 @@ impl Tree {
                 node.content = content;
                 node.modified = SystemTime::now();
             }
-            Err(_) => drop(self.insert_new(path, content)?),
+            Err(_) => self.insert_new(path, content)?,
         }
         self.used = used;
         Ok(())
@@ -155,15 +188,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Removes a file that was made to take a name, if it is still that one.
-    pub(super) fn forget_reserved(&mut self, path: &StoragePath, inode: u64) {
-        if self.node(path).is_ok_and(|node| node.inode == inode) {
-            // It cannot fail: the file is there.
-            let _ = self.delete(path);
-        }
-    }
-
-    fn insert_new(&mut self, path: &StoragePath, content: Content) -> Result<u64, StorageError> {
+    fn insert_new(&mut self, path: &StoragePath, content: Content) -> Result<(), StorageError> {
         match self.node(path) {
             Ok(_) => return Err(StorageError::Exists),
             Err(StorageError::NotFound) => {}
@@ -172,7 +197,7 @@ impl Tree {
         let inode = self.last_inode + 1;
         self.insert(path, Node::new(inode, content))?;
         self.last_inode = inode;
-        Ok(inode)
+        Ok(())
     }
 
     fn insert(&mut self, path: &StoragePath, node: Node) -> Result<(), StorageError> {

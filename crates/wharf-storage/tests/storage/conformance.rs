@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use wharf_storage::{Kind, MemoryStorage, Storage, StorageError, StoragePath, WriteMode};
 
 use crate::assert_error;
-use crate::support::{Rooms, all, fill, names, path, read, read_rest, write};
+use crate::support::{Rooms, all, fill, names, open_write, path, read, read_rest, write};
 
 macro_rules! conformance {
     ($($name:ident,)*) => {
@@ -79,14 +79,14 @@ async fn reading_begins_at_the_offset(storage: &dyn Storage) {
 }
 
 async fn new_takes_only_a_free_name(storage: &dyn Storage) {
-    let mut sink = storage.open_write(&path("/unique"), WriteMode::New).await.unwrap();
+    let mut sink = open_write(storage, &path("/unique"), WriteMode::New).await.unwrap();
     // The name is taken from the moment it is given out.
-    assert_error!(storage.open_write(&path("/unique"), WriteMode::New).await, StorageError::Exists);
+    assert_error!(open_write(storage, &path("/unique"), WriteMode::New).await, StorageError::Exists);
     fill(&mut sink, b"first").await.unwrap();
-    sink.finish().await.unwrap();
-    assert_error!(storage.open_write(&path("/unique"), WriteMode::New).await, StorageError::Exists);
+    sink.publish().await.unwrap();
+    assert_error!(open_write(storage, &path("/unique"), WriteMode::New).await, StorageError::Exists);
     storage.make_directory(&path("/directory")).await.unwrap();
-    assert_error!(storage.open_write(&path("/directory"), WriteMode::New).await, StorageError::Exists);
+    assert_error!(open_write(storage, &path("/directory"), WriteMode::New).await, StorageError::Exists);
     assert_eq!(read(storage, "/unique").await.unwrap(), b"first");
 }
 
@@ -101,11 +101,11 @@ async fn replace_discards_the_old_content(storage: &dyn Storage) {
 
 async fn writing_at_an_offset_keeps_what_is_before_and_behind(storage: &dyn Storage) {
     write(storage, "/file", WriteMode::New, b"0123456789").await.unwrap();
-    let mut sink = storage.open_write(&path("/file"), WriteMode::At(4)).await.unwrap();
-    assert_eq!(sink.offset(), 4);
+    let mut sink = open_write(storage, &path("/file"), WriteMode::At(4)).await.unwrap();
+    assert_eq!(sink.offset, 4);
     fill(&mut sink, b"ab").await.unwrap();
     fill(&mut sink, b"c").await.unwrap();
-    sink.finish().await.unwrap();
+    sink.publish().await.unwrap();
     assert_eq!(read(storage, "/file").await.unwrap(), b"0123abc789");
     write(storage, "/file", WriteMode::At(9), b"behind the end").await.unwrap();
     assert_eq!(read(storage, "/file").await.unwrap(), b"0123abc78behind the end");
@@ -117,10 +117,10 @@ async fn writing_at_an_offset_keeps_what_is_before_and_behind(storage: &dyn Stor
 
 async fn append_writes_at_the_end(storage: &dyn Storage) {
     write(storage, "/file", WriteMode::Append, b"one ").await.unwrap();
-    let mut sink = storage.open_write(&path("/file"), WriteMode::Append).await.unwrap();
-    assert_eq!(sink.offset(), 4);
+    let mut sink = open_write(storage, &path("/file"), WriteMode::Append).await.unwrap();
+    assert_eq!(sink.offset, 4);
     fill(&mut sink, b"two").await.unwrap();
-    sink.finish().await.unwrap();
+    sink.publish().await.unwrap();
     assert_eq!(read(storage, "/file").await.unwrap(), b"one two");
 }
 
@@ -128,14 +128,14 @@ async fn an_offset_beyond_the_end_is_an_error_and_creates_nothing(storage: &dyn 
     write(storage, "/file", WriteMode::New, b"1234").await.unwrap();
     let at = |offset| WriteMode::At(offset);
     assert_error!(
-        storage.open_write(&path("/file"), at(5)).await,
+        open_write(storage, &path("/file"), at(5)).await,
         StorageError::OffsetBeyondEnd { offset: 5, size: 4 }
     );
     assert_error!(
-        storage.open_write(&path("/missing"), at(1)).await,
+        open_write(storage, &path("/missing"), at(1)).await,
         StorageError::OffsetBeyondEnd { offset: 1, size: 0 }
     );
-    assert_error!(storage.open_write(&path("/missing/file"), at(1)).await, StorageError::NotFound);
+    assert_error!(open_write(storage, &path("/missing/file"), at(1)).await, StorageError::NotFound);
     assert_eq!(names(storage, "/").await, ["file"]);
     assert_eq!(read(storage, "/file").await.unwrap(), b"1234");
 }
@@ -145,7 +145,7 @@ async fn directories_are_not_opened_as_files(storage: &dyn Storage) {
     for place in ["/", "/directory"] {
         assert_error!(storage.open_read(&path(place), 0).await, StorageError::IsDirectory);
         for mode in [WriteMode::Replace, WriteMode::At(0), WriteMode::At(1), WriteMode::Append] {
-            assert_error!(storage.open_write(&path(place), mode).await, StorageError::IsDirectory);
+            assert_error!(open_write(storage, &path(place), mode).await, StorageError::IsDirectory);
         }
     }
 }
@@ -164,7 +164,7 @@ async fn a_missing_name_is_not_found(storage: &dyn Storage) {
     }
     let inside = path("/missing/file");
     for mode in [WriteMode::New, WriteMode::Replace, WriteMode::At(0), WriteMode::Append] {
-        assert_error!(storage.open_write(&inside, mode).await, StorageError::NotFound);
+        assert_error!(open_write(storage, &inside, mode).await, StorageError::NotFound);
     }
     assert_error!(storage.make_directory(&inside).await, StorageError::NotFound);
     write(storage, "/file", WriteMode::New, b"").await.unwrap();
@@ -177,8 +177,8 @@ async fn a_file_is_not_a_directory(storage: &dyn Storage) {
     assert_error!(storage.remove_directory(&path("/file")).await, StorageError::NotDirectory);
     let inside = path("/file/inside");
     assert_error!(storage.open_read(&inside, 0).await, StorageError::NotDirectory);
-    assert_error!(storage.open_write(&inside, WriteMode::Replace).await, StorageError::NotDirectory);
-    assert_error!(storage.open_write(&inside, WriteMode::New).await, StorageError::NotDirectory);
+    assert_error!(open_write(storage, &inside, WriteMode::Replace).await, StorageError::NotDirectory);
+    assert_error!(open_write(storage, &inside, WriteMode::New).await, StorageError::NotDirectory);
     assert_error!(storage.stat(&inside).await, StorageError::NotDirectory);
     assert_error!(storage.delete(&inside).await, StorageError::NotDirectory);
     assert_error!(storage.make_directory(&inside).await, StorageError::NotDirectory);
@@ -340,13 +340,13 @@ async fn two_names_are_two_inodes(storage: &dyn Storage) {
 async fn many_at_once(storage: &dyn Storage) {
     let mut sinks = Vec::new();
     for number in 0..50 {
-        sinks.push(storage.open_write(&path(format!("/{number}")), WriteMode::New).await.unwrap());
+        sinks.push(open_write(storage, &path(format!("/{number}")), WriteMode::New).await.unwrap());
     }
     for (number, sink) in sinks.iter_mut().enumerate() {
         fill(sink, number.to_string().as_bytes()).await.unwrap();
     }
     for sink in sinks {
-        sink.finish().await.unwrap();
+        sink.publish().await.unwrap();
     }
     for number in 0..50 {
         assert_eq!(read(storage, &format!("/{number}")).await.unwrap(), number.to_string().as_bytes());
@@ -357,13 +357,13 @@ async fn many_at_once(storage: &dyn Storage) {
 async fn in_memory_an_upload_appears_when_it_is_finished_and_else_never() {
     let storage = MemoryStorage::new();
     write(&storage, "/old", WriteMode::New, b"old").await.unwrap();
-    let mut replacing = storage.open_write(&path("/old"), WriteMode::Replace).await.unwrap();
+    let mut replacing = open_write(&storage, &path("/old"), WriteMode::Replace).await.unwrap();
     fill(&mut replacing, b"new").await.unwrap();
     assert_eq!(read(&storage, "/old").await.unwrap(), b"old");
     drop(replacing);
     assert_eq!(read(&storage, "/old").await.unwrap(), b"old");
     for mode in [WriteMode::New, WriteMode::Replace, WriteMode::Append] {
-        let mut broken = storage.open_write(&path("/broken"), mode).await.unwrap();
+        let mut broken = open_write(&storage, &path("/broken"), mode).await.unwrap();
         fill(&mut broken, b"half").await.unwrap();
         drop(broken);
         assert_error!(storage.stat(&path("/broken")).await, StorageError::NotFound);
@@ -384,17 +384,17 @@ async fn in_memory_a_reader_keeps_what_it_opened() {
 async fn in_memory_the_capacity_is_kept_and_given_back() {
     let storage = MemoryStorage::with_capacity(10);
     write(&storage, "/a", WriteMode::New, b"123456").await.unwrap();
-    let mut sink = storage.open_write(&path("/b"), WriteMode::Replace).await.unwrap();
+    let mut sink = open_write(&storage, &path("/b"), WriteMode::Replace).await.unwrap();
     let error = fill(&mut sink, b"12345").await.unwrap_err();
-    assert_error!(Err::<(), _>(StorageError::from(error)), StorageError::NoSpace);
+    assert_error!(Err::<(), _>(error), StorageError::NoSpace);
     drop(sink);
     // Two that fit alone and not together: the second is told when it finishes.
-    let mut one = storage.open_write(&path("/b"), WriteMode::Replace).await.unwrap();
-    let mut two = storage.open_write(&path("/c"), WriteMode::Replace).await.unwrap();
+    let mut one = open_write(&storage, &path("/b"), WriteMode::Replace).await.unwrap();
+    let mut two = open_write(&storage, &path("/c"), WriteMode::Replace).await.unwrap();
     fill(&mut one, b"1234").await.unwrap();
     fill(&mut two, b"1234").await.unwrap();
-    one.finish().await.unwrap();
-    assert_error!(two.finish().await, StorageError::NoSpace);
+    one.publish().await.unwrap();
+    assert_error!(two.publish().await, StorageError::NoSpace);
     assert_eq!(names(&storage, "/").await, ["a", "b"]);
     storage.rename(&path("/b"), &path("/a")).await.unwrap();
     write(&storage, "/d", WriteMode::New, b"123456").await.unwrap();
@@ -405,7 +405,7 @@ async fn in_memory_the_capacity_is_kept_and_given_back() {
 #[tokio::test]
 async fn on_disk_what_broke_off_stays_as_a_part() {
     let rooms = Rooms::new();
-    let mut sink = rooms.storage.open_write(&path("/part"), WriteMode::Replace).await.unwrap();
+    let mut sink = open_write(&rooms.storage, &path("/part"), WriteMode::Replace).await.unwrap();
     fill(&mut sink, b"half").await.unwrap();
     drop(sink);
     assert_eq!(read(&rooms.storage, "/part").await.unwrap(), b"half");
@@ -431,7 +431,7 @@ async fn permissions_of_the_file_system_are_told() {
     rooms.storage.set_mode(&path("/file"), 0).await.unwrap();
     assert_error!(rooms.storage.open_read(&path("/file"), 0).await, StorageError::PermissionDenied);
     assert_error!(
-        rooms.storage.open_write(&path("/file"), WriteMode::Append).await,
+        open_write(&rooms.storage, &path("/file"), WriteMode::Append).await,
         StorageError::PermissionDenied
     );
 }

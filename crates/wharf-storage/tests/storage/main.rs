@@ -14,3 +14,4 @@ mod special_files;
 mod support;
 #[cfg(target_os = "linux")]
 mod symlinks;
+mod uploads;

@@ -2,7 +2,7 @@
 
 use wharf_storage::{MemoryStorage, Storage, StoragePath, WriteMode};
 
-use crate::support::{Rooms, all, fill, read_rest};
+use crate::support::{Rooms, all, fill, open_write, read_rest};
 
 #[tokio::test]
 async fn any_bytes_make_a_name() {
@@ -34,9 +34,9 @@ async fn any_bytes_make_a_name() {
     for storage in storages {
         for name in &wanted {
             let place = StoragePath::root().join(name).unwrap();
-            let mut sink = storage.open_write(&place, WriteMode::New).await.unwrap();
+            let mut sink = open_write(storage, &place, WriteMode::New).await.unwrap();
             fill(&mut sink, name).await.unwrap();
-            sink.finish().await.unwrap();
+            sink.publish().await.unwrap();
             let source = storage.open_read(&place, 0).await.unwrap();
             assert_eq!(read_rest(source).await, *name);
             assert_eq!(storage.stat(&place).await.unwrap().size, name.len() as u64);
@@ -71,8 +71,8 @@ async fn the_deepest_and_longest_path_works() {
     }
     let file = directory.join(&[b'f'; 254]).unwrap();
     assert_eq!(file.as_bytes().len(), wharf_storage::MAX_PATH);
-    let sink = rooms.storage.open_write(&file, WriteMode::New).await.unwrap();
-    sink.finish().await.unwrap();
+    let sink = open_write(&rooms.storage, &file, WriteMode::New).await.unwrap();
+    sink.publish().await.unwrap();
     assert!(rooms.storage.stat(&file).await.unwrap().is_file());
     assert_eq!(all(rooms.storage.list(&directory).await.unwrap()).await.unwrap().len(), 1);
     rooms.storage.delete(&file).await.unwrap();

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
-use wharf_storage::{SinkKind, Storage, StorageError, WriteMode};
+use wharf_storage::{Storage, StorageError, UploadKind, UploadRequest, WriteMode};
 
-use crate::support::{Rooms, all, path, read_rest, snapshot};
+use crate::support::{Rooms, all, open_write, path, read_rest, snapshot};
 
 /// Rounds of the quick form; 400,000 in `cargo xtask soak`.
 const ROUNDS: u64 = 20_000;
@@ -98,9 +98,9 @@ async fn use_the_name(storage: &dyn Storage, round: u64, outside_file: u64, seen
         }
         6 | 7 => {
             let mode = if round.is_multiple_of(3) { WriteMode::At(0) } else { WriteMode::Append };
-            if let Some(mut sink) = seen.note(storage.open_write(&file, mode).await) {
-                let SinkKind::File(file) = sink.kind_mut() else { panic!("a file was expected") };
-                assert_ne!(inode(file), outside_file, "escaped by writing");
+            if let Some(mut sink) = seen.note(open_write(storage, &file, mode).await) {
+                let UploadKind::File(upload) = &mut sink.kind else { panic!("a file was expected") };
+                assert_ne!(inode(upload.file()), outside_file, "escaped by writing");
             }
         }
         8 => {
@@ -113,7 +113,14 @@ async fn use_the_name(storage: &dyn Storage, round: u64, outside_file: u64, seen
                 assert_ne!(metadata.inode, Some(outside_file), "escaped by stat");
             }
         }
-        10 => drop(seen.note(storage.open_write(&new, WriteMode::New).await)),
+        10 if round.is_multiple_of(3) => {
+            let request = UploadRequest::new(WriteMode::Replace, *b"tester");
+            if let Some(mut upload) = seen.note(storage.begin_upload(&file, request).await) {
+                upload.write_all(b"inside").await.unwrap();
+                let _ = seen.note(upload.publish().await);
+            }
+        }
+        10 => drop(seen.note(open_write(storage, &new, WriteMode::New).await)),
         11 => drop(seen.note(storage.delete(&new).await)),
         12 => {
             if seen.note(storage.make_directory(&path("/dir/made")).await).is_some() {

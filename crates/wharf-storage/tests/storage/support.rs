@@ -1,14 +1,14 @@
 //! Reading, writing and listing through a [`Storage`], as a server would.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Seek, Write};
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use wharf_storage::{
-    Entry, Listing, LocalStorage, Metadata, Sink, SinkKind, Source, SourceKind, Storage, StorageError,
-    StoragePath, WriteMode,
+    Entry, Listing, LocalStorage, Metadata, Source, SourceKind, Storage, StorageError, StoragePath, Upload,
+    UploadKind, UploadMethod, UploadRequest, WriteMode,
 };
 
 /// The place of an absolute path.
@@ -36,24 +36,35 @@ pub async fn read(storage: &dyn Storage, at: &str) -> Result<Vec<u8>, StorageErr
     Ok(read_rest(storage.open_read(&path(at), 0).await?).await)
 }
 
-/// Writes into an open sink.
-pub async fn fill(sink: &mut Sink, content: &[u8]) -> std::io::Result<()> {
-    match sink.kind_mut() {
-        SinkKind::File(file) => file.write_all(content),
-        SinkKind::Stream(stream) => stream.write_all(content).await,
+/// An upload that writes into the file itself, and is past its preparation.
+pub async fn open_write(
+    storage: &dyn Storage,
+    at: &StoragePath,
+    mode: WriteMode,
+) -> Result<Upload, StorageError> {
+    let request = UploadRequest { method: UploadMethod::InPlace, ..UploadRequest::new(mode, *b"tester") };
+    let mut upload = storage.begin_upload(at, request).await?;
+    if let UploadKind::File(file) = &mut upload.kind {
+        file.prepare(&|| false)?;
     }
+    Ok(upload)
 }
 
-/// Writes a file and finishes it.
+/// Writes into an upload.
+pub async fn fill(upload: &mut Upload, content: &[u8]) -> Result<(), StorageError> {
+    upload.write_all(content).await
+}
+
+/// Writes a file in place and publishes it.
 pub async fn write(
     storage: &dyn Storage,
     at: &str,
     mode: WriteMode,
     content: &[u8],
 ) -> Result<(), StorageError> {
-    let mut sink = storage.open_write(&path(at), mode).await?;
-    fill(&mut sink, content).await?;
-    sink.finish().await
+    let mut upload = open_write(storage, &path(at), mode).await?;
+    upload.write_all(content).await?;
+    upload.publish().await
 }
 
 /// All entries of a listing by name; no name comes twice, no batch is empty.

@@ -68,6 +68,9 @@ AuthPAM off
         // By itself it gives root's rights up at the login, and binds any port then.
         text += "RootRevoke off\n";
     }
+    if options.allows_fxp {
+        text += "AllowForeignAddress on\n";
+    }
     match options.modes {
         Modes::Both => {}
         Modes::ActiveOnly => text += "<Limit PASV EPSV>\nDenyAll\n</Limit>\n",
@@ -79,6 +82,12 @@ AuthPAM off
     if let Some(address) = options.advertised {
         text += &format!("MasqueradeAddress {address}\n");
     }
+    if let Some(most) = options.sessions {
+        text += &format!("MaxClientsPerHost {most}\n");
+    }
+    if options.digests {
+        text += "LoadModule mod_digest.c\nDigestEngine on\n";
+    }
     if let Some(certificate) = options.certificate {
         text += &format!(
             "LoadModule mod_tls.c\nTLSEngine on\nTLSRequired off\nTLSLog {log}\nTLSECCertificateFile {}\n\
@@ -87,6 +96,10 @@ AuthPAM off
             certificate.key().display(),
             log = setup.directory.join("tls.log").display()
         );
+        if options.allows_fxp {
+            // As the client of TLS it verifies the other server, and that one has no session of ours to resume.
+            text += "TLSVerifyServer off\nTLSOptions NoSessionReuseRequired\n";
+        }
     }
     let file = setup.directory.write("proftpd.conf", text);
     let mut command = setup.program("usr/sbin/proftpd");

@@ -25,6 +25,10 @@ pub(super) fn command(setup: &Setup<'_>) -> Command {
         // "NAT mode" stands for it: no passive mode for clients.
         command.arg("-N");
     }
+    if options.allows_fxp {
+        // For users, not for anonymous.
+        command.arg("-W");
+    }
     if let Some(certificate) = options.certificate {
         let both =
             [certificate.certificate(), certificate.key()].map(|file| std::fs::read(file).unwrap()).concat();

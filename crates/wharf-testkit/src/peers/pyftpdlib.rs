@@ -6,14 +6,14 @@ use std::process::Command;
 use super::{Modes, PASSWORD, Setup, USER};
 use crate::clients;
 
-/// The arguments are: address, port, root, user, password, modes, first and last passive port, advertised address.
+/// The arguments are: address, port, root, user, password, modes, first and last passive port, advertised address, fxp or nothing.
 const SCRIPT: &str = r#"
 import sys
 from pyftpdlib.authorizers import DummyAuthorizer
 from pyftpdlib.handlers import FTPHandler
 from pyftpdlib.servers import FTPServer
 
-address, port, root, user, password, modes, first, last, advertised = sys.argv[1:]
+address, port, root, user, password, modes, first, last, advertised, fxp = sys.argv[1:]
 
 class Authorizer(DummyAuthorizer):
     pass
@@ -30,6 +30,7 @@ if first:
     Handler.passive_ports = range(int(first), int(last) + 1)
 if advertised:
     Handler.masquerade_address = advertised
+Handler.permit_foreign_addresses = bool(fxp)
 FTPServer((address, int(port)), Handler).serve_forever()
 "#;
 
@@ -47,7 +48,8 @@ pub(super) fn command(setup: &Setup<'_>) -> Command {
         options.passive_ports.as_ref().map(|ports| (ports.start().to_string(), ports.end().to_string()));
     let (first, last) = ports.unwrap_or_default();
     let advertised = options.advertised.map(|address| address.to_string()).unwrap_or_default();
-    command.args([first, last, advertised]);
+    let fxp = if options.allows_fxp { "fxp" } else { "" };
+    command.args([first, last, advertised, fxp.to_owned()]);
     command
 }
 

@@ -4,6 +4,9 @@ use std::process::Command;
 
 use super::{Modes, Setup};
 
+/// Its name.
+pub(super) const FILE: &str = "vsftpd.conf";
+
 pub(super) fn command(setup: &Setup<'_>) -> Command {
     let empty = setup.directory.make_directory("empty");
     let options = setup.options;
@@ -61,6 +64,9 @@ port_enable={active}
         passive = yes(options.modes != Modes::ActiveOnly),
         active = yes(options.modes != Modes::PassiveOnly),
     );
+    if options.allows_fxp {
+        text += "pasv_promiscuous=YES\nport_promiscuous=YES\n";
+    }
     if let Some(ports) = &options.passive_ports {
         text += &format!("pasv_min_port={}\npasv_max_port={}\n", ports.start(), ports.end());
     }
@@ -75,7 +81,8 @@ port_enable={active}
             certificate.key().display()
         );
     }
-    let file = setup.directory.write("vsftpd.conf", text);
+    text += options.vsftpd_lines;
+    let file = setup.directory.write(FILE, text);
     let mut command = setup.program("usr/sbin/vsftpd");
     command.arg(file);
     command

@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use wharf_client::{Charset, Proxy};
+
+use super::transfer::rate;
 use crate::config::values::port_range;
 
 /// How to connect, and how much to say.
@@ -59,6 +62,16 @@ pub(crate) struct ConnectionArguments {
     #[arg(long)]
     pub(crate) ccc: bool,
 
+    /// The charset of names at the server, such as gbk, big5, shift_jis or latin-1: they are UTF-8 here and in URLs
+    /// [default: bytes, as they are]
+    #[arg(long, value_name = "NAME", value_parser = Charset::named)]
+    pub(crate) charset: Option<Charset>,
+
+    /// Go through this proxy: socks5://[user:password@]host[:port], socks5h:// (it looks names up) or http:// (CONNECT);
+    /// "" for none [default: as ftp_proxy, all_proxy and no_proxy say]
+    #[arg(long, value_name = "URL", value_parser = proxy)]
+    pub(crate) proxy: Option<ProxyChoice>,
+
     /// Longest wait for a connection, a reply, or the next byte of data, in seconds [default: 15, 60 and 300]
     #[arg(long, value_name = "S", value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,
@@ -66,6 +79,10 @@ pub(crate) struct ConnectionArguments {
     /// How often to try again after a failed connect or an interrupted transfer, which is gone on with
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) retry: u32,
+
+    /// Move at most so many bytes a second, all sessions together; 500k and 2.5M are understood
+    #[arg(long, value_name = "BYTES", value_parser = rate)]
+    pub(crate) limit_rate: Option<u64>,
 
     /// Use IPv4 only
     #[arg(short = '4', long, conflicts_with = "ipv6")]
@@ -91,6 +108,15 @@ pub(crate) struct Active {
     pub(crate) told: Option<IpAddr>,
     /// The ports to listen on.
     pub(crate) ports: Option<RangeInclusive<u16>>,
+}
+
+/// What stands behind `--proxy`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ProxyChoice {
+    /// None, whatever the environment says.
+    None,
+    /// This one.
+    Proxy(Proxy),
 }
 
 /// How data connections are made.
@@ -143,6 +169,11 @@ fn active(text: &str) -> Result<Active, String> {
     }
 }
 
+fn proxy(text: &str) -> Result<ProxyChoice, String> {
+    if text.is_empty() { Ok(ProxyChoice::None) } else { Proxy::parse(text).map(ProxyChoice::Proxy) }
+}
+
+/// A number of seconds above 0, with a fraction or without.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let wrong = || format!("\"{text}\" is not a number of seconds above 0");
     let seconds: f64 = text.parse().map_err(|_| wrong())?;

@@ -3,18 +3,19 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::connection::ConnectionArguments;
 
-/// Make a directory like another: here like there, or there like here.
+/// Make a directory like another: here like there, there like here, or one server's like another's.
 ///
-/// One of SRC and DST is a URL. Files whose size or time of last change differs are transferred, over several sessions at
+/// One of SRC and DST is a URL, or both are. Files whose size or time of last change differs are transferred, over several sessions at
 /// once, and keep their times. What fails is told, and all else is done nonetheless.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   wharf mirror ftp://ftp.example.net/pub/ pub                        download what is new or changed
   wharf mirror --delete site ftp://me@ftp.example.net/www/           upload, and remove what is no longer here
+  wharf mirror ftp://a.example.net/pub/ ftp://me@b.example.net/pub/   from server to server
   wharf mirror --dry-run --exclude '*.tmp' --exclude cache site ftp://me@ftp.example.net/www/
 
 A pattern without / is held against names at any depth, one with / against the whole path below SRC; ** stands for any
@@ -24,7 +25,7 @@ pub(crate) struct MirrorArguments {
     #[arg(value_name = "SRC")]
     pub(crate) source: OsString,
 
-    /// What is to become like it: the other of the two
+    /// What is to become like it: a directory or a URL too
     #[arg(value_name = "DST")]
     pub(crate) destination: OsString,
 
@@ -56,12 +57,36 @@ pub(crate) struct MirrorArguments {
     #[arg(long)]
     pub(crate) links: bool,
 
+    /// Between two servers: "auto" lets files go directly where both servers allow it, and through this machine where not,
+    /// "require" lets them go no other way, "off" lets all go through this machine
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    pub(crate) fxp: FxpChoice,
+
+    /// Between two servers: follow the address that a server names in its 227, where that is not the one at which it is
+    /// reached
+    #[arg(long)]
+    pub(crate) fxp_foreign_address: bool,
+    /// Compare checksums after each transfer, where the server has them
+    #[arg(long)]
+    pub(crate) verify: bool,
+
     /// Print one JSON object for each thing that was done
     #[arg(long)]
     pub(crate) json: bool,
 
     #[command(flatten)]
     pub(crate) connection: ConnectionArguments,
+}
+
+/// Whether files go from server to server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FxpChoice {
+    /// Never
+    Off,
+    /// Where both let it happen
+    Auto,
+    /// Or not at all
+    Require,
 }
 
 /// Where one side of a mirror is.

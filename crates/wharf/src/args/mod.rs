@@ -1,15 +1,22 @@
 //! What can be typed: clap definitions only.
 
+pub(crate) mod bench;
 pub(crate) mod connection;
+pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod explain;
 pub(crate) mod get;
 pub(crate) mod hosts;
+pub(crate) mod import;
 pub(crate) mod mirror;
 pub(crate) mod paths;
 pub(crate) mod put;
 pub(crate) mod rules;
 pub(crate) mod serve;
+pub(crate) mod shell;
 pub(crate) mod shell_help;
+pub(crate) mod transfer;
+pub(crate) mod user;
 
 use clap::{Parser, Subcommand};
 
@@ -24,6 +31,8 @@ use clap::{Parser, Subcommand};
   wharf put *.jpg ftp://me@ftp.example.net/inbox/     send files
   wharf ls -l ftp://ftp.example.net//srv/media        list an absolute path
   wharf mirror ftp://ftp.example.net/pub/ pub         make pub here like /pub there
+  wharf explain trouble.pcap                          what went on in a capture, and what went wrong
+  wharf shell ftp://me@ftp.example.net/               type commands
 
 `wharf COMMAND --help` tells more about each.
 
@@ -42,9 +51,11 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Serve a directory
     Serve(serve::ServeArguments),
+    User(user::UserArguments),
     Get(get::GetArguments),
     Put(put::PutArguments),
     Mirror(mirror::MirrorArguments),
+    Shell(shell::ShellArguments),
     Ls(paths::LsArguments),
     Cat(paths::CatArguments),
     Rm(paths::RmArguments),
@@ -54,7 +65,12 @@ pub(crate) enum Command {
     Stat(paths::StatArguments),
     Doctor(doctor::DoctorArguments),
     Rules(Box<rules::RulesArguments>),
+    Explain(explain::ExplainArguments),
+    Demo(demo::DemoArguments),
+    Hash(paths::HashArguments),
     Hosts(hosts::HostsArguments),
+    Bench(bench::BenchArguments),
+    Import(import::ImportArguments),
     Completions(shell_help::CompletionsArguments),
     Man(shell_help::ManArguments),
 }

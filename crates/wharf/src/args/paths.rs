@@ -1,6 +1,7 @@
 //! The flags of the commands that look at paths of the server or change them.
 
 use clap::Args;
+use wharf_client::digest::Algorithm;
 
 use super::connection::ConnectionArguments;
 
@@ -105,6 +106,25 @@ pub(crate) struct MvArguments {
 
     #[command(flatten)]
     pub(crate) connection: ConnectionArguments,
+}
+
+/// Tell the checksums of files, as the server computes them.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  wharf hash ftp://ftp.example.net/pub/a.iso                       by the strongest algorithm that the server has
+  wharf hash --algorithm md5 --json ftp://ftp.example.net/pub/a.iso")]
+pub(crate) struct HashArguments {
+    /// SHA-512, SHA-256, SHA-1, MD5 or CRC32 [default: the strongest that the server has]
+    #[arg(short, long, value_name = "NAME", value_parser = algorithm)]
+    pub(crate) algorithm: Option<Algorithm>,
+
+    #[command(flatten)]
+    pub(crate) urls: UrlsArguments,
+}
+
+fn algorithm(name: &str) -> Result<Algorithm, String> {
+    Algorithm::from_name(name)
+        .ok_or_else(|| "it is none of SHA-512, SHA-256, SHA-1, MD5 and CRC32".to_owned())
 }
 
 /// Tell what a path is: type, size, time.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::connection::ConnectionArguments;
+use super::transfer::TransferArguments;
 
 /// Upload files.
 ///
@@ -14,6 +15,7 @@ use super::connection::ConnectionArguments;
     override_usage = "wharf put [OPTIONS] <FILE|->... <URL>",
     after_help = "Examples:
   wharf put film.mov ftp://me@ftp.example.net/inbox/
+  wharf put --atomic report.csv ftp://me@ftp.example.net/inbox/    nobody there ever sees half a file
   wharf put --mkdir *.jpg ftp://me@ftp.example.net/2026/november/
   tar c . | wharf put - ftp://me@ftp.example.net/backup.tar"
 )]
@@ -30,6 +32,13 @@ pub(crate) struct PutArguments {
     /// Make the directories that lead to the file
     #[arg(long)]
     pub(crate) mkdir: bool,
+
+    /// Send under a temporary name (NAME.wharf-part), and rename it when all of it is there and confirmed
+    #[arg(long)]
+    pub(crate) atomic: bool,
+
+    #[command(flatten)]
+    pub(crate) transfer: TransferArguments,
 
     /// Print one JSON object for each file
     #[arg(long)]

@@ -12,7 +12,7 @@ use crate::config::values::{Advertised, Ascii, LogForm, Mode, PassivePorts, Sour
 pub(crate) use tls::TlsArguments;
 
 /// Serve a directory over FTP, in active and passive mode.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:
   wharf serve .                                       anonymous, read-only, on port 2121 of this machine
   wharf serve /srv/ftp --listen 0.0.0.0:21 --user media --write --passive-ports 30000-30099")]
@@ -68,6 +68,14 @@ pub(crate) struct ServeArguments {
     /// The form of the log on standard error [default: text]
     #[arg(long, value_name = "FORM")]
     pub(crate) log: Option<LogForm>,
+
+    /// Metrics for Prometheus and health, over HTTP; a loopback address, unless wharf.toml sets a token
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) admin: Option<SocketAddr>,
+
+    /// Write the log to a file in place of standard error; SIGHUP opens it anew
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log_file: Option<PathBuf>,
 
     /// Write a transfer log in the form of wu-ftpd's xferlog; SIGHUP opens it anew
     #[arg(long, value_name = "FILE")]

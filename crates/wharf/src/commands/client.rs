@@ -1,5 +1,7 @@
 //! What all commands of the client share: one session a server, another try, interruption, the exit code.
 
+mod kept;
+
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,9 +11,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use wharf_client::attempt::Attempt;
+use wharf_client::digest::Sum;
 use wharf_client::error::{STANDARD_OUTPUT, WayOn};
 use wharf_client::memory::Remembered;
 use wharf_client::netrc::Netrc;
+use wharf_client::observer::TransferStarted;
+use wharf_client::operations::Verification;
 use wharf_client::options::pause_before_retry;
 use wharf_client::{ClientError, FtpUrl, Login, ServerAddress, Session};
 use wharf_net::tls::Secured;
@@ -20,18 +25,19 @@ use wharf_proto::dialogue::DataMode;
 use wharf_proto::pathname::Pathname;
 
 use crate::args::connection::ConnectionArguments;
+use crate::args::transfer::TransferArguments;
 use crate::hosts::{self, Hosts};
 use crate::output;
-use crate::output::dialogue::{Shown, UnderWay};
+use crate::output::dialogue::UnderWay;
 use crate::prompt;
 use crate::settings::{ClientSettings, Talk};
 
 /// The exit code of a program that was interrupted in a transfer.
-const INTERRUPTED: u8 = 8;
+pub(crate) const INTERRUPTED: u8 = 8;
 /// The exit code for wrong usage, as clap has it.
 const USAGE: u8 = 2;
 /// How long work on a blocking thread may still take when all is over.
-const LAST_WORK: Duration = Duration::from_millis(300);
+pub(crate) const LAST_WORK: Duration = Duration::from_millis(300);
 
 /// One run of the client.
 pub(crate) struct Client {
@@ -42,6 +48,8 @@ pub(crate) struct Client {
     /// What is remembered of that session's server.
     known: Vec<Remembered>,
     under_way: UnderWay,
+    /// Beside somebody who types, whom progress bars would disturb.
+    is_in_background: bool,
     /// The exit code of the first failure.
     failure: Option<u8>,
     closed_pipe: bool,
@@ -52,6 +60,31 @@ pub(crate) fn run(
     connection: &ConnectionArguments,
     json: bool,
     work: impl AsyncFnOnce(&mut Client) -> Result<(), ClientError>,
+) -> ExitCode {
+    run_owned(connection, json, async |mut client| {
+        let outcome = tokio::select! {
+            outcome = work(&mut client) => Some(outcome),
+            () = interruption() => None,
+        };
+        match outcome {
+            Some(Ok(())) => {}
+            Some(Err(error)) => client.failed(None, &error),
+            None => {
+                client.interrupted();
+                return INTERRUPTED;
+            }
+        }
+        client.close().await;
+        // A closed pipe is no failure, nor does it hide one.
+        client.failure.unwrap_or(0)
+    })
+}
+
+/// Runs what deals with interruptions by itself, and tells its exit code.
+pub(crate) fn run_owned(
+    connection: &ConnectionArguments,
+    json: bool,
+    work: impl AsyncFnOnce(Client) -> u8,
 ) -> ExitCode {
     let settings = match ClientSettings::resolve(connection, json) {
         Ok(settings) => settings,
@@ -67,34 +100,16 @@ pub(crate) fn run(
             return ExitCode::FAILURE;
         }
     };
-    let code = runtime.block_on(async {
-        let mut client = Client {
-            settings,
-            netrc: Netrc::of_user(),
-            session: None,
-            known: Vec::new(),
-            under_way: UnderWay::default(),
-            failure: None,
-            closed_pipe: false,
-        };
-        let outcome = tokio::select! {
-            outcome = work(&mut client) => Some(outcome),
-            () = interruption() => None,
-        };
-        match outcome {
-            Some(Ok(())) => {}
-            Some(Err(error)) => client.failed(None, &error),
-            None => {
-                client.interrupted();
-                return INTERRUPTED;
-            }
-        }
-        if let Some((_, session)) = client.session.take() {
-            session.quit().await;
-        }
-        // A closed pipe is no failure, nor does it hide one.
-        client.failure.unwrap_or(0)
-    });
+    let code = runtime.block_on(work(Client {
+        settings,
+        netrc: Netrc::of_user(),
+        session: None,
+        known: Vec::new(),
+        under_way: UnderWay::default(),
+        is_in_background: false,
+        failure: None,
+        closed_pipe: false,
+    }));
     // A FIFO without a reader must not keep the program from ending.
     runtime.shutdown_timeout(LAST_WORK);
     code.into()
@@ -144,7 +159,7 @@ impl Client {
         let Some(mode) = session.working_mode() else { return };
         let network = session.network();
         let worked = Remembered { network, mode };
-        if network.addr().is_loopback() || self.known.contains(&worked) {
+        if session.is_proxied() || network.addr().is_loopback() || self.known.contains(&worked) {
             return;
         }
         self.known.retain(|known| known.network != network);
@@ -177,9 +192,9 @@ impl Client {
             Some(session) => session,
             None => {
                 let login = self.login(url)?;
-                let shown = Box::new(Shown::new(&self.settings, self.under_way.clone()));
+                let shown = self.shown();
                 let server = ServerAddress::from(url);
-                let mut options = self.settings.options.clone();
+                let mut options = self.settings.options_for(url)?;
                 self.known = Hosts::load().remembered(&server.host, server.port);
                 options.remembered = self.known.clone();
                 Session::connect(server, login, options, shown).await?
@@ -206,6 +221,17 @@ impl Client {
         Ok(login)
     }
 
+    /// Does beside moving the bytes what the flags ask for.
+    pub(crate) fn take_care(&mut self, arguments: TransferArguments) {
+        self.settings.options.transfers.keep_times = !arguments.no_times;
+        self.verify(arguments.verify);
+    }
+
+    /// Compares checksums from now on, if `wanted`.
+    pub(crate) fn verify(&mut self, wanted: bool) {
+        self.settings.options.transfers.verification = wanted.then(Verification::default);
+    }
+
     /// Notes the exit code of a failure that was told already.
     pub(crate) fn note_failure(&mut self, exit_code: u8) {
         self.failure.get_or_insert(exit_code);
@@ -225,11 +251,19 @@ impl Client {
         }
     }
 
-    /// The user does not want to wait any longer: says what stays of the transfer.
+    /// The user does not want to wait any longer: closes the connections, and says what stays of the transfer.
     fn interrupted(&mut self) {
-        let under_way = self.under_way.lock().ok().and_then(|mut under_way| under_way.take());
-        // Closes the connections, and takes the progress bar away.
+        let under_way = self.take_under_way();
+        // Takes the progress bar away.
         self.session = None;
+        self.tell_interrupted(under_way);
+    }
+
+    fn take_under_way(&self) -> Option<TransferStarted> {
+        self.under_way.lock().ok().and_then(|mut under_way| under_way.take())
+    }
+
+    fn tell_interrupted(&mut self, under_way: Option<TransferStarted>) {
         let (kept, way_on) =
             under_way.map_or((None, WayOn::Again), |transfer| (transfer.kept, transfer.way_on));
         let has_content = |part: &PathBuf| part.metadata().is_ok_and(|metadata| metadata.len() > 0);
@@ -285,6 +319,14 @@ pub(crate) fn standard_output(source: io::Error) -> ClientError {
 /// When there is none.
 pub(crate) fn path_of(url: &FtpUrl) -> Result<&Pathname, ClientError> {
     url.path().ok_or_else(|| ClientError::Usage(format!("{url} has no path; say which file is meant")))
+}
+
+/// The checksum that both sides have, as fields of an event.
+pub(crate) fn set_verified(event: &mut Value, verified: Option<&Sum>) {
+    if let Some(Sum { algorithm, digits }) = verified {
+        event["verified"] = algorithm.name().into();
+        event["hash"] = digits.as_str().into();
+    }
 }
 
 /// How both connections were made, as fields of an event.
@@ -348,7 +390,7 @@ pub(crate) fn ask_password(login: &Login, url: &FtpUrl) -> Result<Option<Passwor
 }
 
 /// Ctrl-C, or the signal by which a shell or service manager ends a program.
-async fn interruption() {
+pub(crate) async fn interruption() {
     let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
     let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
         return std::future::pending().await;

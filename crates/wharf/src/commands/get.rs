@@ -3,8 +3,10 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use serde_json::json;
+use wharf_client::operations::segments::Segments;
 use wharf_client::operations::{DownloadOptions, Downloaded};
 use wharf_client::url::TransferType;
 use wharf_client::{ClientError, Destination, FtpUrl};
@@ -14,6 +16,7 @@ use super::client::{self, Client, describe, path_of};
 use super::ls;
 use crate::args::get::GetArguments;
 use crate::closed_output;
+use crate::output::dialogue::Shown;
 use crate::output::entry;
 use crate::settings::parse_urls;
 
@@ -30,8 +33,11 @@ pub(crate) fn run(arguments: GetArguments) -> ExitCode {
         return client::usage("several files cannot go into one: let -o name a directory that is there");
     }
     client::run(&arguments.connection, arguments.json, async |client| {
+        client.take_care(arguments.transfer);
         for url in parse_urls(&arguments.urls)? {
-            if let Err(error) = fetch(client, &url, &destination, arguments.resume).await {
+            let done =
+                fetch_in(client, &url, &destination, arguments.resume, arguments.segments.into()).await;
+            if let Err(error) = done {
                 client.failed(Some(&url), &error);
             }
             if client.is_over() {
@@ -42,12 +48,23 @@ pub(crate) fn run(arguments: GetArguments) -> ExitCode {
     })
 }
 
-/// One URL.
+/// One URL, in one stream.
 pub(crate) async fn fetch(
     client: &mut Client,
     url: &FtpUrl,
     destination: &Destination,
     resume: bool,
+) -> Result<(), ClientError> {
+    fetch_in(client, url, destination, resume, 1).await
+}
+
+/// One URL, over at most so many sessions.
+async fn fetch_in(
+    client: &mut Client,
+    url: &FtpUrl,
+    destination: &Destination,
+    resume: bool,
+    count: usize,
 ) -> Result<(), ClientError> {
     if url.transfer_type() == Some(TransferType::Listing) {
         return match destination {
@@ -65,13 +82,22 @@ pub(crate) async fn fetch(
     let ascii = url.transfer_type() == Some(TransferType::Ascii);
     // What went to a pipe or device cannot be gone on with; nothing is sent there twice.
     let again = |error: &ClientError| match error {
+        // Each session has tried again by itself.
+        ClientError::Incomplete(_) | ClientError::ControlLost(_) if count > 1 => false,
         ClientError::Incomplete(incomplete) => incomplete.kept.is_some() || incomplete.bytes == 0,
         _ => true,
     };
+    let settings = client.settings.clone();
+    let retries = settings.retries;
+    let segments =
+        Segments { count, retries, observers: Arc::new(move || Box::new(Shown::of_pieces(&settings))) };
     let work = async |session: &mut wharf_client::Session, is_retry: bool| {
         let resume = resume || (is_retry && !ascii);
         let options = DownloadOptions { destination: destination.clone(), resume, ascii };
-        session.download(path, &options).await
+        match count {
+            1 => session.download(path, &options).await,
+            _ => session.download_in_segments(path, &options, &segments).await,
+        }
     };
     let done = client.with_session(url, again, work).await?;
     report(client, url, &done);
@@ -90,6 +116,7 @@ fn report(client: &mut Client, url: &FtpUrl, done: &Downloaded) {
     if done.offset > 0 {
         event["offset"] = done.offset.into();
     }
+    client::set_verified(&mut event, done.verified.as_ref());
     describe(&mut event, done.attempt.as_ref(), client.control_secured());
     client.event(&event);
     let file = escaped(name);

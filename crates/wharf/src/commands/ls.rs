@@ -30,6 +30,20 @@ pub(crate) async fn print(client: &mut Client, url: &FtpUrl, long: bool) -> Resu
     list(client, url, &mut printer).await.map_err(|failed| failed.unwrap_or_else(client::standard_output))
 }
 
+/// Prints entries that are known already, as [`print`] does.
+pub(crate) fn print_entries(
+    client: &Client,
+    entries: impl Iterator<Item = ListingEntry>,
+    long: bool,
+) -> Result<(), ClientError> {
+    let json = client.settings.json;
+    let out = BufWriter::new(standard_output().map_err(client::standard_output)?);
+    let mut printer = Printer { out, json, long, shown: shown_name, count: 0, problem: None };
+    entries.for_each(|entry| printer.print(&entry));
+    printer.end();
+    printer.problem.map_or(Ok(()), |error| Err(client::standard_output(error)))
+}
+
 /// Writes one listing to a file, once it is complete.
 pub(crate) async fn save(client: &mut Client, url: &FtpUrl, path: &Path) -> Result<(), ClientError> {
     let local = |source| ClientError::Local { what: path.display().to_string(), source };

@@ -96,7 +96,7 @@ fn change_each(
     })
 }
 
-fn print_status(entry: &ListingEntry) -> io::Result<()> {
+pub(crate) fn print_status(entry: &ListingEntry) -> io::Result<()> {
     let mut out = standard_output()?;
     out.write_all(b"path:     ")?;
     out.write_all(&shown_name(&entry.name))?;
@@ -121,8 +121,9 @@ fn without_slash(path: &Pathname) -> Pathname {
 }
 
 /// Where `mv` moves to.
-fn new_path(url: &FtpUrl, from: &Pathname, to: &str) -> Result<Pathname, ClientError> {
-    let to = if to.contains("://") {
+pub(crate) fn new_path(url: &FtpUrl, from: &Pathname, to: impl AsRef<[u8]>) -> Result<Pathname, ClientError> {
+    let to = to.as_ref();
+    let to = if let Some(to) = str::from_utf8(to).ok().filter(|to| to.contains("://")) {
         let new = parse_url(to)?;
         if !new.host().eq_ignore_ascii_case(url.host()) || new.port() != url.port() {
             return Err(ClientError::Usage(
@@ -131,7 +132,7 @@ fn new_path(url: &FtpUrl, from: &Pathname, to: &str) -> Result<Pathname, ClientE
         }
         path_of(&new)?.as_bytes().to_vec()
     } else {
-        to.as_bytes().to_vec()
+        to.to_vec()
     };
     let mut path = to;
     if path.ends_with(b"/") {

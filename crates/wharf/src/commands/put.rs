@@ -31,6 +31,7 @@ pub(crate) fn run(arguments: PutArguments) -> ExitCode {
         Err(error) => return client::usage(&error.to_string()),
     };
     client::run(&arguments.connection, arguments.json, async |client| {
+        client.take_care(arguments.transfer);
         let directory = is_directory(client, &url, files).await;
         let directory = match directory {
             Ok(directory) => directory,
@@ -54,7 +55,11 @@ pub(crate) fn run(arguments: PutArguments) -> ExitCode {
 }
 
 /// Whether the files go into a directory, under their own names.
-async fn is_directory(client: &mut Client, url: &FtpUrl, files: &[PathBuf]) -> Result<bool, ClientError> {
+pub(crate) async fn is_directory(
+    client: &mut Client,
+    url: &FtpUrl,
+    files: &[PathBuf],
+) -> Result<bool, ClientError> {
     match url.path() {
         _ if url.is_directory_form() => Ok(true),
         None => Ok(true),
@@ -67,7 +72,8 @@ async fn is_directory(client: &mut Client, url: &FtpUrl, files: &[PathBuf]) -> R
     }
 }
 
-async fn send(
+/// One file, into the directory `url` or as the file that it names.
+pub(crate) async fn send(
     client: &mut Client,
     url: &FtpUrl,
     directory: bool,
@@ -79,6 +85,7 @@ async fn send(
         resume: arguments.resume,
         ascii: url.transfer_type() == Some(TransferType::Ascii),
         make_parents: arguments.mkdir,
+        atomic: arguments.atomic,
     };
     // Standard input can be read once.
     let again = |_: &ClientError| !is_standard_input(file);
@@ -102,6 +109,7 @@ fn report(client: &mut Client, url: &FtpUrl, file: &Path, done: &Uploaded) {
     if done.offset > 0 {
         event["offset"] = done.offset.into();
     }
+    client::set_verified(&mut event, done.verified.as_ref());
     describe(&mut event, done.attempt.as_ref(), client.control_secured());
     client.event(&event);
     let file = escaped(file.as_os_str().as_bytes());

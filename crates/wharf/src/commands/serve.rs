@@ -1,21 +1,25 @@
 //! `wharf serve`.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 use wharf_net::driver::Driver;
 use wharf_server::transfer_log::TransferLog;
-use wharf_server::{CertificateReload, Server};
-use wharf_storage::LocalStorage;
+use wharf_server::{Roots, Server};
+use wharf_storage::{LocalStorage, Storage};
 
 use crate::args::serve::ServeArguments;
-use crate::config::values::{LogForm, LogLevel, Mode};
-use crate::config::{self, Configuration};
+use crate::config::values::Mode;
+use crate::config::{self, Configuration, Passwords};
+use crate::service::reload::Reload;
+use crate::service::sandbox::{self, Reach};
+use crate::service::{log, manager, privileges};
+use crate::state;
 
 /// Runs the server until it is told to stop.
 pub(crate) fn run(arguments: ServeArguments) -> ExitCode {
@@ -39,13 +43,15 @@ fn serve(arguments: &ServeArguments) -> Result<()> {
     if arguments.print_config {
         return print(&configuration.printed()?);
     }
-    start_log(&configuration);
+    privileges::become_user(&configuration)?;
+    let log = log::start(&configuration)?;
     warn_of_what_changes_nothing(arguments, &configuration);
     warn_of_readable_passwords(arguments, &configuration);
     let directory = configuration.root.clone().unwrap_or_default();
-    let storage = LocalStorage::open(&directory)?;
+    let roots = Arc::new(Roots::new(open_root));
+    let storage = roots.open(&directory).map_err(anyhow::Error::msg)?;
     let is_default_listen = arguments.config.is_none() && arguments.listen.is_empty();
-    let config = config::server_config(&configuration, is_default_listen)?;
+    let config = config::server_config(&configuration, is_default_listen, &Passwords::Asked)?;
     let transfer_log = match &configuration.log.xferlog {
         Some(path) => Some(
             TransferLog::open(path)
@@ -54,10 +60,20 @@ fn serve(arguments: &ServeArguments) -> Result<()> {
         None => None,
     };
     raise_descriptor_limit();
+    let inherited = manager::inherited_listeners()?;
     let shown = directory.canonicalize().unwrap_or_else(|_| directory.clone());
+    if configuration.tls.self_signed {
+        state::make_directory().context("cannot make the directory for the self-signed certificate")?;
+    }
+    // Before there is another thread: each has its own.
+    let reach = Reach::of(&configuration, &config, arguments.config.as_deref());
+    privileges::drop_capabilities()?;
+    let is_shut_in = sandbox::enter(configuration.sandbox, &reach)?;
+    warn_of_a_root_that_cannot_be_written(&configuration, &shown);
     let driver = Driver::new().context("cannot start threads")?;
     driver.run(async move {
-        let server = Server::bind(config, Arc::new(storage), transfer_log).map_err(explain_start)?;
+        let server = Server::bind_with(config, storage, roots.clone(), transfer_log, inherited);
+        let server = server.map_err(explain_start)?;
         if arguments.check {
             server.names_looked_up().await;
             // As with the ready lines: whoever does not listen has the exit code.
@@ -70,15 +86,50 @@ fn serve(arguments: &ServeArguments) -> Result<()> {
         for address in server.addresses() {
             ready.push_str(&format!("wharf: control {address}\n"));
         }
+        if let Some(address) = server.admin_address() {
+            ready.push_str(&format!("wharf: admin {address}\n"));
+        }
         ready.push_str("wharf: ready\n");
         // Whoever started us may have closed standard output; the server runs all the same.
         let _ = std::io::stdout().write_all(ready.as_bytes()).and_then(|()| std::io::stdout().flush());
-        let reload =
-            Reload { transfer_log: server.transfer_log(), certificates: server.certificate_reload() };
+        let reload = Reload {
+            arguments: arguments.clone(),
+            at_start: configuration,
+            reach: is_shut_in.then_some(reach),
+            handle: server.reload_handle(),
+            roots,
+            log,
+            transfer_log: server.transfer_log(),
+        };
         tokio::spawn(handle_signals(signals, server.shutdown_handle(), reload));
+        tokio::spawn(manager::report(server.session_count()));
+        manager::ready();
         server.run().await;
         Ok(())
     })
+}
+
+/// A directory as users see it.
+fn open_root(path: &Path) -> Result<Arc<dyn Storage>, String> {
+    match LocalStorage::open(path) {
+        Ok(storage) => Ok(Arc::new(storage)),
+        Err(error) => Err(format!("{:#}", anyhow::Error::new(error))),
+    }
+}
+
+/// root without its capabilities is a user like others: what belongs to somebody else it cannot write.
+fn warn_of_a_root_that_cannot_be_written(configuration: &Configuration, root: &Path) {
+    use rustix::fs::{Access, access};
+
+    if configuration.write && access(root, Access::WRITE_OK).is_err() {
+        let root = root.display();
+        let whose = if rustix::process::geteuid().is_root() {
+            "the server gives up root's privileges: let it become the directory's owner with `user`"
+        } else {
+            "let the directory belong to the user that the server runs as"
+        };
+        tracing::warn!("uploads are allowed, and {root} cannot be written: {whose}");
+    }
 }
 
 /// Prints to standard output; whoever closed it does not want to read.
@@ -127,7 +178,8 @@ fn warn_of_readable_passwords(arguments: &ServeArguments, configuration: &Config
     });
     let of_their_own =
         configuration.users.accounts.iter().filter_map(|account| account.password_file.as_ref());
-    for file in in_wharf_toml.chain(of_their_own) {
+    let hashed = configuration.users.file.iter().chain(&configuration.admin.token_file);
+    for file in in_wharf_toml.chain(of_their_own).chain(hashed) {
         let mode = std::fs::metadata(file).map_or(0, |metadata| metadata.permissions().mode());
         if mode & 0o077 != 0 {
             let file = file.display();
@@ -138,27 +190,8 @@ fn warn_of_readable_passwords(arguments: &ServeArguments, configuration: &Config
     }
 }
 
-fn start_log(configuration: &Configuration) {
-    let level = match configuration.log.level {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-    };
-    // What the resolver comes to is ours to tell; its own steps say nothing to who runs an FTP server.
-    let filter = format!("{level},hickory_resolver=off,hickory_net=off,hickory_proto=off");
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(filter))
-        .with_writer(std::io::stderr)
-        .with_target(false);
-    match configuration.log.form {
-        LogForm::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
-        LogForm::Json => log.json().flatten_event(true).init(),
-    }
-}
-
 /// Each session takes a descriptor or two: the soft limit is for programs that use select(2), which this is not.
-fn raise_descriptor_limit() {
+pub(crate) fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
     {
@@ -203,38 +236,23 @@ impl Signals {
     }
 }
 
-/// What SIGHUP reads or opens anew.
-#[derive(Clone)]
-struct Reload {
-    transfer_log: Option<TransferLog>,
-    certificates: Option<CertificateReload>,
-}
-
-impl Reload {
-    /// Whatever cannot be had anew stays as it is, and that is said.
-    fn run(&self) {
-        if let Some(Err(error)) = self.transfer_log.as_ref().map(TransferLog::reopen) {
-            tracing::error!(%error, "the transfer log cannot be opened anew");
-        }
-        match self.certificates.as_ref().map(CertificateReload::reload) {
-            Some(Ok(())) => tracing::info!("the certificates were read anew"),
-            Some(Err(error)) => tracing::error!(%error, "the old certificates stay in use"),
-            None => {}
-        }
-    }
-}
-
-/// SIGTERM and Ctrl-C stop, SIGHUP reads certificates and opens logs anew.
+/// SIGTERM and Ctrl-C stop, SIGHUP reads and opens everything anew.
 async fn handle_signals(mut signals: Signals, shutdown: wharf_server::ShutdownHandle, reload: Reload) {
+    let reload = Arc::new(reload);
     loop {
         tokio::select! {
-            _ = signals.terminate.recv() => shutdown.advance(),
-            _ = signals.interrupt.recv() => shutdown.advance(),
+            _ = signals.terminate.recv() => stop(&shutdown),
+            _ = signals.interrupt.recv() => stop(&shutdown),
             _ = signals.hangup.recv() => {
-                let reload = reload.clone();
                 // Files are read: not here, where sessions run.
+                let reload = reload.clone();
                 let _ = tokio::task::spawn_blocking(move || reload.run()).await;
             }
         }
     }
+}
+
+fn stop(shutdown: &wharf_server::ShutdownHandle) {
+    manager::stopping();
+    shutdown.advance();
 }

@@ -54,7 +54,9 @@ impl Configuration {
             active_source_port,
             ascii,
             tls,
+            admin,
             log,
+            log_file,
             xferlog,
             verbose,
             quiet,
@@ -82,6 +84,12 @@ impl Configuration {
             self.users.accounts = user.iter().map(|text| account(text)).collect();
         }
         self.override_tls_with(tls);
+        if admin.is_some() {
+            self.admin.listen = *admin;
+        }
+        if log_file.is_some() {
+            self.log.file.clone_from(log_file);
+        }
         put(&mut self.log.form, log);
         if xferlog.is_some() {
             self.log.xferlog.clone_from(xferlog);
@@ -174,6 +182,8 @@ mod tests {
             (&["-q"], "log.level = 'error'"),
             (&["-v"], "log.level = 'info'"),
             (&["--xferlog", "/x"], "log.xferlog = '/x'"),
+            (&["--admin", "127.0.0.1:1"], "admin.listen = '127.0.0.1:1'"),
+            (&["--log-file", "/l"], "log.file = '/l'"),
         ];
         for (flags, toml) in flags {
             let mut expected = toml::Value::try_from(&unchanged).unwrap();

@@ -3,12 +3,14 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
-use wharf_server::config::Times as ServerTimes;
+use wharf_proto::limits;
+use wharf_server::config::{Times as ServerTimes, UploadPolicy};
 
 use super::section::section;
 use super::values::{
-    Advertised, Ascii, CloseNotify, Files, LogForm, LogLevel, Mode, Networks, PassivePorts, PortRange,
-    PrivateAddress, Resumption, Seconds, SourcePort, TlsUse, TlsVersion,
+    Advertised, Append, Ascii, CharsetName, CloseNotify, DurabilityKind, Files, LogForm, LogLevel, Mode,
+    Networks, PassivePorts, PortRange, PrivateAddress, PublishWhen, Resumption, Sandbox, Seconds, SourcePort,
+    TlsUse, TlsVersion, Uploads,
 };
 
 /// The port of an FTP server (RFC 959 §8).
@@ -52,6 +54,29 @@ section! {
         root: Option<PathBuf> = None, r#""/srv/ftp""#, "DIR";
         /// Whether files may be stored, changed and deleted, by every user.
         write: bool = false, "true", "--write";
+        /// The character set of names on the wire: `"utf-8"`, `"gbk"`, `"big5"`, `"shift_jis"`, `"latin1"` and what else browsers
+        /// know. On the disk they are UTF-8. A client that sends OPTS UTF8 ON has UTF-8 whatever stands here. A name that
+        /// means nothing in it is refused.
+        charset: CharsetName = CharsetName::default(), r#""gbk""#;
+        /// Other character sets for clients from certain networks: the first rule that fits counts.
+        charsets: Vec<CharsetRule> = Vec::new(), r#"[{ clients = "10.1.0.0/16", charset = "gbk" }]"#;
+        /// Where the data of an upload go until all of them are there: `"atomic"`: into a hidden part in the same directory, which
+        /// takes the name when it is complete, so that nobody ever sees half a file; a client that was cut can go on with
+        /// it. `"in-place"`: into the file itself.
+        uploads: Uploads = Uploads::Atomic, r#""in-place""#;
+        /// What an atomic upload does that goes on with a complete file (APPE, or STOR behind REST): `"copy"`: it works on a
+        /// copy of it, which costs nothing where the file system can share blocks (btrfs, XFS) and the time to copy the
+        /// file where not; `"in-place"`: it writes into the file, as for logs that many small pieces are added to.
+        append: Append = Append::Copy, r#""in-place""#;
+        /// When the data of an upload count as all: `"while-connected"`: when they have ended in order, the client's control
+        /// connection is still open, and there are no fewer than ALLO announced; `"on-eof"` does without the control
+        /// connection, for devices that close both at once. A client that is killed looks the same then as one that is done.
+        publish: PublishWhen = PublishWhen::WhileConnected, r#""on-eof""#;
+        /// What is done before an upload is confirmed with 226: `"rename"`: the file has its name; a power cut may still
+        /// lose it. `"fsync"`: file and directory are on the disk, too, which takes the disk's time for each file.
+        durability: DurabilityKind = DurabilityKind::Rename, r#""fsync""#;
+        /// How long, in seconds, the part of an upload that was cut waits for its user to go on with it.
+        keep_parts: Seconds = Seconds::of(UploadPolicy::default().keep_parts), "3600";
         /// The modes on offer. The other one is refused at once, with a sentence that names the right one.
         modes: Vec<Mode> = vec![Mode::Active, Mode::Passive], r#"["passive"]"#, "--modes";
         /// The balancers: every connection from these networks, for control and for data, has to begin with a PROXY header
@@ -69,18 +94,46 @@ section! {
         passive: Passive = Passive::default(), "";
         /// Active mode (PORT, EPRT): the client listens, the server connects.
         active: Active = Active::default(), "";
+        /// The user that the server becomes, when it is started as root, before it opens anything but this file; `user` and
+        /// `group` are names of /etc/passwd and /etc/group, or numbers. What that user may not read is told at the start,
+        /// not at the first reload. A service manager does the same with `User=`.
+        user: Option<String> = None, r#""ftp""#;
+        /// The group that it gets; without this key the user's own.
+        group: Option<String> = None, r#""ftp""#;
+        /// Whether the server shuts itself in after its start, so that it reaches the directories that it serves and the files
+        /// that this file names, and nothing else (Landlock, Linux 5.13 or later): `"auto"` where the kernel can, `"require"`, or
+        /// `"off"`. A reload that names a directory of another place needs a restart then.
+        sandbox: Sandbox = Sandbox::Auto, r#""require""#;
         /// Third-party transfers (FXP): the server exchanges files with another server, at a client's word. Nobody may,
         /// unless named here. A port below 1024 is refused all the same (RFC 2577). Under TLS it is for PROT C only: of two
         /// servers each waits for the other to begin.
         fxp: Fxp = Fxp::default(), "";
         /// Who may log in.
         users: Users = Users::default(), "";
+        /// Sessions at once. Whoever comes when a limit is reached is told so with 421.
+        limits: Limits = Limits::default(), "";
+        /// Wrong logins. They are counted by address (of IPv6, by /64) and by the name that was given, whether there is such a user
+        /// or not; each count is halved with each `time`.
+        bans: Bans = Bans::default(), "";
         /// FTPS (RFC 4217).
         tls: Tls = Tls::default(), "";
+        /// Metrics and health, over HTTP: `/metrics` for Prometheus, and `/health`, which says 200 while sessions are taken and
+        /// 503 while the server drains.
+        admin: Admin = Admin::default(), "";
         /// What is written down.
         log: Log = Log::default(), "";
         /// How long something may take, in seconds.
         times: Times = Times::default(), "";
+    }
+}
+
+section! {
+    /// The character set of clients from certain networks.
+    CharsetRule {
+        /// The networks of the clients that it is for.
+        clients: Networks = Networks::everyone(), r#""10.1.0.0/16""# => required;
+        /// As `charset`.
+        charset: CharsetName = CharsetName::default(), r#""gbk""# => required;
     }
 }
 
@@ -158,10 +211,26 @@ section! {
     /// Who may log in.
     Users {
         /// Whether `anonymous` and `ftp` get in with any password. Without this key they do as long as there are no
-        /// accounts.
+        /// accounts, no `file` and nobody to ask.
         anonymous: Option<bool> = None, "true", "--anonymous";
         /// Users that only this server knows.
         accounts: Vec<Account> = Vec::new(), r#"[{ name = "media", password_file = "/etc/wharf/media.password" }]"#, "--user";
+        /// A file of users with hashed passwords, each with a root, rights and limits of its own; `wharf user` keeps it, and
+        /// users.md describes it. SIGHUP reads it anew.
+        file: Option<PathBuf> = None, r#""/etc/wharf/users.toml""#;
+        /// A program that is asked about names which no file knows: the path, then its arguments. It reads the question as
+        /// JSON on its standard input and answers on its standard output; users.md has the form.
+        ask_program: Vec<String> = Vec::new(), r#"["/usr/local/bin/ftp-login", "--strict"]"#;
+        /// The same, but a service to which the question is POSTed. It should listen on this machine: the password goes to
+        /// it in clear.
+        ask_url: Option<String> = None, r#""http://127.0.0.1:8080/ftp-login""#;
+        /// Longest wait for the answer, in seconds. Who logs in meanwhile is told 421 when it is over.
+        ask_time: Seconds = Seconds::of(limits::LOGIN_ANSWER_TIME), "2";
+        /// How long an answer that lets somebody in is used again for the same name, password and address, in seconds; 0 for
+        /// never.
+        ask_remember: u32 = 60, "300";
+        /// Questions at once; further logins wait for their turn.
+        ask_at_once: u32 = 8, "2";
     }
 }
 
@@ -175,6 +244,45 @@ section! {
         password: Option<String> = None, r#""correct horse""#;
         /// A file whose first line is the password. A relative path starts from the folder of wharf.toml.
         password_file: Option<PathBuf> = None, r#""/etc/wharf/media.password""#;
+    }
+}
+
+section! {
+    /// Sessions at once.
+    Limits {
+        /// All sessions together. Without this key the descriptors are the limit.
+        sessions: Option<u32> = None, "1000";
+        /// The sessions of one address; of IPv6, of one /64.
+        sessions_per_address: Option<u32> = None, "20";
+        /// The sessions of one user. The users file can say otherwise for each.
+        sessions_per_user: Option<u32> = None, "10";
+    }
+}
+
+section! {
+    /// Wrong logins.
+    Bans {
+        /// Wrong logins of an address after which it is turned away for `time`; 0 for no limit.
+        address_failures: u32 = 10, "5";
+        /// Wrong logins under one name after which nobody comes in under it for `time`, whoever they are: whoever knows the
+        /// name can bring that about, so it is many; 0 for no limit.
+        user_failures: u32 = 100, "0";
+        /// How long, in seconds; and the time in which counts are halved.
+        time: Seconds = Seconds::of(std::time::Duration::from_secs(600)), "3600";
+        /// How long a wrong login waits for its answer, in seconds.
+        delay: u32 = 1, "3";
+        /// Clients that are never turned away, whose wrong logins are not counted and who never wait.
+        exempt: Networks = Networks::this_machine(), r#"["127.0.0.1", "192.0.2.0/24"]"#;
+    }
+}
+
+section! {
+    /// Metrics and health.
+    Admin {
+        /// Where to listen. Anything but a loopback address needs a token.
+        listen: Option<SocketAddr> = None, r#""127.0.0.1:9121""#, "--admin";
+        /// A file whose first line is the token that `Authorization: Bearer` has to say; 401 without it.
+        token_file: Option<PathBuf> = None, r#""/etc/wharf/admin.token""#;
     }
 }
 
@@ -233,6 +341,8 @@ section! {
     Log {
         /// The form of the log on standard error: `"text"` for people, `"json"` for one object a line.
         form: LogForm = LogForm::Text, r#""json""#, "--log";
+        /// A file that the log goes to, in place of standard error. SIGHUP opens it anew.
+        file: Option<PathBuf> = None, r#""/var/log/wharf.log""#, "--log-file";
         /// How much it says: `"error"`, `"warn"`, `"info"` (logins and transfers) or `"debug"` (every session).
         level: LogLevel = LogLevel::Warn, r#""info""#, "--quiet, --verbose";
         /// A file with a line for each transfer, in the form of wu-ftpd's xferlog. SIGHUP opens it anew.

@@ -7,9 +7,10 @@
 //! | `section.rs` | how a type and its documentation come from the same lines |
 //! | `read.rs` | a file, and what is wrong with it in which line |
 //! | `flags.rs` | what the flags change |
-//! | `settings.rs`, `tls_settings.rs` | from keys to what the server library wants |
+//! | `settings.rs`, `accounts.rs`, `tls_settings.rs` | from keys to what the server library wants |
 //! | `reference.rs` | docs/configuration.md |
 
+mod accounts;
 mod flags;
 mod keys;
 mod read;
@@ -19,6 +20,7 @@ mod settings;
 mod tls_settings;
 pub(crate) mod values;
 
+pub(crate) use accounts::{PASSWORD_VARIABLE, Passwords};
 pub(crate) use flags::effective;
 pub(crate) use keys::Configuration;
 pub(crate) use reference::reference;

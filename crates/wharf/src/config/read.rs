@@ -57,6 +57,9 @@ impl Configuration {
             .root
             .iter_mut()
             .chain(&mut self.log.xferlog)
+            .chain(&mut self.log.file)
+            .chain(&mut self.users.file)
+            .chain(&mut self.admin.token_file)
             .chain(accounts)
             .chain(&mut self.tls.certificate.0)
             .chain(&mut self.tls.key.0)
@@ -209,7 +212,7 @@ mod tests {
         );
         assert_eq!(
             errors("\"a\\u001Bb\" = 1"),
-            "wharf.toml:1: unknown key `a\\u{1b}b`; here are `listen`, `root`, `write`, `modes`, `proxy_protocol`, `ascii`, `canary`, `passive`, `active`, `fxp`, `users`, `tls`, `log`, `times`"
+            "wharf.toml:1: unknown key `a\\u{1b}b`; here are `listen`, `root`, `write`, `charset`, `charsets`, `uploads`, `append`, `publish`, `durability`, `keep_parts`, `modes`, `proxy_protocol`, `ascii`, `canary`, `passive`, `active`, `user`, `group`, `sandbox`, `fxp`, `users`, `limits`, `bans`, `tls`, `admin`, `log`, `times`"
         );
     }
 

@@ -1,56 +1,104 @@
 //! From keys to what the server library wants.
 
-use std::io::IsTerminal;
-use std::path::PathBuf;
-
 use anyhow::{Context, Result, bail};
 use wharf_net::passive_ports::PassivePorts as NetPorts;
-use wharf_proto::command::Password;
-use wharf_proto::pathname::escaped;
-use wharf_server::ServerConfig;
-use wharf_server::auth::{Accounts, VirtualUser, is_anonymous};
 use wharf_server::config::{
-    ActivePolicy, ActiveSourcePort, Advertise, AdvertiseRule, AsciiPolicy, FxpPolicy, Modes, PassivePolicy,
-    PortMapRule, PrivateAddress as PrivateAddressPolicy, Times,
+    ActivePolicy, ActiveSourcePort, Advertise, AdvertiseRule, AsciiPolicy, BanSettings, CharsetPolicy,
+    FxpPolicy, Modes, PassivePolicy, PortMapRule, PrivateAddress as PrivateAddressPolicy, Publish,
+    SessionLimits, Times, UploadPolicy,
 };
+use wharf_server::{AdminSettings, AdminToken, ServerConfig};
+use wharf_storage::{AppendMethod, Durability, UploadMethod};
 
-use super::keys::{Account, Configuration, every_address};
+use super::accounts::{Passwords, accounts, first_line};
+use super::keys::{Admin, Configuration, every_address};
 use super::tls_settings::tls_settings;
-use super::values::{Advertised, Ascii, Mode, PassivePorts, PrivateAddress, SourcePort};
-use crate::prompt;
-
-/// Where a password is read from when none stands behind the user's name.
-const PASSWORD_VARIABLE: &str = "WHARF_PASSWORD";
+use super::values::{
+    Advertised, Append, Ascii, DurabilityKind, Mode, PassivePorts, PrivateAddress, PublishWhen, SourcePort,
+    Uploads,
+};
 
 /// What the server is told.
 ///
 /// # Errors
 /// When users contradict each other, or a password cannot be had.
-pub(crate) fn server_config(configuration: &Configuration, is_default_listen: bool) -> Result<ServerConfig> {
+pub(crate) fn server_config(
+    configuration: &Configuration,
+    is_default_listen: bool,
+    passwords: &Passwords,
+) -> Result<ServerConfig> {
     let Configuration {
         listen,
         root: _,
-        write,
+        write: _,
+        charset,
+        charsets,
+        uploads,
+        append,
+        publish,
+        durability,
+        keep_parts,
         modes,
         proxy_protocol,
         ascii,
         canary,
         passive,
         active,
+        user: _,
+        group: _,
+        sandbox: _,
         fxp,
         users: _,
+        limits,
+        bans,
         tls,
+        admin,
         log: _,
         times,
     } = configuration;
-    let accounts = accounts(configuration)?;
+    let accounts = accounts(configuration, passwords)?;
     Ok(ServerConfig {
         tls: tls_settings(tls, listen)?,
         listen: listen.clone(),
         // A machine without IPv6 has no [::1]; what was asked for by name has to be there.
         skip_missing_addresses: is_default_listen || *listen == every_address(),
         accounts,
-        write: *write,
+        sessions: SessionLimits {
+            total: limits.sessions,
+            per_address: limits.sessions_per_address,
+            per_user: limits.sessions_per_user,
+        },
+        bans: BanSettings {
+            address_failures: Some(bans.address_failures).filter(|most| *most > 0),
+            user_failures: Some(bans.user_failures).filter(|most| *most > 0),
+            time: bans.time.duration(),
+            delay: std::time::Duration::from_secs(bans.delay.into()),
+            exempt: bans.exempt.0.clone(),
+        },
+        admin: admin_settings(admin)?,
+        charset: CharsetPolicy {
+            usual: charset.0,
+            networks: charsets.iter().map(|rule| (rule.clients.0.clone(), rule.charset.0)).collect(),
+        },
+        uploads: UploadPolicy {
+            method: match uploads {
+                Uploads::Atomic => UploadMethod::Atomic,
+                Uploads::InPlace => UploadMethod::InPlace,
+            },
+            append: match append {
+                Append::Copy => AppendMethod::Copy,
+                Append::InPlace => AppendMethod::InPlace,
+            },
+            publish: match publish {
+                PublishWhen::WhileConnected => Publish::WhileConnected,
+                PublishWhen::OnEof => Publish::OnEof,
+            },
+            durability: match durability {
+                DurabilityKind::Rename => Durability::Rename,
+                DurabilityKind::Fsync => Durability::Fsync,
+            },
+            keep_parts: keep_parts.duration(),
+        },
         proxies: proxy_protocol.0.clone(),
         modes: Modes { active: modes.contains(&Mode::Active), passive: modes.contains(&Mode::Passive) },
         passive: PassivePolicy {
@@ -119,52 +167,19 @@ fn port_map_rule(rule: &super::keys::PortMapRule) -> Result<PortMapRule> {
     Ok(PortMapRule { clients: rule.clients.0.clone(), outside: outside.clone(), inside: inside.clone() })
 }
 
-fn accounts(configuration: &Configuration) -> Result<Accounts> {
-    let mut users: Vec<VirtualUser> = Vec::new();
-    let anonymous = configuration.users.anonymous;
-    for account in &configuration.users.accounts {
-        let user = virtual_user(account)?;
-        if users.iter().any(|other| other.name == user.name) {
-            bail!("user {} is given twice: a user has one password", escaped(&user.name));
+fn admin_settings(admin: &Admin) -> Result<Option<AdminSettings>> {
+    let Some(listen) = admin.listen else {
+        if admin.token_file.is_some() {
+            tracing::warn!("admin.token_file changes nothing: there is no admin.listen");
         }
-        if anonymous == Some(true) && is_anonymous(&user.name) {
-            let name = escaped(&user.name);
-            bail!("user {name} and anonymous access contradict each other: any password would do for {name}");
-        }
-        users.push(user);
-    }
-    Ok(Accounts { anonymous: anonymous.unwrap_or(users.is_empty()), users })
-}
-
-fn virtual_user(account: &Account) -> Result<VirtualUser> {
-    let name = &account.name;
-    if name.is_empty() || name.bytes().any(|byte| byte.is_ascii_control()) {
-        bail!("user {name:?}: a user's name is not empty and holds no control characters");
-    }
-    let password = match (&account.password, &account.password_file) {
-        (Some(_), Some(_)) => bail!("user {name} has both `password` and `password_file`; leave one out"),
-        (Some(password), None) => password.clone(),
-        (None, Some(file)) => first_line(file).with_context(|| format!("the password of user {name}"))?,
-        (None, None) => password_of(name)?,
+        return Ok(None);
     };
-    if password.is_empty() {
-        bail!("the password of user {name} is empty: anyone could log in; anonymous access is for that");
-    }
-    let password = Password::new(&password).with_context(|| format!("the password of user {name}"))?;
-    Ok(VirtualUser { name: name.as_bytes().to_vec(), password })
-}
-
-fn first_line(file: &PathBuf) -> Result<String> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    Ok(text.lines().next().unwrap_or_default().to_owned())
-}
-
-fn password_of(name: &str) -> Result<String> {
-    if let Ok(password) = std::env::var(PASSWORD_VARIABLE) {
-        return Ok(password);
-    }
-    if !std::io::stdin().is_terminal() {
-        bail!("user {name} has no password: give --user {name}:PASSWORD, or set {PASSWORD_VARIABLE}");
-    }
-    prompt::password(&format!("Password for {name}: ")).context("cannot read the password")
+    let token = admin.token_file.as_ref().map(|file| {
+        let token = first_line(file).context("admin.token_file")?;
+        if token.trim().is_empty() {
+            bail!("admin.token_file: the first line of {} is empty", file.display());
+        }
+        Ok(AdminToken::new(token.trim()))
+    });
+    Ok(Some(AdminSettings { listen, token: token.transpose()? }))
 }

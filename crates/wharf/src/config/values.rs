@@ -11,6 +11,8 @@ use ipnet::IpNet;
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeSeq, Serializer};
 
+use wharf_server::Charset;
+
 use super::section::plain;
 
 /// Lets a value that has `FromStr` and `Display` be read from, and written to, a TOML string.
@@ -81,6 +83,70 @@ pub(crate) enum Ascii {
     Binary,
 }
 
+/// The name of a character set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CharsetName(pub(crate) Charset);
+
+impl FromStr for CharsetName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Charset::from_name(text).map(Self).ok_or_else(|| {
+            format!(
+                "{text} is not a character set for names: utf-8, gbk, big5, shift_jis or latin1, for instance"
+            )
+        })
+    }
+}
+
+impl fmt::Display for CharsetName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.name().to_lowercase())
+    }
+}
+
+text_value!(CharsetName, "a character set such as \"utf-8\" or \"gbk\"");
+
+/// Where the data of an upload go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Uploads {
+    /// Into a hidden part.
+    Atomic,
+    /// Into the file itself.
+    InPlace,
+}
+
+/// What an atomic upload does to a complete file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Append {
+    /// It works on a copy.
+    Copy,
+    /// It writes into it.
+    InPlace,
+}
+
+/// When the data of an upload count as all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum PublishWhen {
+    /// When they have ended and the client is still there.
+    WhileConnected,
+    /// When they have ended.
+    OnEof,
+}
+
+/// What is done before 226.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum DurabilityKind {
+    /// The file has its name.
+    Rename,
+    /// It is on the disk.
+    Fsync,
+}
+
 /// What becomes of a private address in PORT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -89,6 +155,18 @@ pub(crate) enum PrivateAddress {
     Refuse,
     /// The control connection's peer is taken instead.
     UseControlPeer,
+}
+
+/// Whether the server shuts itself in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Sandbox {
+    /// Where the kernel can.
+    Auto,
+    /// Or it does not start.
+    Require,
+    /// No.
+    Off,
 }
 
 /// The form of the log.
@@ -160,7 +238,22 @@ pub(crate) enum TlsVersion {
     Tls13,
 }
 
-plain!(Mode, Ascii, PrivateAddress, LogForm, LogLevel, TlsUse, Resumption, CloseNotify, TlsVersion);
+plain!(
+    Uploads,
+    Append,
+    PublishWhen,
+    DurabilityKind,
+    Mode,
+    Ascii,
+    PrivateAddress,
+    Sandbox,
+    LogForm,
+    LogLevel,
+    TlsUse,
+    Resumption,
+    CloseNotify,
+    TlsVersion
+);
 
 /// A range of ports, its first and last included.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -333,6 +426,18 @@ impl Networks {
     /// All addresses of both families.
     pub(crate) fn everyone() -> Self {
         Self(vec![IpNet::default(), ipnet::Ipv6Net::default().into()])
+    }
+
+    /// The loopback addresses of both families.
+    pub(crate) fn this_machine() -> Self {
+        let loopback = std::net::IpAddr::from(Ipv4Addr::new(127, 0, 0, 0));
+        let eight = IpNet::new(loopback, 8).ok();
+        Self(
+            eight
+                .into_iter()
+                .chain([IpNet::from(std::net::IpAddr::from(std::net::Ipv6Addr::LOCALHOST))])
+                .collect(),
+        )
     }
 }
 

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::JoinHandle;
 use wharf_client::Observer;
 use wharf_client::attempt::{Attempt, described};
@@ -21,6 +21,8 @@ use crate::settings::{ClientSettings, Talk};
 
 /// How often the bar moves.
 const BEAT: Duration = Duration::from_millis(100);
+/// How long one of many transfers is under way before it gets a bar: short ones would only flicker.
+const WORTH_A_BAR: Duration = Duration::from_millis(500);
 
 /// Shows a session on standard error.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub(crate) struct Shown {
     quiet: bool,
     bars: bool,
     bar: Option<(ProgressBar, JoinHandle<()>)>,
+    /// The bars of all sessions, where there are many.
+    many: Option<MultiProgress>,
     under_way: UnderWay,
 }
 
@@ -47,21 +51,31 @@ impl Shown {
             quiet,
             bars: !quiet && !settings.json && terminal,
             bar: None,
+            many: None,
             under_way,
         }
     }
 
-    /// As [`new`](Self::new), for one of many sessions: what is shown of transfers is shown of all of them together.
-    pub(crate) fn of_many(settings: &ClientSettings) -> Self {
+    /// As [`new`](Self::new), for one of many sessions, which show their bars together in `many`; without it they show none.
+    pub(crate) fn of_many(settings: &ClientSettings, many: Option<MultiProgress>) -> Self {
         let mut shown = Self::new(settings, UnderWay::default());
-        (shown.bars, shown.notes) = (false, false);
+        shown.bars &= many.is_some();
+        (shown.notes, shown.many) = (false, many);
+        shown
+    }
+
+    /// As [`of_many`](Self::of_many), for further sessions with a server of which one has warned already.
+    pub(crate) fn of_pieces(settings: &ClientSettings) -> Self {
+        let mut shown = Self::of_many(settings, None);
+        shown.quiet = true;
         shown
     }
 
     fn line(&self, line: &impl Display) {
-        match &self.bar {
-            Some((bar, _)) => bar.suspend(|| note(line)),
-            None => note(line),
+        match (&self.many, &self.bar) {
+            (Some(many), _) => many.suspend(|| note(line)),
+            (None, Some((bar, _))) => bar.suspend(|| note(line)),
+            (None, None) => note(line),
         }
     }
 }
@@ -120,21 +134,26 @@ impl Observer for Shown {
         if !self.bars || (transfer.to_standard_output && std::io::stdout().is_terminal()) {
             return;
         }
-        let (bar, template) = match transfer.total {
-            Some(total) => (
-                ProgressBar::new(total),
-                "{msg} {wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta} left",
-            ),
-            None => (ProgressBar::new_spinner(), "{msg} {spinner} {bytes} {binary_bytes_per_sec} {elapsed}"),
+        let template = match transfer.total {
+            Some(_) => "{msg} {wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta} left",
+            None => "{msg} {spinner} {bytes} {binary_bytes_per_sec} {elapsed}",
         };
+        let bar = ProgressBar::with_draw_target(transfer.total, ProgressDrawTarget::hidden());
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
         bar.set_message(escaped(&transfer.name).to_string());
         bar.set_position(transfer.offset);
         bar.reset_eta();
-        let (moving, transfer) = (bar.clone(), transfer.clone());
+        let (moving, transfer, many) = (bar.clone(), transfer.clone(), self.many.clone());
         let mover = tokio::spawn(async move {
+            match many {
+                Some(many) => {
+                    tokio::time::sleep(WORTH_A_BAR).await;
+                    many.add(moving.clone());
+                }
+                None => moving.set_draw_target(ProgressDrawTarget::stderr()),
+            }
             let mut beat = tokio::time::interval(BEAT);
             loop {
                 beat.tick().await;

@@ -3,10 +3,11 @@
 use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use wharf_client::Observer;
 use wharf_client::operations::mirror::{Direction, MirrorEvent, MirrorObserver, Totals};
+use wharf_client::operations::third_party::{Listener, Route};
 use wharf_proto::pathname::escaped;
 
 use super::dialogue::Shown;
@@ -18,8 +19,9 @@ pub(crate) struct Told {
     settings: ClientSettings,
     direction: Direction,
     dry_run: bool,
-    /// Of all files together, on a terminal.
+    /// Of all files together, on a terminal, with those of the long ones among them.
     bar: Option<ProgressBar>,
+    many: Option<MultiProgress>,
     /// That standard output took no more.
     broken: Mutex<Option<io::Error>>,
 }
@@ -29,8 +31,9 @@ impl Told {
     pub(crate) fn new(settings: &ClientSettings, direction: Direction, dry_run: bool) -> Self {
         let has_bar =
             settings.talk != Talk::Quiet && !settings.json && !dry_run && io::stderr().is_terminal();
-        let bar = has_bar.then(|| {
-            let bar = ProgressBar::new(0);
+        let many = has_bar.then(MultiProgress::new);
+        let bar = many.as_ref().map(|many| {
+            let bar = many.add(ProgressBar::new(0));
             if let Ok(style) =
                 ProgressStyle::with_template("{wide_bar} {human_pos}/{human_len} files {elapsed} {msg}")
             {
@@ -38,7 +41,7 @@ impl Told {
             }
             bar
         });
-        Self { settings: settings.clone(), direction, dry_run, bar, broken: Mutex::new(None) }
+        Self { settings: settings.clone(), direction, dry_run, bar, many, broken: Mutex::new(None) }
     }
 
     /// Takes the bar away.
@@ -95,8 +98,8 @@ impl Told {
             out.write_all(line)?;
             out.write_all(b"\n")
         };
-        self.note_broken(match &self.bar {
-            Some(bar) => bar.suspend(print),
+        self.note_broken(match &self.many {
+            Some(many) => many.suspend(print),
             None => print(),
         });
     }
@@ -109,8 +112,8 @@ impl Told {
 
     /// Says a line for a person, beside the results.
     fn note(&self, text: &str) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| super::note(&text)),
+        match &self.many {
+            Some(many) => many.suspend(|| super::note(&text)),
             None => super::note(&text),
         }
     }
@@ -149,7 +152,7 @@ impl MirrorObserver for Told {
     }
 
     fn session(&self) -> Box<dyn Observer> {
-        Box::new(Shown::of_many(&self.settings))
+        Box::new(Shown::of_many(&self.settings, self.many.clone()))
     }
 }
 
@@ -158,10 +161,15 @@ impl Told {
         let verb = match self.direction {
             Direction::Download => "get",
             Direction::Upload => "put",
+            Direction::Between => "copy",
         };
         match event {
-            MirrorEvent::Transferred { path, bytes, .. } => {
-                self.done(verb, path, &format!(" ({bytes} bytes)"));
+            MirrorEvent::Transferred { path, bytes, route, .. } => {
+                let way = route.map_or("", |route| match route {
+                    Route::Direct { .. } => ", from server to server",
+                    Route::Through => ", through this machine",
+                });
+                self.done(verb, path, &format!(" ({bytes} bytes{way})"));
             }
             MirrorEvent::MadeDirectory { path } => self.done("mkdir", path, ""),
             MirrorEvent::Linked { path, target } => {
@@ -182,10 +190,11 @@ impl Told {
 
     fn json(&self, event: &MirrorEvent<'_>) {
         let (name, fields, path) = match event {
-            MirrorEvent::Transferred { path, bytes, attempt, took } => {
+            MirrorEvent::Transferred { path, bytes, attempt, route, took } => {
                 let mut fields =
                     json!({ "bytes": bytes, "millis": u64::try_from(took.as_millis()).unwrap_or(u64::MAX) });
                 crate::commands::describe_data(&mut fields, *attempt);
+                set_route(&mut fields, *route);
                 ("transferred", fields, path)
             }
             MirrorEvent::MadeDirectory { path } => ("made_directory", json!({}), path),
@@ -219,10 +228,27 @@ fn shown(path: &[u8]) -> String {
     if path.is_empty() { ".".to_owned() } else { escaped(path).to_string() }
 }
 
+/// Which way a file went from server to server, as fields of an event.
+fn set_route(fields: &mut Value, route: Option<Route>) {
+    match route {
+        None => {}
+        Some(Route::Through) => fields["route"] = "through".into(),
+        Some(Route::Direct { listener }) => {
+            fields["route"] = "direct".into();
+            fields["listener"] = match listener {
+                Listener::Source => "source".into(),
+                Listener::Destination => "destination".into(),
+            };
+        }
+    }
+}
+
 fn summary(totals: &Totals, direction: Direction, dry_run: bool) -> String {
     let done = match (direction, dry_run) {
         (Direction::Download, false) => "downloaded",
         (Direction::Upload, false) => "uploaded",
+        (Direction::Between, false) => "copied",
+        (Direction::Between, true) => "to be copied",
         (Direction::Download, true) => "to be downloaded",
         (Direction::Upload, true) => "to be uploaded",
     };

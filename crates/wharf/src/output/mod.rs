@@ -1,5 +1,6 @@
 //! What is printed, and where: results on standard output, all else on standard error.
 
+pub(crate) mod bench;
 pub(crate) mod dialogue;
 pub(crate) mod entry;
 pub(crate) mod mirror;

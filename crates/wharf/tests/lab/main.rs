@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests fail loudly")]
 
+mod captures;
 mod doctor;
 mod document;
 mod dynamic_name;

@@ -1,13 +1,13 @@
 //! What the source does not have, removed from the destination: at the end, and only if everything else succeeded.
 
 use wharf_proto::limits;
+use wharf_proto::listing::ListingEntry;
 
 use super::event::MirrorEvent;
-use super::options::Direction;
-use super::tree::{Kind, TreePath, depth, join, split};
+use super::side::{End, Sessions};
+use super::tree::{Entry, Kind, TreePath, depth, join, split};
 use super::worker::{Shared, lock};
 use crate::error::ClientError;
-use crate::session::Session;
 
 /// One step: what a directory holds is removed before it.
 enum Step {
@@ -17,7 +17,7 @@ enum Step {
 
 impl Shared {
     /// Removes all extras. What cannot be removed is told, and the rest removed nonetheless.
-    pub(super) async fn delete_extras(&self, session: &mut Session) -> Result<(), ClientError> {
+    pub(super) async fn delete_extras(&self, sessions: &mut Sessions) -> Result<(), ClientError> {
         let extras = std::mem::take(&mut *lock(&self.extras));
         // In order, from the last on.
         let mut steps: Vec<Step> = extras.into_iter().map(|(path, kind)| Step::Look(path, kind)).collect();
@@ -25,7 +25,7 @@ impl Shared {
             let path = match &step {
                 Step::Look(path, _) | Step::RemoveDirectory(path) => path.clone(),
             };
-            match self.delete_step(session, step, &mut steps).await {
+            match self.delete_step(sessions, step, &mut steps).await {
                 Err(
                     error @ (ClientError::Refused { .. }
                     | ClientError::Local { .. }
@@ -42,7 +42,7 @@ impl Shared {
 
     async fn delete_step(
         &self,
-        session: &mut Session,
+        sessions: &mut Sessions,
         step: Step,
         steps: &mut Vec<Step>,
     ) -> Result<(), ClientError> {
@@ -53,7 +53,7 @@ impl Shared {
                     let problem = format!("it lies more than {} directories deep", limits::MIRROR_DEPTH);
                     return Err(ClientError::Listing { path: shown, problem });
                 }
-                let inside = self.inside(session, &path).await?;
+                let inside = self.inside(sessions, &path).await?;
                 let count = inside.len();
                 let takes = |path: &[u8], kind| match kind {
                     Kind::Directory => self.options.filter.takes_directory(path),
@@ -71,58 +71,55 @@ impl Shared {
                 steps.extend(inside.into_iter().map(|(path, kind)| Step::Look(path, kind)));
                 Ok(())
             }
-            Step::Look(path, _) => self.remove(session, &path, false).await,
-            Step::RemoveDirectory(path) => self.remove(session, &path, true).await,
+            Step::Look(path, _) => self.remove(sessions, &path, false).await,
+            Step::RemoveDirectory(path) => self.remove(sessions, &path, true).await,
         }
     }
 
     /// Names and kinds of what is in a directory of the destination.
-    async fn inside(&self, session: &mut Session, path: &[u8]) -> Result<Vec<(Vec<u8>, Kind)>, ClientError> {
-        match self.direction {
-            Direction::Download => {
-                let directory = self.local()?.directory(path);
-                let entries = directory.and_then(|directory| directory.entries(limits::LISTING_ENTRIES));
-                let entries = entries.map_err(ClientError::local(self.shown(path)))?;
-                Ok(entries.into_iter().map(|(name, entry)| (name, entry.kind)).collect())
-            }
-            Direction::Upload => {
-                let remote = self.remote_name(path)?;
-                let mut inside = Vec::new();
-                session
-                    .list(Some(&remote), |entry| {
-                        let name = entry.name.clone();
-                        inside.push((name, super::tree::Entry::from(entry).kind));
-                    })
-                    .await?;
-                Ok(inside)
-            }
-        }
+    async fn inside(
+        &self,
+        sessions: &mut Sessions,
+        path: &[u8],
+    ) -> Result<Vec<(Vec<u8>, Kind)>, ClientError> {
+        let Some(tree) = self.destination.remote() else {
+            let entries = self.destination.directory(path)?.entries(limits::LISTING_ENTRIES);
+            let entries = entries.map_err(ClientError::local(self.destination.shown(path)))?;
+            return Ok(entries.into_iter().map(|(name, entry)| (name, entry.kind)).collect());
+        };
+        let remote = tree.name(path)?;
+        let mut inside = Vec::new();
+        let take = |entry: ListingEntry| {
+            let name = entry.name.clone();
+            inside.push((name, Entry::from(entry).kind));
+        };
+        sessions.at(End::Destination)?.list(Some(&remote), take).await?;
+        Ok(inside)
     }
 
     async fn remove(
         &self,
-        session: &mut Session,
+        sessions: &mut Sessions,
         path: &[u8],
         is_directory: bool,
     ) -> Result<(), ClientError> {
         if !self.options.dry_run {
-            match (self.direction, is_directory) {
-                (Direction::Upload, false) => session.delete(&self.remote_name(path)?).await?,
-                (Direction::Upload, true) => session.remove_directory(&self.remote_name(path)?).await?,
-                (Direction::Download, _) => {
+            match (self.destination.remote(), is_directory) {
+                (Some(tree), false) => sessions.at(End::Destination)?.delete(&tree.name(path)?).await?,
+                (Some(tree), true) => {
+                    sessions.at(End::Destination)?.remove_directory(&tree.name(path)?).await?;
+                }
+                (None, _) => {
                     let (parent, name) = split(path);
-                    let directory = self.local()?.directory(parent);
-                    let removed = directory.and_then(|directory| {
-                        if is_directory {
-                            directory.remove_directory(name)
-                        } else {
-                            directory.remove_file(name)
-                        }
-                    });
+                    let directory = self.destination.directory(parent)?;
+                    let removed = match is_directory {
+                        true => directory.remove_directory(name),
+                        false => directory.remove_file(name),
+                    };
                     match removed {
                         // The part of an earlier run, which has become the file since.
                         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-                        other => other.map_err(ClientError::local(self.shown(path)))?,
+                        other => other.map_err(ClientError::local(self.destination.shown(path)))?,
                     }
                 }
             }

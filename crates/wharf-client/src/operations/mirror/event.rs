@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::attempt::Attempt;
 use crate::error::ClientError;
 use crate::observer::{Observer, Silent};
+use crate::operations::third_party::Route;
 
 /// Is told what a mirror does. Each method does nothing unless it is written. Several sessions may call at once.
 pub trait MirrorObserver: Send + Sync {
@@ -30,8 +31,11 @@ pub enum MirrorEvent<'a> {
         path: &'a [u8],
         /// Its length in bytes.
         bytes: u64,
-        /// How the data connection was made; none in a dry run.
+        /// How our data connection with the source was made, or with the server where there is one; none in a dry run, and
+        /// between two servers.
         attempt: Option<&'a Attempt>,
+        /// From server to server: which way the bytes went.
+        route: Option<Route>,
         /// How long it took.
         took: Duration,
     },

@@ -9,7 +9,7 @@ use wharf_proto::Command;
 use wharf_proto::command::Representation;
 use wharf_proto::pathname::Pathname;
 
-use super::local_tree::{LocalDirectory, set_modified};
+use super::local_tree::LocalDirectory;
 use super::queue::FileJob;
 use super::tree::split;
 use super::worker::Done;
@@ -17,9 +17,10 @@ use crate::data_connection::Request;
 use crate::error::{ClientError, IncompleteReason, WayOn};
 use crate::observer::TransferStarted;
 use crate::operations::OVERLAP;
-use crate::operations::download::{settle, take_all};
+use crate::operations::download::{Taking, settle, take_all};
 use crate::operations::status::time_of;
 use crate::session::Session;
+use crate::times::set_modified;
 use crate::transfer::DataEnd;
 
 /// Downloads `remote` into `directory`. It takes its name, and its time, only when it is whole and confirmed.
@@ -63,6 +64,10 @@ pub(super) async fn fetch(
     file.set_len(request.offset + tail.len() as u64).map_err(local)?;
     file.seek(SeekFrom::End(0)).map_err(local)?;
     let progress = running.progress.clone();
+    if let Some(expected) = expected {
+        // A server that never ends would fill the disk.
+        progress.allow(expected.saturating_sub(request.offset));
+    }
     session.observer.transfer_started(&TransferStarted {
         name: job.path.clone(),
         to_standard_output: false,
@@ -75,7 +80,9 @@ pub(super) async fn fetch(
     let mut differs = false;
     let writer = file.try_clone().map_err(local)?;
     let mut tls_end = session.end_of_data(expected.map(|size| size.saturating_sub(request.offset)), false);
-    let work = take_all(running.transfer, writer, &tail, false, &mut differs, &mut tls_end, &progress);
+    let rate = session.options.transfers.rate.clone();
+    let taking = Taking { tail: &tail, ascii: false, rate: rate.as_ref(), progress: &progress };
+    let work = take_all(running.transfer, writer, taking, &mut differs, &mut tls_end);
     let (end, said) = session.attend(work, running.said.take()).await;
     session.note_end(&tls_end);
     // Of a transfer that was given up, a thread may still write its last piece.
@@ -98,6 +105,7 @@ pub(super) async fn fetch(
     }
     let asked = session.follow_up().await?.into_iter().next();
     let told = asked.map(time_of).transpose()?.flatten();
+    session.verify(remote, file.try_clone().ok(), bytes).await?;
     // A time of an unknown zone is most often UTC, and the next comparison takes it for what it may be.
     let time = exact.or(told).or_else(|| job.source.modified.and_then(|time| time.assuming_utc()));
     if let Some(time) = time {

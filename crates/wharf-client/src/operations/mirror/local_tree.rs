@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rustix::fs::{
-    AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT, fstat, futimens,
-    mkdirat, openat, readlinkat, renameat, statat, symlinkat, unlinkat,
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fstat, mkdirat, openat, readlinkat, renameat, statat,
+    symlinkat, unlinkat,
 };
 use rustix::io::Errno;
 use wharf_proto::listing::{ListedTime, check_name};
@@ -179,21 +179,6 @@ impl LocalDirectory {
     }
 }
 
-/// Sets when `file` was changed last.
-pub(super) fn set_modified(file: &File, time: Timestamp) -> io::Result<()> {
-    Ok(futimens(file, &times(time))?)
-}
-
-fn times(modified: Timestamp) -> Timestamps {
-    // As `time_t` and nanoseconds: the latter count forward from the second.
-    let seconds = modified.as_nanosecond().div_euclid(1_000_000_000);
-    let nanoseconds = modified.as_nanosecond().rem_euclid(1_000_000_000);
-    Timestamps {
-        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
-        last_modification: Timespec { tv_sec: seconds as _, tv_nsec: nanoseconds as _ },
-    }
-}
-
 fn modified(stat: &Stat) -> Option<Timestamp> {
     let nanoseconds = i128::from(stat.st_mtime) * 1_000_000_000 + i128::from(stat.st_mtime_nsec);
     Timestamp::from_nanosecond(nanoseconds).ok()
@@ -205,6 +190,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+    use crate::times::set_modified;
 
     #[test]
     fn no_symbolic_link_is_gone_through() {

@@ -1,4 +1,4 @@
-//! Whole trees, from a server to this machine or the other way, over several sessions.
+//! Whole trees, from a server to this machine or the other way, or from server to server, over several sessions.
 //!
 //! A directory of both sides is compared by one session; what has to be transferred goes into a queue from which all take
 //! their work. A session logs in when there is work for it. One that is lost is set up anew; one that the server does not
@@ -10,7 +10,9 @@
 //! | `visit`, `compare` | a directory of both sides, and what has to be done in it |
 //! | `queue`, `worker` | the jobs, and a session that does them |
 //! | `fetch`, `send`, `delete` | one file down, one up, what is too much |
-//! | `tree`, `local_tree` | what both sides have in common; this machine's side, without following symbolic links |
+//! | `tree`, `side` | what both sides have in common; a side is a tree of this machine or of a server |
+//! | `local_tree` | this machine's trees, without following symbolic links |
+//! | `across` | one file from server to server |
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -27,6 +29,7 @@
 //! # }
 //! ```
 
+mod across;
 mod compare;
 mod delete;
 mod event;
@@ -36,6 +39,7 @@ mod local_tree;
 mod options;
 mod queue;
 mod send;
+mod side;
 mod tree;
 mod visit;
 mod worker;
@@ -51,6 +55,7 @@ pub use filter::Filter;
 use local_tree::LocalTree;
 pub use options::{Direction, MirrorOptions};
 use queue::Directory;
+use side::{End, RemoteTree, Sessions, Side};
 use worker::{Shared, lock, work};
 
 use crate::error::ClientError;
@@ -59,28 +64,32 @@ use crate::options::Options;
 use crate::session::Session;
 use crate::url::FtpUrl;
 
-/// A tree of a server and one of this machine, of which one is to become like the other.
+/// Two trees, of which one is to become like the other.
 #[derive(Clone, Debug)]
 pub struct Mirror {
-    server: ServerAddress,
-    login: Login,
-    remote: Option<Pathname>,
-    local: PathBuf,
+    remote: RemoteTree,
+    other: Other,
     options: MirrorOptions,
-    session_options: Options,
+}
+
+/// The other tree.
+#[derive(Clone, Debug)]
+enum Other {
+    Here(PathBuf),
+    There(Box<RemoteTree>),
 }
 
 impl Mirror {
     /// The directory that `url` names, and the directory `local`.
     pub fn new(url: &FtpUrl, login: Login, local: impl AsRef<Path>) -> Self {
-        Self {
-            server: ServerAddress::from(url),
-            login,
-            remote: url.path().cloned(),
-            local: local.as_ref().to_owned(),
-            options: MirrorOptions::default(),
-            session_options: Options::default(),
-        }
+        let other = Other::Here(local.as_ref().to_owned());
+        Self { remote: remote_tree(url, login), other, options: MirrorOptions::default() }
+    }
+
+    /// The directories that two URLs name: what is in the first goes to the second.
+    pub fn between(source: (&FtpUrl, Login), destination: (&FtpUrl, Login)) -> Self {
+        let other = Other::There(Box::new(remote_tree(destination.0, destination.1)));
+        Self { remote: remote_tree(source.0, source.1), other, options: MirrorOptions::default() }
     }
 
     /// With these options.
@@ -89,10 +98,23 @@ impl Mirror {
         Self { options, ..self }
     }
 
-    /// With sessions of these options.
+    /// With sessions of these options; between two servers, with both.
     #[must_use]
-    pub fn with_session_options(self, session_options: Options) -> Self {
-        Self { session_options, ..self }
+    pub fn with_session_options(mut self, session_options: Options) -> Self {
+        if let Other::There(tree) = &mut self.other {
+            tree.options = session_options.clone();
+        }
+        self.remote.options = session_options;
+        self
+    }
+
+    /// Between two servers: with sessions of other options with the one that is the destination.
+    #[must_use]
+    pub fn with_destination_options(mut self, session_options: Options) -> Self {
+        if let Other::There(tree) = &mut self.other {
+            tree.options = session_options;
+        }
+        self
     }
 
     /// Makes the destination like the source. What fails is told to `observer` and counted; all else is done nonetheless.
@@ -101,29 +123,20 @@ impl Mirror {
     /// the server, and is made anew the next time.
     ///
     /// # Errors
-    /// When nothing can be done at all: no session, no directory to begin with, or none of the sessions is left.
+    /// When nothing can be done at all: no session, no directory to begin with, none of the sessions is left, or the
+    /// direction is another one than the trees allow.
     pub async fn run(
         self,
         direction: Direction,
         observer: Arc<dyn MirrorObserver>,
     ) -> Result<Totals, ClientError> {
-        let local = self.open_local(direction)?;
-        let is_here = local.is_some();
         let sessions = self.options.sessions.max(1);
-        let shared = Arc::new(Shared::new(
-            direction,
-            self.server,
-            self.login,
-            self.session_options,
-            self.options,
-            observer,
-            local,
-            self.remote,
-        ));
+        let (source, destination) = self.sides(direction)?;
+        let shared = Arc::new(Shared::new(source, destination, self.options, observer));
         let mut first = shared.connect().await?;
-        let at_destination = match direction {
-            Direction::Download => is_here,
-            Direction::Upload => shared.make_remote_root(&mut first).await?,
+        let at_destination = match &shared.destination {
+            Side::Local(tree) => tree.is_some(),
+            Side::Remote(tree) => shared.make_root(tree, first.at(End::Destination)?).await?,
         };
         let root = Directory { path: Vec::new(), at_destination, lineage: Vec::new() };
         // Here, and not by a worker: without the first directory there is nothing to do.
@@ -159,29 +172,42 @@ impl Mirror {
         Ok(totals)
     }
 
-    /// None where a dry run would make it.
-    fn open_local(&self, direction: Direction) -> Result<Option<LocalTree>, ClientError> {
-        let shown = || ClientError::local(self.local.display().to_string());
-        if direction == Direction::Download && !self.options.dry_run {
-            std::fs::create_dir_all(&self.local).map_err(shown())?;
-        }
-        match LocalTree::open(&self.local) {
-            Err(error)
-                if error.kind() == std::io::ErrorKind::NotFound
-                    && direction == Direction::Download
-                    && self.options.dry_run =>
-            {
-                Ok(None)
+    fn sides(&self, direction: Direction) -> Result<(Side, Side), ClientError> {
+        let remote = Side::Remote(Box::new(self.remote.clone()));
+        match (direction, &self.other) {
+            (Direction::Download, Other::Here(local)) => {
+                Ok((remote, Side::Local(open_local(local, true, self.options.dry_run)?)))
             }
-            other => other.map(Some).map_err(shown()),
+            (Direction::Upload, Other::Here(local)) => {
+                Ok((Side::Local(open_local(local, false, self.options.dry_run)?), remote))
+            }
+            (Direction::Between, Other::There(other)) => Ok((remote, Side::Remote(other.clone()))),
+            _ => Err(ClientError::Usage("the mirror is to go another way than its two trees lie".to_owned())),
         }
+    }
+}
+
+fn remote_tree(url: &FtpUrl, login: Login) -> RemoteTree {
+    let server = ServerAddress::from(url);
+    RemoteTree { server, login, options: Options::default(), root: url.path().map(without_slash) }
+}
+
+/// None where a dry run would make it.
+fn open_local(path: &Path, is_made: bool, dry_run: bool) -> Result<Option<LocalTree>, ClientError> {
+    let shown = || ClientError::local(path.display().to_string());
+    if is_made && !dry_run {
+        std::fs::create_dir_all(path).map_err(shown())?;
+    }
+    match LocalTree::open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && is_made && dry_run => Ok(None),
+        other => other.map(Some).map_err(shown()),
     }
 }
 
 impl Shared {
     /// Whether the root is at the server; if not, it is made.
-    async fn make_remote_root(&self, session: &mut Session) -> Result<bool, ClientError> {
-        let Some(root) = &self.remote else { return Ok(true) };
+    async fn make_root(&self, tree: &RemoteTree, session: &mut Session) -> Result<bool, ClientError> {
+        let Some(root) = &tree.root else { return Ok(true) };
         if session.is_directory(root).await? {
             return Ok(true);
         }
@@ -193,7 +219,7 @@ impl Shared {
     }
 
     /// Deletes what is too much, if everything else succeeded.
-    async fn clear_up(&self, session: &mut Session) -> Result<(), ClientError> {
+    async fn clear_up(&self, sessions: &mut Sessions) -> Result<(), ClientError> {
         if !self.options.delete || lock(&self.extras).is_empty() {
             return Ok(());
         }
@@ -201,6 +227,13 @@ impl Shared {
             self.note("nothing was deleted, since not everything else succeeded");
             return Ok(());
         }
-        self.delete_extras(session).await
+        self.delete_extras(sessions).await
     }
+}
+
+/// The path without a slash at its end: `MKD a/` is not the same everywhere, and the parents of `a/b` are made with `a/`.
+fn without_slash(path: &Pathname) -> Pathname {
+    let bytes = path.as_bytes();
+    let end = bytes.iter().rposition(|byte| *byte != b'/').map_or(1, |last| last + 1);
+    Pathname::new(&bytes[..end]).unwrap_or_else(|_| path.clone())
 }

@@ -1,6 +1,7 @@
 //! What a mirror is asked to do.
 
 use super::filter::Filter;
+use crate::operations::third_party::ThirdPartyOptions;
 
 /// Which way a mirror goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +10,8 @@ pub enum Direction {
     Download,
     /// From this machine to the server.
     Upload,
+    /// From a server to another one.
+    Between,
 }
 
 /// How to mirror. `Default` is four sessions, everything, nothing deleted.
@@ -26,6 +29,8 @@ pub struct MirrorOptions {
     pub links: bool,
     /// What is left out.
     pub filter: Filter,
+    /// Between two servers: whether files go directly.
+    pub third_party: ThirdPartyOptions,
     /// How often a file or a listing is tried again when something passed in between.
     pub retries: u32,
 }
@@ -39,6 +44,7 @@ impl Default for MirrorOptions {
             newer: false,
             links: false,
             filter: Filter::default(),
+            third_party: ThirdPartyOptions::default(),
             retries: 0,
         }
     }

@@ -6,25 +6,30 @@ use std::sync::atomic::Ordering;
 
 use wharf_proto::limits;
 use wharf_proto::listing::{ListedTime, ListingEntry};
+use wharf_proto::pathname::Pathname;
 
 use super::compare::{Comparison, Verdict};
 use super::event::MirrorEvent;
-use super::options::Direction;
 use super::queue::{Directory, FileJob, Job};
-use super::send::keeps_times;
+use super::side::{End, Sessions};
 use super::tree::{Entries, Entry, Kind, depth, join, split, weight};
 use super::worker::{Retry, Shared, lock};
 use crate::error::ClientError;
-use crate::operations::ListingForm;
 use crate::session::Session;
 
-/// A directory of the server.
-struct RemoteDirectory {
+/// A directory of one side, read.
+struct Read {
     entries: Entries,
     /// Whether the listing shows everything: no line was left out.
     is_whole: bool,
     /// Whether names with a dot in front may be missing, as in many servers' LIST.
     may_hide: bool,
+}
+
+impl Read {
+    fn whole(entries: Entries) -> Self {
+        Self { entries, is_whole: true, may_hide: false }
+    }
 }
 
 /// Names that no part may have.
@@ -49,77 +54,46 @@ impl Shared {
     /// Compares a directory, makes what is missing in it, and queues what has to be done in a session of its own.
     pub(super) async fn visit(
         &self,
-        session: &mut Session,
+        sessions: &mut Sessions,
         directory: &Directory,
     ) -> Result<(), ClientError> {
         let path = &directory.path;
-        let is_at_server = self.direction == Direction::Download || directory.at_destination;
-        let remote = if is_at_server {
-            let mut retry = Retry::default();
-            loop {
-                self.prepare(session);
-                session.ahead.more_to_come = self.queue.has_work();
-                match self.read_remote(session, path).await {
-                    Ok(read) => break read,
-                    Err(error) => retry.after(self, session, error).await?,
-                }
-            }
-        } else {
-            RemoteDirectory { entries: Entries::new(), is_whole: true, may_hide: false }
+        let source = self.read(sessions, End::Source, path).await?;
+        let mut destination = match directory.at_destination {
+            true => self.read(sessions, End::Destination, path).await?,
+            false => Read::whole(Entries::new()),
         };
-        let is_here = self.direction == Direction::Upload || directory.at_destination;
-        let local = if is_here { self.read_local(path)? } else { Entries::new() };
-        self.count(path, remote.entries.len().max(local.len()))?;
-        if !remote.is_whole {
+        self.count(path, source.entries.len().max(destination.entries.len()))?;
+        if !source.is_whole || !destination.is_whole {
             let reason =
                 "lines of its listing could not be understood, or hold names that no directory here can have";
             self.tell(&MirrorEvent::Skipped { path, reason });
         }
-        match self.direction {
-            Direction::Download => {
-                let protects = |name: &[u8]| !remote.is_whole || (remote.may_hide && name.starts_with(b"."));
-                self.compare(session, directory, &remote.entries, local, protects).await
-            }
-            Direction::Upload => {
-                let mut there = remote.entries;
-                if remote.may_hide {
-                    self.find_hidden(session, path, &local, &mut there).await?;
-                }
-                self.compare(session, directory, &local, there, |_| false).await
-            }
+        if destination.may_hide {
+            self.find_hidden(sessions.at(End::Destination)?, path, &source.entries, &mut destination.entries)
+                .await?;
         }
+        let protects = |name: &[u8]| !source.is_whole || (source.may_hide && name.starts_with(b"."));
+        self.compare(sessions, directory, &source.entries, destination.entries, protects).await
     }
 
-    async fn read_remote(&self, session: &mut Session, path: &[u8]) -> Result<RemoteDirectory, ClientError> {
-        let remote = self.remote_path(path)?;
-        let mut entries = Entries::new();
-        let mut is_whole = true;
-        let mut held = 0;
-        let take = |entry: ListingEntry| match entries.entry(entry.name.clone()) {
-            // The rest is read to its end, and forgotten.
-            _ if held > limits::MIRROR_DIRECTORY_BYTES => {}
-            Place::Vacant(place) => {
-                held += weight(entry.name.len());
-                place.insert(Entry::from(entry));
-            }
-            // A name that comes twice means the first: what it is must not change behind our back.
-            Place::Occupied(_) => is_whole = false,
+    /// Reads a directory; what may pass is tried again.
+    async fn read(&self, sessions: &mut Sessions, end: End, path: &[u8]) -> Result<Read, ClientError> {
+        let Some(tree) = self.side(end).remote() else {
+            let directory = self.side(end).directory(path)?;
+            let entries = directory.entries(limits::LISTING_ENTRIES);
+            return entries.map(Read::whole).map_err(ClientError::local(self.side(end).shown(path)));
         };
-        let listed = session.list(remote.as_ref(), take).await?;
-        if held > limits::MIRROR_DIRECTORY_BYTES {
-            return Err(too_much(path, "it is longer than memory is meant for"));
+        let remote = tree.path(path)?;
+        let mut retry = Retry::default();
+        loop {
+            sessions.prepare(self.is_pipelining());
+            sessions.expect_more(self.queue.has_work());
+            match read_remote(sessions.at(end)?, remote.as_ref(), path).await {
+                Ok(read) => return Ok(read),
+                Err(error) => retry.after(self, sessions, error).await?,
+            }
         }
-        Ok(RemoteDirectory {
-            entries,
-            is_whole: is_whole && listed.left_out == 0,
-            may_hide: listed.form == ListingForm::Lines,
-        })
-    }
-
-    fn read_local(&self, path: &[u8]) -> Result<Entries, ClientError> {
-        let directory = self.local()?.directory(path);
-        let entries = directory.and_then(|directory| directory.entries(limits::LISTING_ENTRIES));
-        entries.map_err(ClientError::local(self.shown(path)))
     }
 
     /// Counts what was seen: a tree without an end has one here (threat 28).
@@ -144,7 +118,7 @@ impl Shared {
             if there.contains_key(name) {
                 continue;
             }
-            let remote = self.remote_name(&join(path, name))?;
+            let remote = self.remote_name(End::Destination, &join(path, name))?;
             let (kind, size) = match entry.kind {
                 Kind::File => (Kind::File, session.size(&remote).await?),
                 Kind::Directory if session.is_directory(&remote).await? => (Kind::Directory, Some(0)),
@@ -160,7 +134,7 @@ impl Shared {
 
     async fn compare(
         &self,
-        session: &mut Session,
+        session: &mut Sessions,
         directory: &Directory,
         source: &Entries,
         mut destination: Entries,
@@ -229,19 +203,23 @@ impl Shared {
     /// Whether a file that both sides have has to be transferred.
     async fn is_wanted(
         &self,
-        session: &mut Session,
+        sessions: &mut Sessions,
         path: &[u8],
         source: &Entry,
         mut destination: Entry,
     ) -> Result<bool, ClientError> {
-        let times_kept = self.direction == Direction::Download || keeps_times(session);
+        let times_kept = self.destination.remote().is_none() || sessions.at(End::Destination)?.sets_times();
         let comparison = Comparison { newer: self.options.newer, times_kept, can_ask: true };
         let mut source = source.clone();
         let mut verdict = comparison.judge(&source, &destination);
         if verdict == Verdict::AskTime {
-            let told = session.modified(&self.remote_name(path)?).await?.map(ListedTime::exact);
-            let remote = if self.direction == Direction::Download { &mut source } else { &mut destination };
-            remote.modified = told.or(remote.modified);
+            for (end, entry) in [(End::Source, &mut source), (End::Destination, &mut destination)] {
+                if self.side(end).remote().is_some() && entry.exact_time().is_none() {
+                    let remote = self.remote_name(end, path)?;
+                    let told = sessions.at(end)?.modified(&remote).await?.map(ListedTime::exact);
+                    entry.modified = told.or(entry.modified);
+                }
+            }
             verdict = Comparison { can_ask: false, ..comparison }.judge(&source, &destination);
         }
         let is_wanted = verdict == Verdict::Differs;
@@ -253,15 +231,15 @@ impl Shared {
 
     async fn make_directory(
         &self,
-        session: &mut Session,
+        sessions: &mut Sessions,
         parent: &Directory,
         entry: &Entry,
         path: &[u8],
     ) -> Result<(), ClientError> {
         if !self.options.dry_run {
-            let made = match self.direction {
-                Direction::Download => self.make_local_directory(&parent.path, path),
-                Direction::Upload => session.make_directory(&self.remote_name(path)?).await,
+            let made = match self.destination.remote() {
+                None => self.make_local_directory(&parent.path, path),
+                Some(tree) => sessions.at(End::Destination)?.make_directory(&tree.name(path)?).await,
             };
             match made {
                 Ok(()) => {}
@@ -281,9 +259,8 @@ impl Shared {
 
     fn make_local_directory(&self, parent: &[u8], path: &[u8]) -> Result<(), ClientError> {
         let (_, name) = split(path);
-        let directory = self.local()?.directory(parent);
-        let made = directory.and_then(|directory| directory.make_directory(name));
-        made.map_err(ClientError::local(self.shown(path)))
+        let made = self.destination.directory(parent)?.make_directory(name);
+        made.map_err(ClientError::local(self.destination.shown(path)))
     }
 
     /// Queues a directory, unless it is one that leads to itself, or deeper than any tree.
@@ -312,7 +289,8 @@ impl Shared {
     }
 
     fn in_the_way(&self, path: &[u8], text: String) -> ClientError {
-        ClientError::Local { what: self.shown(path), source: std::io::Error::other(text) }
+        let here = if self.destination.remote().is_none() { &self.destination } else { &self.source };
+        ClientError::Local { what: here.shown(path), source: std::io::Error::other(text) }
     }
 
     fn link(
@@ -323,15 +301,13 @@ impl Shared {
         entry: &Entry,
         there: Option<&Entry>,
     ) -> Result<(), ClientError> {
-        let target =
-            entry.target.as_deref().filter(|_| self.options.links && self.direction == Direction::Download);
+        let is_here = self.destination.remote().is_none();
+        let target = entry.target.as_deref().filter(|_| self.options.links && is_here);
         let Some(target) = target else {
-            let reason = match (self.direction, self.options.links) {
+            let reason = match (is_here, self.options.links) {
                 (_, false) => "a symbolic link",
-                (Direction::Download, true) => {
-                    "a symbolic link, of which the server does not say where it leads to"
-                }
-                (Direction::Upload, true) => "a symbolic link, which FTP cannot make",
+                (true, true) => "a symbolic link, of which the server does not say where it leads to",
+                (false, true) => "a symbolic link, which FTP cannot make",
             };
             self.tell(&MirrorEvent::Skipped { path, reason });
             return Ok(());
@@ -350,9 +326,11 @@ impl Shared {
             _ => {}
         }
         if !self.options.dry_run {
-            let parent = self.local()?.directory(&directory.path);
-            let made = parent.and_then(|parent| parent.make_link(name, target));
-            if let Err(error) = made.map_err(ClientError::local(self.shown(path))) {
+            let made = self.destination.directory(&directory.path).and_then(|parent| {
+                let made = parent.make_link(name, target);
+                made.map_err(ClientError::local(self.destination.shown(path)))
+            });
+            if let Err(error) = made {
                 self.failed(path, &error);
                 return Ok(());
             }
@@ -360,6 +338,31 @@ impl Shared {
         self.tell(&MirrorEvent::Linked { path, target });
         Ok(())
     }
+}
+
+async fn read_remote(
+    session: &mut Session,
+    remote: Option<&Pathname>,
+    path: &[u8],
+) -> Result<Read, ClientError> {
+    let mut entries = Entries::new();
+    let mut is_whole = true;
+    let mut held = 0;
+    let take = |entry: ListingEntry| match entries.entry(entry.name.clone()) {
+        // The rest is read to its end, and forgotten.
+        _ if held > limits::MIRROR_DIRECTORY_BYTES => {}
+        Place::Vacant(place) => {
+            held += weight(entry.name.len());
+            place.insert(Entry::from(entry));
+        }
+        // A name that comes twice means the first: what it is must not change behind our back.
+        Place::Occupied(_) => is_whole = false,
+    };
+    let listed = session.list_with_hidden(remote, take).await?;
+    if held > limits::MIRROR_DIRECTORY_BYTES {
+        return Err(too_much(path, "it is longer than memory is meant for"));
+    }
+    Ok(Read { entries, is_whole: is_whole && listed.left_out == 0, may_hide: !listed.tells_hidden })
 }
 
 fn too_much(path: &[u8], problem: &str) -> ClientError {

@@ -11,16 +11,16 @@ use wharf_proto::pathname::Pathname;
 
 use super::event::{MirrorEvent, MirrorObserver, Totals};
 use super::fetch::{self, fetch};
-use super::local_tree::LocalTree;
-use super::options::{Direction, MirrorOptions};
+use super::options::MirrorOptions;
 use super::queue::{FileJob, Job, Queue};
 use super::send::{self, send};
+use super::side::{End, RemoteTree, Sessions, Side};
 use super::tree::{Kind, TreePath, split};
 use crate::ahead::Upcoming;
 use crate::attempt::Attempt;
 use crate::error::{ClientError, ControlFailure, WayOn};
-use crate::login::{Login, ServerAddress};
-use crate::options::{ModeChoice, Options, pause_before_retry};
+use crate::operations::third_party::{Acquaintance, Route};
+use crate::options::{ModeChoice, pause_before_retry};
 use crate::session::Session;
 use crate::strategy::WorkingMode;
 
@@ -33,16 +33,12 @@ const MANY: usize = 16;
 
 /// What the sessions of a mirror share.
 pub(super) struct Shared {
-    pub(super) direction: Direction,
-    pub(super) server: ServerAddress,
-    pub(super) login: Login,
-    pub(super) session_options: Options,
+    pub(super) source: Side,
+    pub(super) destination: Side,
     pub(super) options: MirrorOptions,
     pub(super) observer: Arc<dyn MirrorObserver>,
-    /// None where a dry run has none.
-    pub(super) local: Option<LocalTree>,
-    /// None is the login directory.
-    pub(super) remote: Option<Pathname>,
+    /// What two servers are known to do together.
+    pub(super) acquaintance: Acquaintance,
     pub(super) queue: Queue,
     pub(super) totals: Mutex<Totals>,
     /// What the destination has and the source does not.
@@ -72,31 +68,39 @@ pub(super) struct Done {
     pub(super) took: Duration,
 }
 
+/// The same, whichever way it went.
+pub(super) struct Finished {
+    pub(super) bytes: u64,
+    /// None where no data connection was ours.
+    pub(super) attempt: Option<Attempt>,
+    /// Of a file from server to server.
+    pub(super) route: Option<Route>,
+    pub(super) took: Duration,
+}
+
+impl From<Done> for Finished {
+    fn from(done: Done) -> Self {
+        Self { bytes: done.bytes, attempt: Some(done.attempt), route: None, took: done.took }
+    }
+}
+
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shared {
-    #[allow(clippy::too_many_arguments, reason = "one mirror's parts, put together once")]
     pub(super) fn new(
-        direction: Direction,
-        server: ServerAddress,
-        login: Login,
-        session_options: Options,
+        source: Side,
+        destination: Side,
         options: MirrorOptions,
         observer: Arc<dyn MirrorObserver>,
-        local: Option<LocalTree>,
-        remote: Option<Pathname>,
     ) -> Self {
         Self {
-            direction,
-            server,
-            login,
-            session_options,
+            source,
+            destination,
+            acquaintance: Acquaintance::new(options.third_party),
             options,
             observer,
-            local,
-            remote,
             queue: Queue::default(),
             totals: Mutex::default(),
             extras: Mutex::default(),
@@ -110,40 +114,30 @@ impl Shared {
         }
     }
 
-    /// The path at the server of what lies at `path` below the root; none is the login directory.
-    pub(super) fn remote_path(&self, path: &[u8]) -> Result<Option<Pathname>, ClientError> {
-        let mut whole = self.remote.as_ref().map_or_else(Vec::new, |root| root.as_bytes().to_vec());
-        if path.is_empty() {
-            return Ok(self.remote.clone());
+    /// The tree of that side.
+    pub(super) fn side(&self, end: End) -> &Side {
+        match end {
+            End::Source => &self.source,
+            End::Destination => &self.destination,
         }
-        if !whole.is_empty() && !whole.ends_with(b"/") {
-            whole.push(b'/');
+    }
+
+    /// The path at its server of what lies at `path` below the root of that side.
+    ///
+    /// # Errors
+    /// When it cannot be sent, or the side is none of a server.
+    pub(super) fn remote_name(&self, end: End, path: &[u8]) -> Result<Pathname, ClientError> {
+        let none = || ClientError::Usage("there is no server at this side".to_owned());
+        self.side(end).remote().ok_or_else(none)?.name(path)
+    }
+
+    /// The only tree of a server, where there is just one.
+    fn only_remote(&self) -> Option<(End, &RemoteTree)> {
+        match (self.source.remote(), self.destination.remote()) {
+            (Some(tree), None) => Some((End::Source, tree)),
+            (None, Some(tree)) => Some((End::Destination, tree)),
+            _ => None,
         }
-        whole.extend_from_slice(path);
-        let unusable = |error| ClientError::Usage(format!("this name cannot be sent to a server: {error}"));
-        Pathname::new(whole).map(Some).map_err(unusable)
-    }
-
-    /// As [`remote_path`](Self::remote_path), of what is not the root.
-    pub(super) fn remote_name(&self, path: &[u8]) -> Result<Pathname, ClientError> {
-        let path = self.remote_path(path)?;
-        path.ok_or_else(|| {
-            ClientError::Usage("the login directory is no name that can be used here".to_owned())
-        })
-    }
-
-    /// What a local path is called in errors.
-    pub(super) fn shown(&self, path: &[u8]) -> String {
-        self.local.as_ref().map_or_else(String::new, |local| local.shown(path))
-    }
-
-    /// The local tree.
-    pub(super) fn local(&self) -> Result<&LocalTree, ClientError> {
-        let missing = || ClientError::Local {
-            what: "the directory".to_owned(),
-            source: std::io::ErrorKind::NotFound.into(),
-        };
-        self.local.as_ref().ok_or_else(missing)
     }
 
     /// Tells of something, and counts it.
@@ -177,19 +171,32 @@ impl Shared {
         self.tell(&MirrorEvent::Note { text });
     }
 
-    /// A session, logged in. What may pass is tried again.
-    pub(super) async fn connect(&self) -> Result<Session, ClientError> {
+    /// A session with each side that is a server's, logged in. What may pass is tried again.
+    pub(super) async fn connect(&self) -> Result<Sessions, ClientError> {
+        let source = self.connect_to(&self.source).await?;
+        let destination = match self.connect_to(&self.destination).await {
+            Ok(session) => session,
+            Err(error) => {
+                if let Some(session) = source {
+                    session.quit().await;
+                }
+                return Err(error);
+            }
+        };
+        let now = self.logged_in.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut totals = lock(&self.totals);
+        totals.sessions = totals.sessions.max(now);
+        Ok(Sessions { source, destination })
+    }
+
+    async fn connect_to(&self, side: &Side) -> Result<Option<Session>, ClientError> {
+        let Some(tree) = side.remote() else { return Ok(None) };
         let mut tries = 0;
         loop {
-            let (server, login) = (self.server.clone(), self.login.clone());
-            let options = self.session_options.clone();
+            let (server, login) = (tree.server.clone(), tree.login.clone());
+            let options = tree.options.clone();
             match Session::connect(server, login, options, self.observer.session()).await {
-                Ok(session) => {
-                    let now = self.logged_in.fetch_add(1, Ordering::Relaxed) + 1;
-                    let mut totals = lock(&self.totals);
-                    totals.sessions = totals.sessions.max(now);
-                    return Ok(session);
-                }
+                Ok(session) => return Ok(Some(session)),
                 // The server has enough of us: one more try would only be one more refusal.
                 Err(error) if self.logged_in.load(Ordering::Relaxed) > 0 && is_refusal(&error) => {
                     return Err(error);
@@ -232,7 +239,7 @@ impl Shared {
 }
 
 /// Works until nothing is left to do, and returns the session for what comes after.
-pub(super) async fn work(shared: Arc<Shared>, mut session: Option<Session>) -> Option<Session> {
+pub(super) async fn work(shared: Arc<Shared>, mut session: Option<Sessions>) -> Option<Sessions> {
     let mut reserved = None;
     loop {
         let job = match reserved.take() {
@@ -286,12 +293,14 @@ fn give_up(shared: &Shared, job: Job, error: ClientError) {
 
 impl Shared {
     /// Before a transfer: the file that this session does next, where that can be asked for already.
-    async fn look_ahead(&self, session: &mut Session) -> Option<FileJob> {
+    async fn look_ahead(&self, sessions: &mut Sessions) -> Option<FileJob> {
         if self.options.dry_run || !self.is_pipelining() {
             return None;
         }
-        if self.may_try_active(session) {
-            let keeps = session.keeps_order(self.remote.as_ref(), Some(NegotiationCommand::Eprt)).await;
+        let (end, tree) = self.only_remote()?;
+        let session = sessions.only()?;
+        if self.may_try_active(tree, session) {
+            let keeps = session.keeps_order(tree.root.as_ref(), Some(NegotiationCommand::Eprt)).await;
             self.prefers_active.store(keeps.unwrap_or(false), Ordering::Relaxed);
         }
         if self.prefers_active.load(Ordering::Relaxed) {
@@ -302,11 +311,11 @@ impl Shared {
         }
         let next = self.queue.reserve_file()?;
         // A name that cannot be sent fails in its turn.
-        session.ahead.upcoming = self.remote_name(&next.path).ok().map(|remote| match self.direction {
-            Direction::Download => {
+        session.ahead.upcoming = tree.name(&next.path).ok().map(|remote| match end {
+            End::Source => {
                 Upcoming { followers: fetch::afterwards(&next, &remote), transfer: Command::Retr(remote) }
             }
-            Direction::Upload => Upcoming {
+            End::Destination => Upcoming {
                 followers: send::afterwards(session, &next, &remote),
                 transfer: Command::Stor(remote),
             },
@@ -316,56 +325,67 @@ impl Shared {
 
     /// Whether it is worth a try to have the server come to us: once, far away, with many files waiting, and where both
     /// sides are in one kind of network, so that no NAT of ours stands in between.
-    fn may_try_active(&self, session: &Session) -> bool {
+    fn may_try_active(&self, tree: &RemoteTree, session: &Session) -> bool {
         let endpoints = session.control.endpoints();
         session.ahead.round_trip >= FAR
             && self.queue.files() >= MANY
-            && self.session_options.mode == ModeChoice::Auto
+            && tree.options.mode == ModeChoice::Auto
+            && tree.options.proxy.is_none()
+            // Under TLS no gain over passive mode was measured.
+            && session.secured().is_none()
             && is_private(endpoints.client.ip()) == is_private(endpoints.server.ip())
             && !self.has_tried_active.swap(true, Ordering::Relaxed)
     }
 
-    async fn transfer(&self, session: &mut Session, job: &FileJob) -> Result<(), ClientError> {
+    async fn transfer(&self, sessions: &mut Sessions, job: &FileJob) -> Result<(), ClientError> {
         if self.options.dry_run {
             let bytes = job.source.size.unwrap_or(0);
             self.tell(&MirrorEvent::Transferred {
                 path: &job.path,
                 bytes,
                 attempt: None,
+                route: None,
                 took: Duration::ZERO,
             });
             return Ok(());
         }
-        let remote = self.remote_name(&job.path)?;
         let mut retry = Retry::default();
         let done = loop {
-            self.prepare(session);
-            match self.transfer_once(session, &remote, job, retry.resumes).await {
+            sessions.prepare(self.is_pipelining());
+            match self.transfer_once(sessions, job, retry.resumes).await {
                 Ok(done) => break done,
-                Err(error) => retry.after(self, session, error).await?,
+                Err(error) => retry.after(self, sessions, error).await?,
             }
         };
-        let Done { bytes, attempt, took } = done;
-        self.tell(&MirrorEvent::Transferred { path: &job.path, bytes, attempt: Some(&attempt), took });
+        let Finished { bytes, attempt, route, took } = done;
+        let attempt = attempt.as_ref();
+        self.tell(&MirrorEvent::Transferred { path: &job.path, bytes, attempt, route, took });
         Ok(())
     }
 
     async fn transfer_once(
         &self,
-        session: &mut Session,
-        remote: &Pathname,
+        sessions: &mut Sessions,
         job: &FileJob,
         resume: bool,
-    ) -> Result<Done, ClientError> {
+    ) -> Result<Finished, ClientError> {
         let (parent, _) = split(&job.path);
-        let parent_shown = || self.shown(parent);
-        let directory =
-            self.local()?.directory(parent).map_err(|error| ClientError::local(parent_shown())(error))?;
-        let shown = self.shown(&job.path);
-        session.ahead.more_to_come = self.queue.has_files();
-        let done = match self.direction {
-            Direction::Download => fetch(session, remote, &directory, job, &shown, resume).await,
-            Direction::Upload => send(session, remote, &directory, job, &shown, resume).await,
+        sessions.expect_more(self.queue.has_files());
+        let done = match (self.source.remote(), self.destination.remote()) {
+            (Some(source), Some(destination)) => self.send_across(sessions, source, destination, job).await,
+            (Some(source), None) => {
+                let (remote, directory) = (source.name(&job.path)?, self.destination.directory(parent)?);
+                let shown = self.destination.shown(&job.path);
+                let session = sessions.at(End::Source)?;
+                fetch(session, &remote, &directory, job, &shown, resume).await.map(Finished::from)
+            }
+            (None, _) => {
+                let remote = self.remote_name(End::Destination, &job.path)?;
+                let directory = self.source.directory(parent)?;
+                let shown = self.source.shown(&job.path);
+                let session = sessions.at(End::Destination)?;
+                send(session, &remote, &directory, job, &shown, resume).await.map(Finished::from)
+            }
         };
         done.map_err(|error| match error {
             // What is gone on with, and when, is the mirror's business and not the user's.
@@ -377,28 +397,24 @@ impl Shared {
         })
     }
 
-    /// Tries whether the server keeps the order of commands behind a transfer.
-    pub(super) async fn try_pipelining(&self, session: &mut Session) -> Result<(), ClientError> {
+    /// Tries whether the server keeps the order of commands behind a transfer. Between two servers nothing is sent ahead.
+    pub(super) async fn try_pipelining(&self, sessions: &mut Sessions) -> Result<(), ClientError> {
+        let Some(((_, tree), session)) = self.only_remote().zip(sessions.only()) else { return Ok(()) };
         // The listing by which it is tried goes over once more: not a long one.
         if self.seen.load(Ordering::Relaxed) > LONGEST_TRIAL || !self.queue.has_work() {
             return Ok(());
         }
         if session.working.is_none() {
             // Nothing was listed yet: the root has just been made. This finds the mode that works.
-            session.list(self.remote.as_ref(), |_| {}).await?;
+            session.list(tree.root.as_ref(), |_| {}).await?;
         }
-        let keeps = session.keeps_order(self.remote.as_ref(), None).await?;
+        let keeps = session.keeps_order(tree.root.as_ref(), None).await?;
         self.pipelines.store(keeps, Ordering::Relaxed);
         Ok(())
     }
 
     pub(super) fn is_pipelining(&self) -> bool {
         self.pipelines.load(Ordering::Relaxed)
-    }
-
-    /// Before each try.
-    pub(super) fn prepare(&self, session: &mut Session) {
-        session.ahead.is_allowed = self.is_pipelining();
     }
 }
 
@@ -415,10 +431,10 @@ impl Retry {
     pub(super) async fn after(
         &mut self,
         shared: &Shared,
-        session: &mut Session,
+        session: &mut Sessions,
         error: ClientError,
     ) -> Result<(), ClientError> {
-        if session.ahead.is_allowed && may_come_of_pipelining(&error) {
+        if session.is_pipelining() && may_come_of_pipelining(&error) {
             // It may be the network's fault, or the server takes nothing before its turn. Without, either shows.
             if shared.pipelines.swap(false, Ordering::Relaxed) {
                 shared.note(&format!("sending commands one at a time from now on: {error}"));
@@ -452,6 +468,7 @@ fn is_without_session(error: &ClientError) -> bool {
     matches!(
         error,
         ClientError::NotConnected { .. }
+            | ClientError::Proxy { .. }
             | ClientError::NameNotFound { .. }
             | ClientError::NotGreeted { .. }
             | ClientError::LoginRefused { .. }

@@ -8,15 +8,18 @@
 mod unidentified;
 
 use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream as StdStream};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use rand::seq::SliceRandom;
+use rustix::event::PollFlags;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{Notify, Semaphore};
@@ -26,6 +29,7 @@ use wharf_proto::limits;
 
 use super::{ConnectError, PeerVerified, Stranger, accept_one};
 use crate::dtp::stream::DataStream;
+use crate::lending::poll_lent;
 use crate::passive_ports::{ListenError, PassivePorts, listen_on};
 use crate::registration::watch;
 use crate::tls::SessionMark;
@@ -158,6 +162,19 @@ impl PassivePool {
         Arc::new(Self { ports, proxies, unidentified, places: Mutex::default() })
     }
 
+    /// Whether it is a pool of just these.
+    #[must_use]
+    pub fn is_of(&self, ports: &PassivePorts, proxies: &[IpNet]) -> bool {
+        self.ports == *ports && self.proxies == proxies
+    }
+
+    /// Ports of the range that are listened on; without a range nobody counts.
+    #[must_use]
+    pub fn ports_in_use(&self) -> usize {
+        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        places.values().map(|place| place.busy.len()).sum()
+    }
+
     /// Listens on `local` (its port does not count) for a data connection from `expected`.
     ///
     /// The port is drawn among those that rested longest, so that nobody can foresee it (threat 5) and a connection that
@@ -260,6 +277,18 @@ impl Port {
             registered: Mutex::default(),
             waiting: Arc::new(Mutex::new(Waiting { all: vec![waiter.clone()], by_session: false })),
         })
+    }
+
+    /// Waits until somebody may have connected.
+    async fn readable(&self) -> io::Result<()> {
+        let is_lent_wait_over = poll_fn(|_| match poll_lent(&self.socket, PollFlags::IN) {
+            Some(polled) => polled.map(|()| true),
+            None => Poll::Ready(false),
+        });
+        if !is_lent_wait_over.await {
+            self.registered()?.readable().await?.clear_ready();
+        }
+        Ok(())
     }
 
     fn registered(&self) -> io::Result<Arc<AsyncFd<Arc<OwnedFd>>>> {
@@ -400,11 +429,10 @@ impl PooledListener {
             if strangers() > 0 {
                 deadline = deadline.min(limits::DATA_CONNECTION_BEHIND_STRANGER_TIME);
             }
-            let registered = self.port.registered()?;
             let arrived = async {
                 tokio::select! {
                     () = self.waiter.arrival.notified() => Ok(()),
-                    readable = registered.readable() => readable.map(|mut guard| guard.clear_ready()),
+                    readable = self.port.readable() => readable,
                 }
             };
             match timeout_at(started + deadline, arrived).await {

@@ -8,7 +8,7 @@ use clap::Args;
 use crate::config::values::{Resumption, TlsUse};
 
 /// FTPS.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "FTPS")]
 pub(crate) struct TlsArguments {
     /// Explicit FTPS, for logins and data [default: allow when there is a certificate, else off]

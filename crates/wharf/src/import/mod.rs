@@ -1,0 +1,3 @@
+//! What other servers' configurations become.
+
+pub(crate) mod vsftpd;
