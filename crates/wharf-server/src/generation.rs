@@ -154,7 +154,7 @@ impl ReloadHandle {
         let shared = Shared::new(config, storage, self.0.clone(), Some(&before))?;
         self.0.set_present(Some(Arc::new(shared)));
         self.0.metrics.reloaded(true);
-        self.0.ledgers.forget();
+        self.0.ledgers.count_anew();
         Ok(Reloaded { listeners_differ })
     }
 }

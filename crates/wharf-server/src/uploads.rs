@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use wharf_net::control::PeerWatch;
 use wharf_net::dtp::Destination;
-use wharf_storage::{Budget, FileUpload, StoragePath, UploadRequest, WriteMode};
+use wharf_storage::{Budget, FileUpload, UploadRequest, WriteMode};
 
 use crate::auth::Identity;
 use crate::commands::Carried;
@@ -80,27 +80,10 @@ const GRACE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_mi
 /// Uploads that take no longer are not waited behind.
 const SHORT_UPLOAD: Duration = Duration::from_millis(20);
 
-/// What a user with a quota gets back when a file is deleted or replaced. Of others nobody keeps account.
-pub(crate) struct Freed(Option<u64>);
-
-impl Freed {
-    /// What stands at `path`, or what is left there of an upload.
-    pub(crate) async fn of(session: &mut Session, path: &StoragePath) -> Self {
-        if session.login.as_ref().is_none_or(|login| login.purse.is_none()) {
-            return Self(None);
-        }
-        Self(match session.storage().stat(path).await {
-            Ok(metadata) => metadata.is_file().then_some(metadata.size),
-            Err(_) => session.storage().part_size(path, &owner(session)).await.ok().flatten(),
-        })
-    }
-
-    /// It is gone.
-    pub(crate) fn note(self, session: &Session) {
-        let purse = session.login.as_ref().and_then(|login| login.purse.as_ref());
-        if let (Some(bytes), Some(purse)) = (self.0, purse) {
-            purse.removed(bytes);
-        }
+/// Notes that a file of so many bytes is gone, which a user with a quota gets back.
+pub(crate) fn note_removed(session: &Session, bytes: u64) {
+    if let Some(purse) = session.login.as_ref().and_then(|login| login.purse.as_ref()) {
+        purse.removed(bytes);
     }
 }
 
@@ -228,6 +211,8 @@ pub(crate) async fn sweep_regularly(common: Arc<Common>) {
             }
         }
         if removed > 0 {
+            // They counted for somebody's quota.
+            common.ledgers.count_anew();
             tracing::info!(removed, "parts of uploads that nobody went on with were removed");
         }
         tokio::time::sleep(pause).await;

@@ -47,7 +47,7 @@ pub use memory::MemoryStorage;
 pub use metadata::{Kind, Metadata};
 pub use part::is_part;
 pub use path::{MAX_COMPONENTS, MAX_NAME, MAX_PATH, PathError, StoragePath};
-pub use storage::{Storage, Sweep};
+pub use storage::{Held, Storage, Sweep};
 pub use upload::{
     AppendMethod, Durability, FileUpload, Upload, UploadKind, UploadMethod, UploadRequest, WriteMode,
 };

@@ -31,7 +31,7 @@ pub(super) fn begin(root: &Root, path: &StoragePath, request: UploadRequest) -> 
         }
     }
     let mut account = Account::open(request.budget.clone(), None)?;
-    let created = create(root, path, request.mode).and_then(|file| {
+    let created = create(root, path, &request).and_then(|file| {
         if let Some(permissions) = request.permissions {
             fchmod(&file, Mode::from_raw_mode(permissions & 0o7777))?;
         }
@@ -46,10 +46,10 @@ pub(super) fn begin(root: &Root, path: &StoragePath, request: UploadRequest) -> 
     }
 }
 
-fn create(root: &Root, path: &StoragePath, mode: WriteMode) -> Result<OwnedFd, StorageError> {
+fn create(root: &Root, path: &StoragePath, request: &UploadRequest) -> Result<OwnedFd, StorageError> {
     match root.open_beneath(path, WRITE | OFlags::CREATE | OFlags::EXCL) {
-        // A link that leads to nothing yet, or somebody who was faster.
-        Err(StorageError::Exists) if mode != WriteMode::New => {
+        // A link that leads to nothing yet, or somebody who was faster; the latter's file may not be touched by everyone.
+        Err(StorageError::Exists) if request.mode != WriteMode::New && request.may_replace => {
             root.open_beneath(path, WRITE | OFlags::CREATE)
         }
         result => result,
