@@ -1,18 +1,20 @@
 //! Uploads: what the storage is asked for, when they are complete, and what becomes of those that are not.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wharf_net::control::PeerWatch;
 use wharf_net::dtp::Destination;
-use wharf_storage::{Budget, FileUpload, UploadRequest, WriteMode};
+use wharf_storage::{Budget, FileUpload, Storage, UploadRequest, WriteMode};
 
-use crate::auth::Identity;
+use crate::auth::{Identity, storage_of};
 use crate::commands::Carried;
 use crate::config::Publish;
-use crate::generation::Common;
+use crate::generation::{Common, Shared};
 use crate::quota::Purse;
 use crate::replies;
 use crate::session::Session;
@@ -155,6 +157,10 @@ impl Destination for Target {
         Ok(self.upload.prepare(is_cut)?)
     }
 
+    fn takes_long(&self) -> bool {
+        self.upload.takes_long()
+    }
+
     fn admit(&mut self, bytes: u64) -> io::Result<()> {
         Ok(self.upload.admit(bytes)?)
     }
@@ -189,27 +195,14 @@ pub(crate) fn outlives_control(session: &Session) -> bool {
 /// Removes, again and again, the parts that nobody went on with for so long; first at the start, for those that an earlier
 /// process left.
 ///
-/// Roots of users are swept as long as somebody uses them.
+/// Roots of users that the server does not know by name (an external program does) are swept while somebody uses them.
 pub(crate) async fn sweep_regularly(common: Arc<Common>) {
     loop {
         let Some(shared) = common.present() else { return };
         let unused_for = shared.config.uploads.keep_parts;
         let pause = (unused_for / 4).clamp(SWEEP_EVERY.0, SWEEP_EVERY.1);
-        let mut storages = common.roots.in_use();
-        if !storages.iter().any(|storage| Arc::ptr_eq(storage, &shared.storage)) {
-            storages.push(shared.storage.clone());
-        }
-        let may_write = shared.config.accounts.may_write();
-        drop(shared);
-        let mut removed = 0;
-        for storage in storages.into_iter().filter(|_| may_write) {
-            let mut sweep = storage.sweep(unused_for);
-            drop(storage);
-            while let Some(more) = sweep.step().await {
-                removed += more;
-                tokio::time::sleep(SWEEP_PAUSE).await;
-            }
-        }
+        let removed =
+            if shared.config.accounts.may_write() { sweep_all(&common, shared, unused_for).await } else { 0 };
         if removed > 0 {
             // They counted for somebody's quota.
             common.ledgers.count_anew();
@@ -217,4 +210,43 @@ pub(crate) async fn sweep_regularly(common: Arc<Common>) {
         }
         tokio::time::sleep(pause).await;
     }
+}
+
+/// Removes the old parts under the server's own root, under those that are in use, and under those of all users that may write.
+/// Tells how many they were.
+async fn sweep_all(common: &Common, shared: Arc<Shared>, unused_for: Duration) -> u64 {
+    let roots = &common.roots;
+    let usual = shared.storage.clone();
+    let mut swept: HashSet<PathBuf> = HashSet::new();
+    let own = roots.place_of(&usual);
+    let mut removed = sweep(&usual, unused_for).await;
+    // What lies under the server's own root has been swept with that.
+    let is_swept = |place: &Path| own.as_ref().is_some_and(|own| place.starts_with(own));
+    let mut sweep_once = async |storage: Arc<dyn Storage>| {
+        let place = roots.place_of(&storage).filter(|place| !is_swept(place));
+        if place.is_some_and(|place| swept.insert(place)) { sweep(&storage, unused_for).await } else { 0 }
+    };
+    for storage in roots.in_use() {
+        removed += sweep_once(storage).await;
+    }
+    let accounts = shared.config.accounts.clone();
+    drop(shared);
+    for (name, settings) in accounts.writers() {
+        // A root that is not there yet holds nothing either.
+        if let Ok(storage) = storage_of(roots, settings, name, &usual).await {
+            removed += sweep_once(storage).await;
+        }
+    }
+    removed
+}
+
+/// Removes the old parts of one storage.
+async fn sweep(storage: &Arc<dyn Storage>, unused_for: Duration) -> u64 {
+    let mut sweep = storage.sweep(unused_for);
+    let mut removed = 0;
+    while let Some(more) = sweep.step().await {
+        removed += more;
+        tokio::time::sleep(SWEEP_PAUSE).await;
+    }
+    removed
 }

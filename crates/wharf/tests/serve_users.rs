@@ -397,6 +397,23 @@ fn what_is_wrong_with_a_users_file_is_told_with_its_line_or_its_user() {
     fs::remove_file(place.users()).unwrap();
 }
 
+#[test]
+fn old_parts_are_removed_under_the_roots_of_users_who_are_away() {
+    let place = Place::new();
+    let roots = place.root("apart");
+    place.add("away", &format!("root = {:?}\nrights = [\"all\"]", format!("{roots}/%u")));
+    let part = format!("apart/away/deep/.wharf-{}.part", "0".repeat(32));
+    place.directory.write(&part, "old");
+    let file = fs::File::options().write(true).open(place.directory.join(&part)).unwrap();
+    file.set_modified(std::time::SystemTime::now() - Duration::from_secs(10)).unwrap();
+    let server = place.serve("keep_parts = 1");
+    let deadline = Instant::now() + wharf_testkit::scripted::STEP_LIMIT;
+    while place.directory.join(&part).exists() {
+        assert!(Instant::now() < deadline, "it is still there:\n{}", server.log());
+        std::thread::sleep(Duration::from_millis(10)); // nobody announces what is removed
+    }
+}
+
 /// What frees nothing gives nothing back.
 #[test]
 fn a_quota_does_not_grow_by_renames() {

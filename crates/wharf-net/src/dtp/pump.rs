@@ -21,6 +21,8 @@ pub(super) use sending::send_file;
 
 /// Bytes after which a blocking thread is given back, so that many transfers share the threads fairly.
 const PIECE: u64 = 32 * 1024 * 1024;
+/// The same on a lent thread, which has the control connection to look after.
+const LENT_PIECE: u64 = 4 * 1024 * 1024;
 /// Size of the copy buffers, in bytes.
 pub(super) const BUFFER: usize = 256 * 1024;
 

@@ -178,8 +178,16 @@ impl FileUpload for Atomic {
                 }
             }
         }
-        seek(&self.file, SeekFrom::Start(self.position))?;
+        // A part that is new, or was emptied, is at its beginning.
+        if self.position > 0 || self.old.as_ref().is_some_and(|old| old.content.is_some()) {
+            seek(&self.file, SeekFrom::Start(self.position))?;
+        }
         Ok(())
+    }
+
+    fn takes_long(&self) -> bool {
+        let copied = self.old.as_ref().filter(|old| old.content.is_some() && !self.is_ready);
+        copied.is_some_and(|old| old.metadata.size > COPY as u64)
     }
 
     fn admit(&mut self, bytes: u64) -> Result<(), StorageError> {

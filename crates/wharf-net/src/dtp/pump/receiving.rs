@@ -12,7 +12,7 @@ use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice
 use tokio::io::Interest;
 use wharf_proto::ascii::AsciiDecoder;
 
-use super::{BUFFER, PIECE, PumpError, Stop, cut, network};
+use super::{BUFFER, LENT_PIECE, PIECE, PumpError, Stop, cut, network};
 use crate::dtp::destination::Destination;
 use crate::dtp::progress::{Progress, on_thread};
 use crate::dtp::secured::{Decrypted, decrypt};
@@ -20,6 +20,8 @@ use crate::dtp::stream::DataStream;
 use crate::lending::is_lent;
 use crate::tls::Channel;
 
+/// Size of the first buffer, in bytes: most files are small, and a large one costs as much as they do.
+const FIRST_BUFFER: usize = 16 * 1024;
 /// Bytes of an upload from which on it goes through a pipe: before that, a buffer costs less.
 const SPLICE_FROM: u64 = 1024 * 1024;
 /// Size of that pipe, in bytes: the most that Linux gives without asking (/proc/sys/fs/pipe-max-size).
@@ -45,9 +47,9 @@ pub(in crate::dtp) async fn receive_to_file(
     progress: &Arc<Progress>,
 ) -> Result<u64, PumpError> {
     let channel = stream.take_channel().map_err(network)?;
-    let mut work = Receiving {
+    let work = Receiving {
         output: Output { destination, decoder: ascii.then(AsciiDecoder::new), decoded: Vec::new() },
-        buffer: if channel.is_none() { vec![0; BUFFER] } else { Vec::new() },
+        buffer: if channel.is_none() { vec![0; FIRST_BUFFER] } else { Vec::new() },
         channel,
         tolerant: stream.tolerates_plain_end(),
         pipe: None,
@@ -55,27 +57,54 @@ pub(in crate::dtp) async fn receive_to_file(
         received: 0,
         progress: progress.clone(),
     };
+    let mut parked = Parked { work: Some(work), progress };
     loop {
+        let Some(work) = parked.work.take() else { return Err(cut()) };
         let socket = stream.shared();
-        let (returned, stop) = on_thread(progress, move || {
-            let stop = work.pull(&socket);
-            if let Err(PumpError::Local(error)) = &stop {
-                work.output.destination.failed(error);
+        let takes_long = work.output.destination.takes_long();
+        match on_thread(progress, takes_long, move || work.step(&socket)).await? {
+            Step::Done { channel, received } => {
+                stream.set_channel(channel);
+                return Ok(received);
             }
-            (work, stop)
-        })
-        .await?;
-        work = returned;
-        match stop? {
-            Stop::End => {
-                stream.set_channel(work.channel);
-                return Ok(work.received);
+            Step::Failed(error) => return Err(error),
+            Step::Stopped(work, stop) => {
+                parked.work = Some(work);
+                match stop {
+                    // The control connection gets its turn.
+                    Stop::Piece if is_lent() => tokio::task::yield_now().await,
+                    Stop::Piece | Stop::End => {}
+                    Stop::Limit => progress.may_move().await,
+                    Stop::Peer => stream.ready(Interest::READABLE).await.map_err(network)?,
+                }
             }
-            Stop::Piece => {}
-            Stop::Limit => progress.may_move().await,
-            Stop::Peer => stream.ready(Interest::READABLE).await.map_err(network)?,
         }
     }
+}
+
+/// An upload between two pieces of work. Dropped, it is tidied up on a thread that may wait for a disk, where it is not on one
+/// already: a huge file that goes takes its time.
+struct Parked<'a> {
+    work: Option<Receiving>,
+    progress: &'a Arc<Progress>,
+}
+
+impl Drop for Parked<'_> {
+    fn drop(&mut self) {
+        if let Some(work) = self.work.take() {
+            self.progress.drop_on_thread(work);
+        }
+    }
+}
+
+/// What came of a piece of work.
+enum Step {
+    /// It stopped, and goes on later.
+    Stopped(Receiving, Stop),
+    /// Everything is handed over.
+    Done { channel: Option<Box<Channel>>, received: u64 },
+    /// It is over.
+    Failed(PumpError),
 }
 
 /// The state of an upload that moves between threads.
@@ -202,6 +231,23 @@ impl Pipe {
 }
 
 impl Receiving {
+    /// One piece of work. At its end the destination goes where it may wait for a disk: here.
+    fn step(mut self, socket: &OwnedFd) -> Step {
+        match self.pull(socket) {
+            Ok(Stop::End) => {
+                drop(self.output);
+                Step::Done { channel: self.channel, received: self.received }
+            }
+            Ok(stop) => Step::Stopped(self, stop),
+            Err(error) => {
+                if let PumpError::Local(error) = &error {
+                    self.output.destination.failed(error);
+                }
+                Step::Failed(error)
+            }
+        }
+    }
+
     /// Takes what is there, at most one buffer or pipe full.
     fn take(&mut self, socket: &OwnedFd) -> Result<Taken, PumpError> {
         if let Some(taken) = self.take_secured(socket)? {
@@ -223,6 +269,9 @@ impl Receiving {
             }
             Ok(count) => {
                 self.output.write(&self.buffer[..count])?;
+                if count == self.buffer.len() {
+                    self.buffer.resize(BUFFER, 0);
+                }
                 Ok(Taken::Bytes(count))
             }
             Err(Errno::AGAIN) => Ok(Taken::Nothing),
@@ -254,6 +303,7 @@ impl Receiving {
         let progress = &self.progress;
         self.output.destination.prepare(&|| progress.is_cut()).map_err(PumpError::Local)?;
         let (begun, start) = (Instant::now(), self.received);
+        let piece = if is_lent() { LENT_PIECE } else { PIECE };
         // A small upload on a lent thread is not worth the calls.
         let patient = self.pace.is_fast && (!is_lent() || self.received >= SPLICE_FROM);
         let patience = patient.then(|| Patience::with(socket)).transpose()?;
@@ -272,7 +322,7 @@ impl Receiving {
                     self.progress.take(count as u64)?;
                 }
             }
-            if self.received - start >= PIECE || begun.elapsed() >= PIECE_TIME {
+            if self.received - start >= piece || begun.elapsed() >= PIECE_TIME {
                 break Stop::Piece;
             }
         };
@@ -308,4 +358,3 @@ impl Drop for Patience<'_> {
         let _ = ioctl_fionbio(self.0, true);
     }
 }
-

@@ -10,7 +10,7 @@ use rustix::fs::{fstatfs, sendfile};
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use tokio::io::Interest;
 
-use super::{BUFFER, PIECE, PumpError, Stop, cut, network};
+use super::{BUFFER, LENT_PIECE, PIECE, PumpError, Stop, cut, network};
 use crate::dtp::progress::{Progress, on_thread};
 use crate::dtp::secured::Encrypting;
 use crate::dtp::stream::{DataStream, ENCRYPT};
@@ -18,8 +18,6 @@ use crate::lending::is_lent;
 
 /// What is left of a file, in bytes, up to which it is sent in place when its pages are in memory.
 const IN_PLACE: u64 = 256 * 1024;
-/// The same on a lent thread, which has the control connection to look after.
-const LENT_PIECE: u64 = 4 * 1024 * 1024;
 /// Bytes that one system call is asked for.
 const CALL: usize = 2 * 1024 * 1024;
 /// A peer that took this much in one go, in bytes, is worth a short wait on the blocking thread.
@@ -54,7 +52,7 @@ pub(in crate::dtp) async fn send_file(
             work.push(&stream.shared(), PIECE)
         } else {
             let socket = stream.shared();
-            let (returned, stop) = on_thread(progress, move || {
+            let (returned, stop) = on_thread(progress, false, move || {
                 let stop = work.push_lingering(&socket);
                 (work, stop)
             })
@@ -175,4 +173,3 @@ fn is_in_memory(file: &File, offset: u64, length: u64) -> bool {
         _ => false,
     }
 }
-
