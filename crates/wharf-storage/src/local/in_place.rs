@@ -10,7 +10,7 @@ use super::root::Root;
 use super::writers::{self, Reserved};
 use crate::budget::Account;
 use crate::{
-    Durability, FileUpload, StorageError, StoragePath, Upload, UploadKind, UploadRequest, WriteMode,
+    Durability, FileUpload, Metadata, StorageError, StoragePath, Upload, UploadKind, UploadRequest, WriteMode,
 };
 
 /// Opens the file, and creates it where the mode says so; may wait for a disk.
@@ -35,10 +35,11 @@ pub(super) fn begin(root: &Root, path: &StoragePath, request: UploadRequest) -> 
         if let Some(permissions) = request.permissions {
             fchmod(&file, Mode::from_raw_mode(permissions & 0o7777))?;
         }
-        Ok(file)
+        let metadata = files::regular(&file)?;
+        Ok((file, metadata))
     });
     match created {
-        Ok(file) => open(file, request, account),
+        Ok((file, metadata)) => open(file, &metadata, request, account),
         Err(error) => {
             account.remove();
             Err(error)
@@ -58,17 +59,21 @@ fn create(root: &Root, path: &StoragePath, request: &UploadRequest) -> Result<Ow
 
 /// An upload into a file that was there, and was opened with [`WRITE`]. Does not wait for a disk.
 pub(super) fn existing(file: OwnedFd, request: UploadRequest) -> Result<Upload, StorageError> {
-    let size = files::regular(&file)?.size;
+    let metadata = files::regular(&file)?;
     if !request.may_replace {
         return Err(StorageError::Exists);
     }
-    let account = Account::open(request.budget.clone(), Some(size))?;
-    open(file, request, account)
+    let account = Account::open(request.budget.clone(), Some(metadata.size))?;
+    open(file, &metadata, request, account)
 }
 
-fn open(file: OwnedFd, request: UploadRequest, account: Account) -> Result<Upload, StorageError> {
-    let metadata = files::regular(&file)?;
-    let reserved = writers::reserve_file(&metadata)?;
+fn open(
+    file: OwnedFd,
+    metadata: &Metadata,
+    request: UploadRequest,
+    account: Account,
+) -> Result<Upload, StorageError> {
+    let reserved = writers::reserve_file(metadata)?;
     let offset = files::begins_at(request.mode, metadata.size)?;
     let upload = InPlace {
         file: File::from(file),

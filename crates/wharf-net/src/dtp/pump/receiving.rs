@@ -55,6 +55,7 @@ pub(in crate::dtp) async fn receive_to_file(
         pipe: None,
         pace: Pace { is_fast: true, since: Instant::now(), from: 0 },
         received: 0,
+        is_begun: false,
         progress: progress.clone(),
     };
     let mut parked = Parked { work: Some(work), progress };
@@ -119,6 +120,8 @@ struct Receiving {
     pipe: Option<Pipe>,
     pace: Pace,
     received: u64,
+    /// Whether the socket was asked, or waited for.
+    is_begun: bool,
     progress: Arc<Progress>,
 }
 
@@ -302,6 +305,10 @@ impl Receiving {
     fn pull(&mut self, socket: &OwnedFd) -> Result<Stop, PumpError> {
         let progress = &self.progress;
         self.output.destination.prepare(&|| progress.is_cut()).map_err(PumpError::Local)?;
+        // Clients send behind the 150, which has not left yet: there is nothing to be read before poll(2) says so.
+        if is_lent() && self.channel.is_none() && !std::mem::replace(&mut self.is_begun, true) {
+            return Ok(Stop::Peer);
+        }
         let (begun, start) = (Instant::now(), self.received);
         let piece = if is_lent() { LENT_PIECE } else { PIECE };
         // A small upload on a lent thread is not worth the calls.
