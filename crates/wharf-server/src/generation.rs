@@ -20,6 +20,7 @@ use crate::metrics::Metrics;
 use crate::occupancy::Occupancy;
 use crate::quota::Ledgers;
 use crate::roots::Roots;
+use crate::takeover::Uploading;
 use crate::tls::{ServerTls, TlsSetupError};
 use crate::transfer_log::TransferLog;
 
@@ -51,6 +52,7 @@ pub(crate) struct Common {
     pub metrics: Metrics,
     pub roots: Arc<Roots>,
     pub ledgers: Ledgers,
+    pub uploading: Arc<Uploading>,
     /// How many checksums are computed at once.
     pub checksums: Semaphore,
     /// The present one; none before the start and behind the end.
@@ -69,6 +71,7 @@ impl Common {
             metrics: Metrics::new(),
             roots,
             ledgers: Ledgers::default(),
+            uploading: Arc::default(),
             checksums: Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)),
             present: RwLock::new(None),
         })
@@ -154,7 +157,7 @@ impl ReloadHandle {
         let shared = Shared::new(config, storage, self.0.clone(), Some(&before))?;
         self.0.set_present(Some(Arc::new(shared)));
         self.0.metrics.reloaded(true);
-        self.0.ledgers.forget();
+        self.0.ledgers.count_anew();
         Ok(Reloaded { listeners_differ })
     }
 }

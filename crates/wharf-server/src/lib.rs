@@ -24,6 +24,7 @@ mod replies;
 mod roots;
 mod server;
 mod session;
+mod takeover;
 mod tls;
 mod transfer;
 pub mod transfer_log;

@@ -5,7 +5,7 @@ mod pattern;
 pub use pattern::{PathPattern, PatternError};
 
 use wharf_proto::Reply;
-use wharf_storage::{StorageError, StoragePath};
+use wharf_storage::StoragePath;
 
 use crate::commands::Carried;
 use crate::replies;
@@ -105,12 +105,23 @@ impl Policy {
         self.rules.iter().find(|rule| rule.pattern.fits(path)).map_or(self.rights, |rule| rule.rights)
     }
 
+    /// Whether nothing may be done with `path`, nor with anything beneath it, since a rule says so.
+    fn hides(&self, path: &StoragePath) -> bool {
+        let gives = |rule: &PathRule| rule.rights != Rights::NONE && rule.pattern.may_fit_beneath(path);
+        !self.rules.is_empty() && self.rights_at(path) == Rights::NONE && !self.rules.iter().any(gives)
+    }
+
     /// Whether something beneath `path` has other rights than `path` itself. Moving such a directory would take what is
     /// in it out of its rules.
     fn differs_beneath(&self, path: &StoragePath) -> bool {
         let own = self.rights_at(path);
         self.rules.iter().any(|rule| rule.rights != own && rule.pattern.may_fit_beneath(path))
     }
+}
+
+/// Whether the user may do nothing at `path`, nor anywhere beneath it: for it, it is not there.
+pub(crate) fn is_hidden(session: &Session, path: &StoragePath) -> bool {
+    session.policy().hides(path)
 }
 
 /// Whether the user has this right at `path`.
@@ -123,19 +134,6 @@ pub(crate) fn may(session: &Session, right: Right, path: &StoragePath) -> Carrie
     let policy = session.policy();
     let rights = if policy.rules.is_empty() { policy.rights } else { policy.rights_at(path) };
     if rights.has(right) { Ok(()) } else { Err(denied(session, right, path)) }
-}
-
-/// Stops where something stands at `path` and may not be changed. What is not there costs the question only where the user
-/// has not this right.
-pub(crate) async fn may_replace(session: &mut Session, path: &StoragePath) -> Carried<()> {
-    if session.policy().rights_at(path).has(Right::Overwrite) {
-        return Ok(());
-    }
-    match session.storage().stat(path).await {
-        Err(StorageError::NotFound) => Ok(()),
-        Err(error) => Err(replies::storage(&error)),
-        Ok(_) => Err(denied(session, Right::Overwrite, path)),
-    }
 }
 
 /// Stops where what stands at `from` may not be given another name, or not the name `path`: one of the two.
@@ -155,7 +153,8 @@ pub(crate) fn may_look(session: &Session, path: &StoragePath) -> Carried<()> {
     if session.policy().rights_at(path).has(Right::List) { Ok(()) } else { may(session, Right::Read, path) }
 }
 
-fn denied(session: &Session, right: Right, path: &StoragePath) -> Reply {
+/// The reply to whoever has not this right at `path`, which is logged.
+pub(crate) fn denied(session: &Session, right: Right, path: &StoragePath) -> Reply {
     tracing::info!(
         session = session.number, user = %session.who(), right = right.name(),
         path = %wharf_proto::pathname::escaped(path.as_bytes()), "refused by the user's rights"
@@ -203,6 +202,16 @@ mod tests {
         assert_eq!(policy.rights_at(&path("/in")), Rights::ALL);
         assert_eq!(policy.rights_at(&path("/a.log")), Rights::NONE);
         assert_eq!(policy.rights_at(&path("/b/a.log")), Rights::READ_ONLY);
+    }
+
+    #[test]
+    fn what_has_no_rights_is_hidden_unless_something_beneath_it_has() {
+        let policy = policy(Rights::ALL, &[("/a/open/**", Rights::ALL), ("/a/**", Rights::NONE)]);
+        assert!(policy.hides(&path("/a/shut")) && policy.hides(&path("/a/b/c")));
+        for seen in ["/", "/a", "/a/open", "/a/open/x", "/b"] {
+            assert!(!policy.hides(&path(seen)), "{seen}");
+        }
+        assert!(!Policy::everywhere(Rights::NONE).hides(&path("/")));
     }
 
     #[test]

@@ -6,24 +6,21 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::OnceCell;
-use wharf_storage::{Budget, Kind, Storage, StorageError, StoragePath};
+use wharf_storage::{Budget, Held, Kind, Storage, StorageError, StoragePath};
 
 use crate::auth::Quota;
 
 /// What lies under one root. All users of that root share it.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    used: Mutex<Used>,
-    counted: OnceCell<()>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Used {
-    bytes: u64,
-    files: u64,
+    used: Mutex<Held>,
+    /// How often somebody has asked to count anew.
+    wanted: AtomicU64,
+    /// For which of these the sum was counted; held while it is. Nothing before the first time.
+    counted: tokio::sync::Mutex<Option<u64>>,
 }
 
 /// The ledgers of all roots that have one.
@@ -45,22 +42,28 @@ impl Ledgers {
         Arc::new(Purse { ledger, quota })
     }
 
-    /// Everything is counted anew when somebody wants to know.
-    pub(crate) fn forget(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    /// Everything is counted anew when somebody wants to know. Sessions that are up keep their ledgers: with others beside
+    /// them, nobody would know the whole.
+    pub(crate) fn count_anew(&self) {
+        let mut ledgers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ledgers.retain(|_, ledger| Arc::strong_count(ledger) > 1);
+        for ledger in ledgers.values() {
+            ledger.wanted.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
 impl Purse {
     /// Sees to it that what lies in `storage` already is counted.
     pub(crate) async fn count(&self, storage: &dyn Storage) -> Result<(), StorageError> {
-        let count = async || -> Result<(), StorageError> {
+        let mut counted = self.ledger.counted.lock().await;
+        let wanted = self.ledger.wanted.load(Ordering::Relaxed);
+        if *counted != Some(wanted) {
             let found = count(storage).await?;
-            // Deletions that were noted meanwhile may have been counted or not: a little off until the next reload.
+            // What was changed meanwhile may have been counted or not: a little off until the next time.
             *self.ledger.used() = found;
-            Ok(())
-        };
-        self.ledger.counted.get_or_try_init(count).await?;
+            *counted = Some(wanted);
+        }
         Ok(())
     }
 
@@ -77,7 +80,7 @@ impl Purse {
 }
 
 impl Ledger {
-    fn used(&self) -> MutexGuard<'_, Used> {
+    fn used(&self) -> MutexGuard<'_, Held> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -85,7 +88,7 @@ impl Ledger {
 impl Budget for Purse {
     fn take(&self, bytes: u64, files: u64) -> Result<(), StorageError> {
         let mut used = self.ledger.used();
-        let after = Used { bytes: used.bytes.saturating_add(bytes), files: used.files.saturating_add(files) };
+        let after = Held { bytes: used.bytes.saturating_add(bytes), files: used.files.saturating_add(files) };
         // A quota of bytes that is used up lets no new file in, and one of files lets those that are there grow.
         let exceeds =
             |after: u64, more: u64, most: Option<u64>| more > 0 && most.is_some_and(|most| after > most);
@@ -103,9 +106,9 @@ impl Budget for Purse {
     }
 }
 
-/// Walks through all directories, each once. A symbolic link to a file counts as that file.
-async fn count(storage: &dyn Storage) -> Result<Used, StorageError> {
-    let mut used = Used::default();
+/// Walks through all directories, each once. A symbolic link to a file counts as that file, and parts count.
+async fn count(storage: &dyn Storage) -> Result<Held, StorageError> {
+    let mut used = Held::default();
     let mut waiting = vec![StoragePath::root()];
     // Links may lead from a directory to those above it.
     let root = storage.stat(&StoragePath::root()).await?;
@@ -132,6 +135,10 @@ async fn count(storage: &dyn Storage) -> Result<Used, StorageError> {
                     _ => {}
                 }
             }
+        }
+        if let Ok(parts) = storage.parts_in(&directory).await {
+            used.bytes = used.bytes.saturating_add(parts.bytes);
+            used.files += parts.files;
         }
     }
     Ok(used)
@@ -170,10 +177,18 @@ mod tests {
         assert!(matches!(small.take(1, 0), Err(StorageError::QuotaExceeded)));
         few.give_back(1000, 1);
         small.take(0, 1).unwrap();
-        ledgers.forget();
+        // Those who are there count from the same sum as those who come.
+        ledgers.count_anew();
         let anew = purse(Some(31), None);
         anew.count(&*storage).await.unwrap();
         anew.take(1, 1).unwrap();
         assert!(anew.take(1, 0).is_err());
+        assert_eq!(small.left(), 9);
+        // What was cut waits, and counts.
+        let part = format!("d/.wharf-{}.part", "0".repeat(32));
+        std::fs::write(directory.path().join(part), [0; 5]).unwrap();
+        ledgers.count_anew();
+        small.count(&*storage).await.unwrap();
+        assert_eq!(small.left(), 5);
     }
 }

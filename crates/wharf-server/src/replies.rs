@@ -330,6 +330,14 @@ pub(crate) fn withheld(reason: &Withheld) -> Reply {
     Reply::new(ReplyCode::TRANSFER_ABORTED, text)
 }
 
+/// 426 for an upload whose own user began it anew in another session.
+pub(crate) fn taken_over() -> Reply {
+    Reply::new(
+        ReplyCode::TRANSFER_ABORTED,
+        "The same user began this upload anew in another session; transfer aborted.",
+    )
+}
+
 /// 501 for a name that means nothing in the session's character set: a guess would be another name (threat 16).
 pub(crate) fn not_in_charset(charset: Charset) -> Reply {
     let text = format!("That name is not {}; OPTS UTF8 ON switches to UTF-8.", charset.name());

@@ -569,6 +569,7 @@ impl Session {
             protection: Protection::of(self)?,
             announced,
             control,
+            place: None,
             negotiated: std::mem::take(&mut self.negotiated),
         })
     }

@@ -21,6 +21,7 @@ use crate::data::{Negotiated, NotConnected, Opening};
 use crate::generation::Shared;
 use crate::metrics::TransferOutcome;
 use crate::replies;
+use crate::takeover::{Claim, Place};
 use crate::tls::{Protection, TlsFailure};
 use crate::uploads::{Completion, Target, Withheld};
 
@@ -70,6 +71,8 @@ pub(crate) struct Task {
     pub announced: u64,
     /// The client's end of the control connection, where an upload is worth nothing without it.
     pub control: Option<Arc<PeerWatch>>,
+    /// The name of an upload that its user can take over.
+    pub place: Option<Place>,
 }
 
 /// What is moved.
@@ -90,6 +93,8 @@ enum Failure {
     Storage(StorageError),
     /// All data came, and are not taken for the whole.
     Withheld(Withheld),
+    /// The same user began the upload anew.
+    TakenOver,
 }
 
 impl Failure {
@@ -100,7 +105,7 @@ impl Failure {
             Self::Pump(PumpError::CloseNotifyMissing) => Some(Cause::MissingCloseNotify),
             Self::Pump(PumpError::Network(_) | PumpError::Stalled) => Some(Cause::TransferCut),
             Self::Withheld(Withheld::Shorter { is_plain: true, .. }) => Some(Cause::MissingCloseNotify),
-            Self::Withheld(_) => Some(Cause::TransferCut),
+            Self::Withheld(_) | Self::TakenOver => Some(Cause::TransferCut),
             Self::Pump(PumpError::Local(_)) | Self::Storage(_) => None,
         }
     }
@@ -144,10 +149,19 @@ impl Task {
             None => Progress::default(),
         });
         let (verb, control) = (self.verb, self.control.clone());
-        Running { verb, progress: progress.clone(), control, work: Box::pin(self.run(payload, progress)) }
+        let uploading = &self.shared.common.uploading;
+        let claim = self.place.clone().map(|place| uploading.note(place, progress.clone()));
+        Running {
+            verb,
+            progress: progress.clone(),
+            control,
+            work: Box::pin(self.run(payload, progress, claim)),
+        }
     }
 
-    async fn run(self, payload: Payload, progress: Arc<Progress>) -> Ended {
+    async fn run(self, payload: Payload, progress: Arc<Progress>, claim: Option<Claim>) -> Ended {
+        // Goes last, when the file is let go.
+        let mut claim = claim;
         let Self {
             verb,
             path,
@@ -179,7 +193,7 @@ impl Task {
         };
         let opened_by = negotiated.opener();
         let mut seen = Vec::new();
-        let result = async {
+        let work = async {
             let (mut stream, peer) = negotiated.open(opening, &shared).await.map_err(Failure::Connect)?;
             account.awaited = None;
             account.endpoint = Some(stream.peer());
@@ -193,8 +207,19 @@ impl Task {
             let begun = Instant::now();
             let completion = Completion { begun, has_proof, announced, offset: 0, protection, control };
             move_payload(transfer, payload, ascii, completion).await
+        };
+        let result = match &mut claim {
+            Some(claim) => tokio::select! {
+                biased;
+                () = claim.is_taken() => Err(Failure::TakenOver),
+                result = work => result,
+            },
+            None => work.await,
+        };
+        if result.is_err() {
+            // A command behind the reply meets a file that nobody writes any more.
+            progress.at_rest().await;
         }
-        .await;
         let bytes = progress.bytes();
         let reply = match &result {
             Ok(()) if verb.role() == wharf_proto::verb::Role::Listing => replies::listing_complete(),
@@ -204,6 +229,7 @@ impl Task {
             Err(Failure::Pump(error)) => replies::broken(error),
             Err(Failure::Storage(error)) => replies::storage(error),
             Err(Failure::Withheld(reason)) => replies::withheld(reason),
+            Err(Failure::TakenOver) => replies::taken_over(),
         };
         match &result {
             Ok(()) => account.complete(),
@@ -217,7 +243,7 @@ impl Task {
             }
             Err(Failure::Connect(_)) => DataEvent::Unanswered,
             Err(Failure::Withheld(_)) => DataEvent::Closed,
-            Err(Failure::Tls(_) | Failure::Pump(_) | Failure::Storage(_)) => DataEvent::Cut,
+            Err(_) => DataEvent::Cut,
         });
         Ended { reply, seen }
     }

@@ -1,18 +1,20 @@
 //! Uploads: what the storage is asked for, when they are complete, and what becomes of those that are not.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wharf_net::control::PeerWatch;
 use wharf_net::dtp::Destination;
-use wharf_storage::{Budget, FileUpload, StoragePath, UploadRequest, WriteMode};
+use wharf_storage::{Budget, FileUpload, Storage, UploadRequest, WriteMode};
 
-use crate::auth::Identity;
+use crate::auth::{Identity, storage_of};
 use crate::commands::Carried;
 use crate::config::Publish;
-use crate::generation::Common;
+use crate::generation::{Common, Shared};
 use crate::quota::Purse;
 use crate::replies;
 use crate::session::Session;
@@ -80,27 +82,10 @@ const GRACE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_mi
 /// Uploads that take no longer are not waited behind.
 const SHORT_UPLOAD: Duration = Duration::from_millis(20);
 
-/// What a user with a quota gets back when a file is deleted or replaced. Of others nobody keeps account.
-pub(crate) struct Freed(Option<u64>);
-
-impl Freed {
-    /// What stands at `path`, or what is left there of an upload.
-    pub(crate) async fn of(session: &mut Session, path: &StoragePath) -> Self {
-        if session.login.as_ref().is_none_or(|login| login.purse.is_none()) {
-            return Self(None);
-        }
-        Self(match session.storage().stat(path).await {
-            Ok(metadata) => metadata.is_file().then_some(metadata.size),
-            Err(_) => session.storage().part_size(path, &owner(session)).await.ok().flatten(),
-        })
-    }
-
-    /// It is gone.
-    pub(crate) fn note(self, session: &Session) {
-        let purse = session.login.as_ref().and_then(|login| login.purse.as_ref());
-        if let (Some(bytes), Some(purse)) = (self.0, purse) {
-            purse.removed(bytes);
-        }
+/// Notes that a file of so many bytes is gone, which a user with a quota gets back.
+pub(crate) fn note_removed(session: &Session, bytes: u64) {
+    if let Some(purse) = session.login.as_ref().and_then(|login| login.purse.as_ref()) {
+        purse.removed(bytes);
     }
 }
 
@@ -172,6 +157,10 @@ impl Destination for Target {
         Ok(self.upload.prepare(is_cut)?)
     }
 
+    fn takes_long(&self) -> bool {
+        self.upload.takes_long()
+    }
+
     fn admit(&mut self, bytes: u64) -> io::Result<()> {
         Ok(self.upload.admit(bytes)?)
     }
@@ -206,30 +195,58 @@ pub(crate) fn outlives_control(session: &Session) -> bool {
 /// Removes, again and again, the parts that nobody went on with for so long; first at the start, for those that an earlier
 /// process left.
 ///
-/// Roots of users are swept as long as somebody uses them.
+/// Roots of users that the server does not know by name (an external program does) are swept while somebody uses them.
 pub(crate) async fn sweep_regularly(common: Arc<Common>) {
     loop {
         let Some(shared) = common.present() else { return };
         let unused_for = shared.config.uploads.keep_parts;
         let pause = (unused_for / 4).clamp(SWEEP_EVERY.0, SWEEP_EVERY.1);
-        let mut storages = common.roots.in_use();
-        if !storages.iter().any(|storage| Arc::ptr_eq(storage, &shared.storage)) {
-            storages.push(shared.storage.clone());
-        }
-        let may_write = shared.config.accounts.may_write();
-        drop(shared);
-        let mut removed = 0;
-        for storage in storages.into_iter().filter(|_| may_write) {
-            let mut sweep = storage.sweep(unused_for);
-            drop(storage);
-            while let Some(more) = sweep.step().await {
-                removed += more;
-                tokio::time::sleep(SWEEP_PAUSE).await;
-            }
-        }
+        let removed =
+            if shared.config.accounts.may_write() { sweep_all(&common, shared, unused_for).await } else { 0 };
         if removed > 0 {
+            // They counted for somebody's quota.
+            common.ledgers.count_anew();
             tracing::info!(removed, "parts of uploads that nobody went on with were removed");
         }
         tokio::time::sleep(pause).await;
     }
+}
+
+/// Removes the old parts under the server's own root, under those that are in use, and under those of all users that may write.
+/// Tells how many they were.
+async fn sweep_all(common: &Common, shared: Arc<Shared>, unused_for: Duration) -> u64 {
+    let roots = &common.roots;
+    let usual = shared.storage.clone();
+    let mut swept: HashSet<PathBuf> = HashSet::new();
+    let own = roots.place_of(&usual);
+    let mut removed = sweep(&usual, unused_for).await;
+    // What lies under the server's own root has been swept with that.
+    let is_swept = |place: &Path| own.as_ref().is_some_and(|own| place.starts_with(own));
+    let mut sweep_once = async |storage: Arc<dyn Storage>| {
+        let place = roots.place_of(&storage).filter(|place| !is_swept(place));
+        if place.is_some_and(|place| swept.insert(place)) { sweep(&storage, unused_for).await } else { 0 }
+    };
+    for storage in roots.in_use() {
+        removed += sweep_once(storage).await;
+    }
+    let accounts = shared.config.accounts.clone();
+    drop(shared);
+    for (name, settings) in accounts.writers() {
+        // A root that is not there yet holds nothing either.
+        if let Ok(storage) = storage_of(roots, settings, name, &usual).await {
+            removed += sweep_once(storage).await;
+        }
+    }
+    removed
+}
+
+/// Removes the old parts of one storage.
+async fn sweep(storage: &Arc<dyn Storage>, unused_for: Duration) -> u64 {
+    let mut sweep = storage.sweep(unused_for);
+    let mut removed = 0;
+    while let Some(more) = sweep.step().await {
+        removed += more;
+        tokio::time::sleep(SWEEP_PAUSE).await;
+    }
+    removed
 }

@@ -13,7 +13,6 @@
 //! | `budget.rs` | what a user may still store |
 //! | `part.rs` | the hidden names of uploads that are not complete |
 //! | `busy.rs` | the names that somebody writes |
-//! | `digest.rs` | checksums |
 //! | `metadata.rs` | what is known of a file |
 //! | `listing.rs` | directories, in batches |
 //! | `error.rs` | what can go wrong, in terms that have reply codes |
@@ -24,7 +23,6 @@
 mod budget;
 mod busy;
 mod data;
-pub mod digest;
 mod error;
 mod listing;
 #[cfg(target_os = "linux")]
@@ -47,8 +45,10 @@ pub use memory::MemoryStorage;
 pub use metadata::{Kind, Metadata};
 pub use part::is_part;
 pub use path::{MAX_COMPONENTS, MAX_NAME, MAX_PATH, PathError, StoragePath};
-pub use storage::{Storage, Sweep};
+pub use storage::{Held, Storage, Sweep};
 pub use upload::{
     AppendMethod, Durability, FileUpload, Upload, UploadKind, UploadMethod, UploadRequest, WriteMode,
 };
 pub use waiting::may_wait_here;
+/// Checksums.
+pub use wharf_digest as digest;

@@ -23,7 +23,7 @@ use rustix::fs::OFlags;
 
 use crate::waiting::may_wait;
 use crate::{
-    Listing, Metadata, Source, Storage, StorageError, StoragePath, Sweep, Upload, UploadMethod,
+    Held, Listing, Metadata, Source, Storage, StorageError, StoragePath, Sweep, Upload, UploadMethod,
     UploadRequest, WriteMode,
 };
 
@@ -121,9 +121,13 @@ impl Storage for LocalStorage {
         self.on_thread(path, move |root, path| parts::size(root, path, &owner)).await
     }
 
-    async fn delete_part(&self, path: &StoragePath, owner: &[u8]) -> Result<bool, StorageError> {
+    async fn delete_part(&self, path: &StoragePath, owner: &[u8]) -> Result<Option<u64>, StorageError> {
         let owner = owner.to_vec();
         self.on_thread(path, move |root, path| parts::delete(root, path, &owner)).await
+    }
+
+    async fn parts_in(&self, directory: &StoragePath) -> Result<Held, StorageError> {
+        self.on_thread(directory, |root, directory| parts::held(root, directory)).await
     }
 
     fn sweep(&self, unused_for: Duration) -> Box<dyn Sweep> {
@@ -144,12 +148,17 @@ impl Storage for LocalStorage {
         self.open_existing(path, OFlags::PATH, |place| attributes::stat(&place)).await
     }
 
-    async fn rename(&self, from: &StoragePath, to: &StoragePath) -> Result<(), StorageError> {
+    async fn rename(&self, from: &StoragePath, to: &StoragePath) -> Result<Option<Metadata>, StorageError> {
         let to = to.clone();
         self.on_thread(from, move |root, from| names::rename(root, from, &to)).await
     }
 
-    async fn delete(&self, path: &StoragePath) -> Result<(), StorageError> {
+    async fn rename_to_free_name(&self, from: &StoragePath, to: &StoragePath) -> Result<(), StorageError> {
+        let to = to.clone();
+        self.on_thread(from, move |root, from| names::rename_to_free_name(root, from, &to)).await
+    }
+
+    async fn delete(&self, path: &StoragePath) -> Result<Metadata, StorageError> {
         self.on_thread(path, |root, path| names::delete(root, path)).await
     }
 

@@ -7,11 +7,11 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
-use crate::busy::Busy;
+use crate::busy::{Busy, Reserved};
 use crate::part::told_size;
 use crate::{
-    Batches, Entry, Listing, Metadata, Source, SourceKind, Storage, StorageError, StoragePath, Sweep, Upload,
-    UploadRequest,
+    Batches, Entry, Held, Listing, Metadata, Source, SourceKind, Storage, StorageError, StoragePath, Sweep,
+    Upload, UploadRequest,
 };
 
 mod tree;
@@ -49,6 +49,20 @@ impl MemoryStorage {
     fn tree(&self) -> MutexGuard<'_, Tree> {
         lock(&self.tree)
     }
+
+    fn reserve(&self, path: &StoragePath) -> Result<Reserved<StoragePath>, StorageError> {
+        self.writers.reserve(path.clone()).ok_or(StorageError::Busy)
+    }
+
+    /// Both names of a rename.
+    fn reserve_both(
+        &self,
+        from: &StoragePath,
+        to: &StoragePath,
+    ) -> Result<[Option<Reserved<StoragePath>>; 2], StorageError> {
+        let other = (from != to).then(|| self.reserve(from)).transpose()?;
+        Ok([other, Some(self.reserve(to)?)])
+    }
 }
 
 /// A panic of another thread leaves no half-made change: each is one assignment.
@@ -85,8 +99,14 @@ impl Storage for MemoryStorage {
         }
     }
 
-    async fn delete_part(&self, path: &StoragePath, owner: &[u8]) -> Result<bool, StorageError> {
-        Ok(self.tree().take_part(&(path.clone(), owner.into())).is_some())
+    async fn delete_part(&self, path: &StoragePath, owner: &[u8]) -> Result<Option<u64>, StorageError> {
+        Ok(self.tree().take_part(&(path.clone(), owner.into())).map(|data| data.len() as u64))
+    }
+
+    async fn parts_in(&self, directory: &StoragePath) -> Result<Held, StorageError> {
+        let tree = self.tree();
+        tree.directory(directory)?;
+        Ok(tree.held_by_parts_in(directory))
     }
 
     fn sweep(&self, unused_for: Duration) -> Box<dyn Sweep> {
@@ -108,13 +128,29 @@ impl Storage for MemoryStorage {
         Ok(self.tree().node(path)?.metadata())
     }
 
-    async fn rename(&self, from: &StoragePath, to: &StoragePath) -> Result<(), StorageError> {
-        let _reserved = self.writers.reserve(to.clone()).ok_or(StorageError::Busy)?;
-        self.tree().rename(from, to)
+    async fn rename(&self, from: &StoragePath, to: &StoragePath) -> Result<Option<Metadata>, StorageError> {
+        let _reserved = self.reserve_both(from, to)?;
+        let mut tree = self.tree();
+        let replaced = tree.node(to).ok().filter(|_| from != to).map(tree::Node::metadata);
+        tree.rename(from, to)?;
+        Ok(replaced)
     }
 
-    async fn delete(&self, path: &StoragePath) -> Result<(), StorageError> {
-        self.tree().delete(path)
+    async fn rename_to_free_name(&self, from: &StoragePath, to: &StoragePath) -> Result<(), StorageError> {
+        let _reserved = self.reserve_both(from, to)?;
+        let mut tree = self.tree();
+        if !from.is_root() && !to.is_root() && tree.node(from).is_ok() && tree.node(to).is_ok() {
+            return Err(StorageError::Exists);
+        }
+        tree.rename(from, to)
+    }
+
+    async fn delete(&self, path: &StoragePath) -> Result<Metadata, StorageError> {
+        let _reserved = self.reserve(path)?;
+        let mut tree = self.tree();
+        let gone = tree.node(path).map(tree::Node::metadata);
+        tree.delete(path)?;
+        gone
     }
 
     async fn make_directory(&self, path: &StoragePath) -> Result<(), StorageError> {

@@ -4,7 +4,7 @@
 //! are a digest of who may go on with it and of the file's name, so that it is found again after a restart without any
 //! search, and nobody can make a name that leads to somebody else's part.
 
-use crate::digest::{Algorithm, Digest, hexadecimal};
+use wharf_digest::{Algorithm, Digest, hexadecimal};
 
 const PREFIX: &[u8] = b".wharf-";
 const SUFFIX: &[u8] = b".part";

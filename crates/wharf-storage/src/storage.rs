@@ -14,6 +14,15 @@ pub trait Sweep: Send + Debug {
     async fn step(&mut self) -> Option<u64>;
 }
 
+/// What some files hold together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Bytes in them.
+    pub bytes: u64,
+    /// How many they are.
+    pub files: u64,
+}
+
 /// Files and directories beneath one root.
 ///
 /// Nothing outside of the root can be reached by any path or symbolic link. Links within the root are followed, but
@@ -49,11 +58,17 @@ pub trait Storage: Send + Sync + Debug {
     /// As [`stat`](Self::stat), but for [`NotFound`](StorageError::NotFound).
     async fn part_size(&self, path: &StoragePath, owner: &[u8]) -> Result<Option<u64>, StorageError>;
 
-    /// Removes what `owner` could go on with. Tells whether there was anything.
+    /// Removes what `owner` could go on with. Tells how many bytes it had; `None` where there was nothing.
     ///
     /// # Errors
     /// As [`delete`](Self::delete); [`Busy`](StorageError::Busy) while it is being written.
-    async fn delete_part(&self, path: &StoragePath, owner: &[u8]) -> Result<bool, StorageError>;
+    async fn delete_part(&self, path: &StoragePath, owner: &[u8]) -> Result<Option<u64>, StorageError>;
+
+    /// What the parts in a directory hold, whoever they belong to.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    async fn parts_in(&self, directory: &StoragePath) -> Result<Held, StorageError>;
 
     /// Begins to remove the parts that nobody has written to for so long.
     fn sweep(&self, unused_for: Duration) -> Box<dyn Sweep>;
@@ -78,21 +93,29 @@ pub trait Storage: Send + Sync + Debug {
     async fn stat(&self, path: &StoragePath) -> Result<Metadata, StorageError>;
 
     /// Renames a file or directory; what stood at `to` is replaced if it is of the same kind, a directory only if it
-    /// is empty.
+    /// is empty. Tells what was replaced.
     ///
     /// # Errors
+    /// [`Busy`](StorageError::Busy) while somebody writes under one of the names;
     /// [`NotFound`](StorageError::NotFound), [`IsDirectory`](StorageError::IsDirectory) and
     /// [`NotDirectory`](StorageError::NotDirectory) for a `to` of the other kind,
     /// [`NotEmpty`](StorageError::NotEmpty), [`NameNotAllowed`](StorageError::NameNotAllowed) for a directory that
     /// is moved into itself, [`PermissionDenied`](StorageError::PermissionDenied) for the root,
     /// [`Unsupported`](StorageError::Unsupported) across file systems.
-    async fn rename(&self, from: &StoragePath, to: &StoragePath) -> Result<(), StorageError>;
+    async fn rename(&self, from: &StoragePath, to: &StoragePath) -> Result<Option<Metadata>, StorageError>;
 
-    /// Deletes what is not a directory.
+    /// As [`rename`](Self::rename), but nothing is ever replaced, whoever makes something at `to` meanwhile.
     ///
     /// # Errors
-    /// [`NotFound`](StorageError::NotFound), [`IsDirectory`](StorageError::IsDirectory).
-    async fn delete(&self, path: &StoragePath) -> Result<(), StorageError>;
+    /// [`Exists`](StorageError::Exists) where something stands at `to`; else as [`rename`](Self::rename).
+    async fn rename_to_free_name(&self, from: &StoragePath, to: &StoragePath) -> Result<(), StorageError>;
+
+    /// Deletes what is not a directory. Tells what it was; of a link, what that led to.
+    ///
+    /// # Errors
+    /// [`NotFound`](StorageError::NotFound), [`IsDirectory`](StorageError::IsDirectory), [`Busy`](StorageError::Busy)
+    /// while somebody writes under that name what will replace it.
+    async fn delete(&self, path: &StoragePath) -> Result<Metadata, StorageError>;
 
     /// Makes a directory.
     ///

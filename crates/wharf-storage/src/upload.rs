@@ -124,6 +124,11 @@ pub trait FileUpload: Send {
     /// When the disk is full, or the file cannot be read or changed.
     fn prepare(&mut self, is_cut: &dyn Fn() -> bool) -> Result<(), StorageError>;
 
+    /// Whether [`prepare`](Self::prepare) has much to copy, and so takes long.
+    fn takes_long(&self) -> bool {
+        false
+    }
+
     /// Notes that so many bytes more will be written at the present position.
     ///
     /// # Errors

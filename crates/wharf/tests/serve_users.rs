@@ -237,6 +237,39 @@ fn rules_give_parts_of_the_tree_other_rights_and_hide_what_has_none() {
          C: RNFR /in\nS: 550 Something in that directory has rights of its own*\nC: RNFR /\nS: 550\nC: RNFR /secret\nS: 550
          C: PASV\nS: 227\nC: LIST /secret\nS: 550\nC: DELE /public/a\nS: 250",
     );
+    // What is hidden is answered like what is not there, by each command in its own words.
+    for command in
+        ["CWD", "STAT", "NLST", "MLSD", "MLST", "SIZE", "MDTM", "HASH", "XCRC", "RETR", "RNFR", "DELE", "RMD"]
+    {
+        let mut replies = ["/secret", "/secret/c", "/secret/missing", "/secret/missing*"].map(|path| {
+            if ["NLST", "MLSD", "RETR"].contains(&command) {
+                client.play("C: PASV\nS: 227");
+            }
+            client.send_line(&format!("{command} {path}")).expect_reply("550")
+        });
+        replies.sort();
+        assert_eq!(replies[0], replies[3], "{command}");
+    }
+}
+
+#[test]
+fn what_may_not_be_read_is_not_read_by_moving_it() {
+    let place = Place::new();
+    let root = place.root("files");
+    place.directory.write("files/box/a", "a");
+    place.directory.write("files/open/b", "b");
+    place.add(
+        "user",
+        &format!(
+            "root = {root:?}\nrights = [\"read\", \"list\", \"rename\"]
+             rules = [{{ path = \"/box/**\", rights = [\"write\", \"rename\"] }}]"
+        ),
+    );
+    let server = place.serve("");
+    log_in(&server, "user").play(
+        "C: RNFR /box/a\nS: 350\nC: RNTO /open/a\nS: 550 You are not allowed to read*
+         C: RNFR /box/a\nS: 350\nC: RNTO /box/c\nS: 250\nC: RNFR /open/b\nS: 350\nC: RNTO /box/b\nS: 250",
+    );
 }
 
 #[test]
@@ -362,6 +395,44 @@ fn what_is_wrong_with_a_users_file_is_told_with_its_line_or_its_user() {
     );
     assert!(check("[[user]]\nname = \"a\"\n").contains("`wharf user passwd` sets one"));
     fs::remove_file(place.users()).unwrap();
+}
+
+#[test]
+fn old_parts_are_removed_under_the_roots_of_users_who_are_away() {
+    let place = Place::new();
+    let roots = place.root("apart");
+    place.add("away", &format!("root = {:?}\nrights = [\"all\"]", format!("{roots}/%u")));
+    let part = format!("apart/away/deep/.wharf-{}.part", "0".repeat(32));
+    place.directory.write(&part, "old");
+    let file = fs::File::options().write(true).open(place.directory.join(&part)).unwrap();
+    file.set_modified(std::time::SystemTime::now() - Duration::from_secs(10)).unwrap();
+    let server = place.serve("keep_parts = 1");
+    let deadline = Instant::now() + wharf_testkit::scripted::STEP_LIMIT;
+    while place.directory.join(&part).exists() {
+        assert!(Instant::now() < deadline, "it is still there:\n{}", server.log());
+        std::thread::sleep(Duration::from_millis(10)); // nobody announces what is removed
+    }
+}
+
+/// What frees nothing gives nothing back.
+#[test]
+fn a_quota_does_not_grow_by_renames() {
+    let place = Place::new();
+    let root = place.root("files");
+    place.add("small", &format!("root = {root:?}\nrights = [\"all\"]\nquota_bytes = 10_000"));
+    let server = place.serve("");
+    let mut client = log_in(&server, "small");
+    store(&mut client, "a", &[0; 8000], "226");
+    client.play("C: AVBL\nS: 213 2000\nC: RNFR a\nS: 350\nC: RNTO a\nS: 250\nC: AVBL\nS: 213 2000");
+    // Over the name of an upload that was cut, whose part stays.
+    client.play("C: PASV\nS: 227 *({six})*").open_data();
+    client.play("C: STOR cut\nS: 150").send_data(vec![0; 1000]);
+    while !client.send_line("STAT").expect_reply("211").contains(" 1000 bytes so far") {}
+    client.reset_data().expect_reply("426");
+    client.play("C: AVBL\nS: 213 1000\nC: RNFR a\nS: 350\nC: RNTO cut\nS: 250\nC: AVBL\nS: 213 1000");
+    client.play("C: RNFR cut\nS: 350\nC: RNTO a\nS: 250\nC: DELE cut\nS: 250\nC: AVBL\nS: 213 2000");
+    store(&mut client, "b", &[0; 500], "226");
+    client.play("C: RNFR b\nS: 350\nC: RNTO a\nS: 250\nC: AVBL\nS: 213 9500");
 }
 
 #[test]

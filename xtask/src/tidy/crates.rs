@@ -10,11 +10,12 @@ use super::Report;
 /// The arrows of ARCHITECTURE.md: a crate, and what it may use of the others. Add a line with a crate.
 const ARROWS: &[(&str, &[&str])] = &[
     ("wharf-proto", &[]),
-    ("wharf-storage", &[]),
+    ("wharf-digest", &[]),
+    ("wharf-storage", &["wharf-digest"]),
     ("wharf-findings", &["wharf-proto"]),
     ("wharf-net", &["wharf-proto", "wharf-findings"]),
     ("wharf-server", &["wharf-proto", "wharf-findings", "wharf-net", "wharf-storage"]),
-    ("wharf-client", &["wharf-proto", "wharf-findings", "wharf-net"]),
+    ("wharf-client", &["wharf-digest", "wharf-proto", "wharf-findings", "wharf-net"]),
     ("wharf-bench", &["wharf-proto", "wharf-net"]),
     ("wharf-gateway", &["wharf-proto", "wharf-findings", "wharf-net"]),
     ("wharf-diagnose", &["wharf-proto", "wharf-findings", "wharf-net", "wharf-client"]),

@@ -68,7 +68,7 @@ fn questions(features: &Features, wanted: Option<Algorithm>) -> Vec<Question> {
     let offered: Vec<_> = features.parameters("HASH").unwrap_or_default().split(';').collect();
     for name in offered {
         let is_chosen = name.ends_with('*');
-        if let Some(algorithm) = Algorithm::from_name(name.trim_end_matches('*').trim()) {
+        if let Some(algorithm) = Algorithm::from_any_name(name.trim_end_matches('*').trim()) {
             questions.push(Question::Hash { algorithm, is_chosen });
         }
     }
@@ -76,7 +76,7 @@ fn questions(features: &Features, wanted: Option<Algorithm>) -> Vec<Question> {
     let verbs = VERBS.iter().filter(|(verb, _)| has(verb));
     questions.extend(verbs.map(|&(verb, algorithm)| Question::Verb { verb, algorithm }));
     questions.retain(|question| wanted.is_none_or(|wanted| question.algorithm() == wanted));
-    let strength = |algorithm| Algorithm::ALL.iter().position(|other| *other == algorithm);
+    let strength = |algorithm| Algorithm::STRONGEST_FIRST.iter().position(|other| *other == algorithm);
     // Stable: HASH stays in front.
     questions.sort_by_key(|question| strength(question.algorithm()));
     questions
@@ -200,7 +200,7 @@ fn sum_in(reply: &Reply, asked: Algorithm) -> Option<Sum> {
         let is_between = |c: char| c.is_whitespace() || matches!(c, ':' | ';' | ',' | '=' | '(' | ')');
         let words: Vec<&str> = unquoted.split(is_between).filter(|word| !word.is_empty()).collect();
         // One that ignored OPTS says by what it computed.
-        let said = words.iter().find_map(|word| Algorithm::from_name(word));
+        let said = words.iter().find_map(|word| Algorithm::from_any_name(word));
         let algorithm = said.unwrap_or(asked);
         let is_hexadecimal = |word: &str| word.bytes().all(|byte| byte.is_ascii_hexdigit());
         let whole = |word: &&&str| word.len() == algorithm.digits() && is_hexadecimal(word);

@@ -15,6 +15,11 @@ pub trait Destination: Send + 'static {
     /// When the file cannot be made ready.
     fn prepare(&mut self, is_cut: &dyn Fn() -> bool) -> io::Result<()>;
 
+    /// Whether making it ready may take long: then it is not done on a lent thread, which has its session to look after.
+    fn takes_long(&self) -> bool {
+        false
+    }
+
     /// Whether so many bytes more may be written.
     ///
     /// # Errors

@@ -197,17 +197,17 @@ fn take_rightful(
 /// Accepts a connection that is there, and tells where it comes from.
 fn accept_one(listener: &impl AsFd) -> io::Result<Option<(StdStream, SocketAddr)>> {
     loop {
-        let accepted = match rustix::net::accept_with(
+        let (accepted, from) = match rustix::net::acceptfrom_with(
             listener,
             rustix::net::SocketFlags::NONBLOCK | rustix::net::SocketFlags::CLOEXEC,
         ) {
-            Ok(descriptor) => StdStream::from(descriptor),
+            Ok((descriptor, from)) => (StdStream::from(descriptor), from),
             Err(Errno::AGAIN) => return Ok(None),
             // The peer was gone before it was accepted: as if it had never come.
             Err(Errno::INTR | Errno::CONNABORTED) => continue,
             Err(error) => return Err(error.into()),
         };
-        if let Ok(from) = accepted.peer_addr() {
+        if let Some(Ok(from)) = from.map(SocketAddr::try_from) {
             return Ok(Some((accepted, canonical_endpoint(from))));
         }
     }

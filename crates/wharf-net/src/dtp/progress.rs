@@ -98,14 +98,29 @@ impl Progress {
         ))))
     }
 
+    /// Drops `work`, which no thread has, where that may wait for a disk. The transfer is at rest behind that.
+    pub(super) fn drop_on_thread(&self, work: impl Send + 'static) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        if is_lent() {
+            return;
+        }
+        let permit = self.at_work.clone().try_acquire_owned();
+        drop(runtime.spawn_blocking(move || {
+            drop(work);
+            drop(permit);
+        }));
+    }
+
     pub(super) fn is_cut(&self) -> bool {
         self.is_cut.load(Ordering::Relaxed)
     }
 }
 
-/// Does `work` on a blocking thread, or here where this thread is lent. Where this future is dropped, the work is told to stop at its next step.
+/// Does `work` on a blocking thread, or here where this thread is lent and it does not take long. Where this future is dropped,
+/// the work is told to stop at its next step.
 pub(super) async fn on_thread<T: Send + 'static>(
     progress: &Arc<Progress>,
+    takes_long: bool,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, PumpError> {
     struct CutWhenDropped<'a>(&'a Progress, bool);
@@ -116,7 +131,7 @@ pub(super) async fn on_thread<T: Send + 'static>(
             }
         }
     }
-    if is_lent() {
+    if is_lent() && !takes_long {
         return Ok(work());
     }
     let local = |error| PumpError::Local(io::Error::other(error));

@@ -25,13 +25,17 @@ pub struct Accounts {
 impl Accounts {
     /// Whether there is anybody who may store files.
     pub(crate) fn may_write(&self) -> bool {
-        let of_users = self.users.iter().map(|user| &*user.settings);
-        let settings = of_users.chain(self.anonymous.as_deref());
-        let may_write = |settings: &UserSettings| {
+        self.ask.is_some() || self.writers().next().is_some()
+    }
+
+    /// Those who may store files somewhere, as far as they are known by name.
+    pub(crate) fn writers(&self) -> impl Iterator<Item = (&[u8], &UserSettings)> {
+        let users = self.users.iter().map(|user| (user.name.as_slice(), &*user.settings));
+        let anonymous = self.anonymous.as_deref().map(|settings| (b"anonymous".as_slice(), settings));
+        users.chain(anonymous).filter(|(_, settings)| {
             let rules = settings.policy.rules.iter().map(|rule| rule.rights);
             rules.chain([settings.policy.rights]).any(|rights| rights.has(Right::Write))
-        };
-        self.ask.is_some() || settings.into_iter().any(may_write)
+        })
     }
 }
 

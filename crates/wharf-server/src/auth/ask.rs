@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use wharf_proto::command::Password;
 
 use super::record::UserRecord;
-use super::remembered::Remembered;
+use super::remembered::{Mark, Remembered};
 use super::settings::UserSettings;
 
 pub use http::{HttpUrl, UrlError};
@@ -115,11 +115,7 @@ impl Ask {
         // JSON has no other names and passwords.
         let texts = (std::str::from_utf8(name), std::str::from_utf8(password.reveal()));
         let (Ok(user), Ok(secret)) = texts else { return Ok(None) };
-        let client = asker.client.to_string();
-        let mark = self.remembered.mark(&[name, password.reveal(), client.as_bytes(), &[asker.tls.into()]]);
-        if let Some(known) = mark.and_then(|mark| self.remembered.find(&mark)) {
-            return Ok(Some(known));
-        }
+        let mark = self.mark(name, password, asker);
         let question =
             Question { user, password: secret, client: asker.client, server: asker.server, tls: asker.tls };
         let question =
@@ -135,6 +131,16 @@ impl Ask {
             self.remembered.keep(mark, settings.clone());
         }
         Ok(Some(settings))
+    }
+
+    /// What was answered a moment ago, where that lets the user in.
+    pub(super) fn known(&self, name: &[u8], password: &Password, asker: Asker) -> Option<Arc<UserSettings>> {
+        self.mark(name, password, asker).and_then(|mark| self.remembered.find(&mark))
+    }
+
+    fn mark(&self, name: &[u8], password: &Password, asker: Asker) -> Option<Mark> {
+        let client = asker.client.to_string();
+        self.remembered.mark(&[name, password.reveal(), client.as_bytes(), &[asker.tls.into()]])
     }
 
     async fn answer(&self, question: Vec<u8>) -> Result<Vec<u8>, AskError> {

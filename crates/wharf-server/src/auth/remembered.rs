@@ -19,7 +19,7 @@ pub(super) struct Remembered<V> {
 }
 
 /// A keyed hash.
-type Mark = [u8; 32];
+pub(super) type Mark = [u8; 32];
 
 impl<V> fmt::Debug for Remembered<V> {
     /// The key is a secret.

@@ -3,12 +3,16 @@
 use wharf_proto::{Pathname, Reply};
 
 use super::{Carried, resolve};
+use crate::policy::is_hidden;
 use crate::replies;
 use crate::session::Session;
 
 /// Changes the directory, if it is one.
 pub(crate) async fn run(session: &mut Session, path: &Pathname) -> Carried<Reply> {
     let path = resolve(session, path)?;
+    if is_hidden(session, &path) {
+        return Err(replies::storage(&wharf_storage::StorageError::NotFound));
+    }
     let metadata = session.storage().stat(&path).await.map_err(|error| replies::storage(&error))?;
     if !metadata.is_directory() {
         return Err(replies::storage(&wharf_storage::StorageError::NotDirectory));

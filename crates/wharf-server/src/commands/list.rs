@@ -13,6 +13,12 @@ use crate::transfer::Payload;
 /// LIST and NLST: a directory, one file, or the names that fit a pattern.
 pub(crate) async fn run(session: &mut Session, verb: Verb, argument: ListArgument) -> Carried<Outcome> {
     let style = if verb == Verb::List { ListingStyle::Unix } else { ListingStyle::Names };
+    let selection = select(session, &argument).await?;
+    begin(session, verb, selection, style, &replies::listed(argument.path.as_ref())).await
+}
+
+/// What an argument of LIST, NLST or STAT selects, if the user may list it.
+pub(crate) async fn select(session: &mut Session, argument: &ListArgument) -> Carried<Selection> {
     let selection = Selection::find(
         session.storage(),
         &session.directory,
@@ -20,8 +26,20 @@ pub(crate) async fn run(session: &mut Session, verb: Verb, argument: ListArgumen
         argument.shows_hidden(),
         session.charset(),
     )
-    .await?;
-    begin(session, verb, selection, style, &replies::listed(argument.path.as_ref())).await
+    .await;
+    match selection {
+        Ok(selection) => {
+            may(session, Right::List, selection.path())?;
+            Ok(selection)
+        }
+        Err(refusal) => {
+            // Where nothing may be listed, nobody learns what is there and what is not.
+            if let Some(path) = &argument.path {
+                may(session, Right::List, &resolve(session, path)?)?;
+            }
+            Err(refusal)
+        }
+    }
 }
 
 /// MLSD: a directory only (RFC 3659 §7.2.1: 501 for a file).
@@ -30,6 +48,7 @@ pub(crate) async fn mlsd(session: &mut Session, path: Option<Pathname>) -> Carri
         Some(path) => resolve(session, path)?,
         None => session.directory.clone(),
     };
+    may(session, Right::List, &directory)?;
     let metadata = session.storage().stat(&directory).await.map_err(|error| replies::storage(&error))?;
     if !metadata.is_directory() {
         return Err(replies::mlsd_wants_a_directory());
@@ -47,7 +66,6 @@ async fn begin(
     what: &[u8],
 ) -> Carried<Outcome> {
     let path = selection.path().clone();
-    may(session, Right::List, &path)?;
     let view = session.view(path.clone());
     let writer = ListingWriter::open(&**session.storage(), selection, style, view).await?;
     let announcement = replies::opening(what, true, None);

@@ -2,12 +2,13 @@
 
 use wharf_proto::pathname::escaped;
 use wharf_proto::{Pathname, Reply};
+use wharf_storage::StorageError;
 
 use super::{Carried, resolve};
-use crate::policy::{may_rename, may_replace};
+use crate::policy::{Right, denied, has, may, may_rename};
 use crate::replies;
 use crate::session::Session;
-use crate::uploads::Freed;
+use crate::uploads::note_removed;
 
 /// Notes what will be renamed, if it is there.
 pub(crate) async fn from(session: &mut Session, path: &Pathname) -> Carried<Reply> {
@@ -25,10 +26,22 @@ pub(crate) async fn run(session: &mut Session, path: &Pathname) -> Carried<Reply
         return Err(wharf_proto::dialogue::Refusal::RenameFromFirst.reply());
     };
     may_rename(session, &from, &to).await?;
-    may_replace(session, &to).await?;
-    let freed = Freed::of(session, &to).await;
-    session.storage().rename(&from, &to).await.map_err(|error| replies::storage(&error))?;
-    freed.note(session);
+    // What may not be read where it is must not be read by moving it to where it may.
+    if has(session, Right::Read, &to) {
+        may(session, Right::Read, &from)?;
+    }
+    if has(session, Right::Overwrite, &to) {
+        let replaced = session.storage().rename(&from, &to).await;
+        let replaced = replaced.map_err(|error| replies::storage(&error))?;
+        if let Some(file) = replaced.filter(wharf_storage::Metadata::is_file) {
+            note_removed(session, file.size);
+        }
+    } else {
+        session.storage().rename_to_free_name(&from, &to).await.map_err(|error| match error {
+            StorageError::Exists => denied(session, Right::Overwrite, &to),
+            error => replies::storage(&error),
+        })?;
+    }
     tracing::info!(
         session = session.number, user = %session.who(),
         from = %escaped(from.as_bytes()), to = %escaped(to.as_bytes()), "renamed"

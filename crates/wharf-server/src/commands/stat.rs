@@ -5,8 +5,8 @@ use wharf_proto::command::{ListArgument, ProtectionLevel};
 use wharf_proto::{Reply, ReplyCode, limits};
 
 use super::Carried;
-use crate::listing::{ListingStyle, ListingWriter, Selection};
-use crate::policy::{Right, may};
+use super::list::select;
+use crate::listing::{ListingStyle, ListingWriter};
 use crate::replies;
 use crate::session::Session;
 
@@ -43,15 +43,7 @@ pub(crate) fn session_lines(session: &Session) -> Vec<String> {
 }
 
 async fn list(session: &mut Session, argument: &ListArgument) -> Carried<Reply> {
-    let selection = Selection::find(
-        session.storage(),
-        &session.directory,
-        argument.path.as_ref(),
-        argument.shows_hidden(),
-        session.charset(),
-    )
-    .await?;
-    may(session, Right::List, selection.path())?;
+    let selection = select(session, argument).await?;
     let view = session.view(selection.path().clone());
     let mut writer = ListingWriter::open(&**session.storage(), selection, ListingStyle::Unix, view).await?;
     let mut listing = Vec::new();

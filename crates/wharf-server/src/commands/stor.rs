@@ -7,7 +7,8 @@ use super::{Carried, Outcome, resolve, resolve_bytes};
 use crate::policy::{Right, has, may};
 use crate::replies;
 use crate::session::Session;
-use crate::transfer::Payload;
+use crate::takeover::Place;
+use crate::transfer::{Payload, Task};
 use crate::uploads;
 
 /// Names that STOU tries before it gives up.
@@ -57,7 +58,13 @@ async fn store(session: &mut Session, verb: Verb, path: &Pathname, mode: WriteMo
     let mut request = uploads::request(session, mode).await?;
     request.may_replace = has(session, Right::Overwrite, &file);
     let may_replace = request.may_replace;
-    let upload = session.storage().begin_upload(&file, request).await;
+    let mut upload = session.storage().begin_upload(&file, request.clone()).await;
+    if matches!(upload, Err(StorageError::Busy))
+        && let Some(place) = Place::of(session, &file)
+        && session.shared.common.uploading.take_over(&place).await
+    {
+        upload = session.storage().begin_upload(&file, request).await;
+    }
     let upload = upload.map_err(|error| match error {
         StorageError::Exists if !may_replace => replies::denied(Right::Overwrite),
         error => replies::storage(&error),
@@ -73,6 +80,7 @@ fn begin(
     upload: Upload,
     announcement: wharf_proto::Reply,
 ) -> Carried<Outcome> {
-    let task = session.task(verb, file)?;
+    let place = Place::of(session, &file);
+    let task = Task { place, ..session.task(verb, file)? };
     Ok(Outcome::Begin { announcement, running: task.start(Payload::Upload(upload)) })
 }

@@ -5,12 +5,13 @@ use std::io::{self, Read, Write};
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{
-    AtFlags, Gid, Mode, OFlags, RenameFlags, SeekFrom, Uid, copy_file_range, fchmod, fchown, fsync,
-    ftruncate, ioctl_ficlone, linkat, openat, renameat, renameat_with, seek, statat, unlinkat,
+    AtFlags, Gid, Mode, OFlags, SeekFrom, Uid, copy_file_range, fchmod, fchown, fsync, ftruncate,
+    ioctl_ficlone, openat, renameat, seek, statat, unlinkat,
 };
 use rustix::io::Errno;
 
 use super::files::{self, READ, WRITE};
+use super::names::rename_without_replacing;
 use super::parts::{self, Part};
 use super::root::Root;
 use super::writers::{self, Reserved};
@@ -177,8 +178,16 @@ impl FileUpload for Atomic {
                 }
             }
         }
-        seek(&self.file, SeekFrom::Start(self.position))?;
+        // A part that is new, or was emptied, is at its beginning.
+        if self.position > 0 || self.old.as_ref().is_some_and(|old| old.content.is_some()) {
+            seek(&self.file, SeekFrom::Start(self.position))?;
+        }
         Ok(())
+    }
+
+    fn takes_long(&self) -> bool {
+        let copied = self.old.as_ref().filter(|old| old.content.is_some() && !self.is_ready);
+        copied.is_some_and(|old| old.metadata.size > COPY as u64)
     }
 
     fn admit(&mut self, bytes: u64) -> Result<(), StorageError> {
@@ -218,14 +227,7 @@ impl Atomic {
         if self.may_replace {
             return Ok(renameat(directory, &**part_name, directory, &**name)?);
         }
-        match renameat_with(directory, &**part_name, directory, &**name, RenameFlags::NOREPLACE) {
-            // A file system that has no such flag has links, which never replace.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-                linkat(directory, &**part_name, directory, &**name, AtFlags::empty())?;
-                Ok(unlinkat(directory, &**part_name, AtFlags::empty())?)
-            }
-            result => Ok(result?),
-        }
+        Ok(rename_without_replacing((directory, part_name), (directory, name))?)
     }
 
     /// What is left in bytes when nothing was published; `None` where the part goes.

@@ -10,7 +10,7 @@ use super::root::Root;
 use super::writers::{self, Reserved};
 use crate::budget::Account;
 use crate::{
-    Durability, FileUpload, StorageError, StoragePath, Upload, UploadKind, UploadRequest, WriteMode,
+    Durability, FileUpload, Metadata, StorageError, StoragePath, Upload, UploadKind, UploadRequest, WriteMode,
 };
 
 /// Opens the file, and creates it where the mode says so; may wait for a disk.
@@ -31,14 +31,15 @@ pub(super) fn begin(root: &Root, path: &StoragePath, request: UploadRequest) -> 
         }
     }
     let mut account = Account::open(request.budget.clone(), None)?;
-    let created = create(root, path, request.mode).and_then(|file| {
+    let created = create(root, path, &request).and_then(|file| {
         if let Some(permissions) = request.permissions {
             fchmod(&file, Mode::from_raw_mode(permissions & 0o7777))?;
         }
-        Ok(file)
+        let metadata = files::regular(&file)?;
+        Ok((file, metadata))
     });
     match created {
-        Ok(file) => open(file, request, account),
+        Ok((file, metadata)) => open(file, &metadata, request, account),
         Err(error) => {
             account.remove();
             Err(error)
@@ -46,10 +47,10 @@ pub(super) fn begin(root: &Root, path: &StoragePath, request: UploadRequest) -> 
     }
 }
 
-fn create(root: &Root, path: &StoragePath, mode: WriteMode) -> Result<OwnedFd, StorageError> {
+fn create(root: &Root, path: &StoragePath, request: &UploadRequest) -> Result<OwnedFd, StorageError> {
     match root.open_beneath(path, WRITE | OFlags::CREATE | OFlags::EXCL) {
-        // A link that leads to nothing yet, or somebody who was faster.
-        Err(StorageError::Exists) if mode != WriteMode::New => {
+        // A link that leads to nothing yet, or somebody who was faster; the latter's file may not be touched by everyone.
+        Err(StorageError::Exists) if request.mode != WriteMode::New && request.may_replace => {
             root.open_beneath(path, WRITE | OFlags::CREATE)
         }
         result => result,
@@ -58,17 +59,21 @@ fn create(root: &Root, path: &StoragePath, mode: WriteMode) -> Result<OwnedFd, S
 
 /// An upload into a file that was there, and was opened with [`WRITE`]. Does not wait for a disk.
 pub(super) fn existing(file: OwnedFd, request: UploadRequest) -> Result<Upload, StorageError> {
-    let size = files::regular(&file)?.size;
+    let metadata = files::regular(&file)?;
     if !request.may_replace {
         return Err(StorageError::Exists);
     }
-    let account = Account::open(request.budget.clone(), Some(size))?;
-    open(file, request, account)
+    let account = Account::open(request.budget.clone(), Some(metadata.size))?;
+    open(file, &metadata, request, account)
 }
 
-fn open(file: OwnedFd, request: UploadRequest, account: Account) -> Result<Upload, StorageError> {
-    let metadata = files::regular(&file)?;
-    let reserved = writers::reserve_file(&metadata)?;
+fn open(
+    file: OwnedFd,
+    metadata: &Metadata,
+    request: UploadRequest,
+    account: Account,
+) -> Result<Upload, StorageError> {
+    let reserved = writers::reserve_file(metadata)?;
     let offset = files::begins_at(request.mode, metadata.size)?;
     let upload = InPlace {
         file: File::from(file),

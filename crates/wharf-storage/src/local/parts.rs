@@ -4,14 +4,14 @@
 //! nor another one that serves the same directory takes it away from a writer.
 
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, flock, fstat, openat, statat, unlinkat};
+use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, flock, fstat, openat, statat, unlinkat};
 use rustix::io::Errno;
 
 use super::attributes;
 use super::files::{self, WRITE};
 use super::root::{NEW_FILE, Root};
-use crate::part::{part_name, told_size};
-use crate::{Metadata, StorageError, StoragePath};
+use crate::part::{is_part, part_name, told_size};
+use crate::{Held, Metadata, StorageError, StoragePath};
 
 /// How often a part is opened that is removed or published meanwhile.
 const ATTEMPTS: u32 = 16;
@@ -71,18 +71,37 @@ fn lock(file: impl AsFd) -> Result<(), StorageError> {
     }
 }
 
-/// Removes a part that nobody writes, if `may` says so of it.
+/// Removes a part that nobody writes, if `may` says so of it. Tells how many bytes it had; `None` where it stays.
 pub(super) fn remove(
     directory: impl AsFd,
     name: &[u8],
     may: impl FnOnce(&Metadata) -> bool,
-) -> Result<bool, StorageError> {
+) -> Result<Option<u64>, StorageError> {
     let part = open(&directory, name, false)?;
-    if !may(&attributes::stat(&part.file)?) {
-        return Ok(false);
+    let metadata = attributes::stat(&part.file)?;
+    if !may(&metadata) {
+        return Ok(None);
     }
     unlinkat(directory, name, AtFlags::empty())?;
-    Ok(true)
+    Ok(Some(metadata.size))
+}
+
+/// What the parts in a directory hold.
+pub(super) fn held(root: &Root, directory: &StoragePath) -> Result<Held, StorageError> {
+    let directory = root.open_beneath(directory, OFlags::RDONLY | OFlags::DIRECTORY)?;
+    let mut held = Held::default();
+    for entry in Dir::read_from(&directory)? {
+        let entry = entry?;
+        if !is_part(entry.file_name().to_bytes()) {
+            continue;
+        }
+        // One that is published or removed meanwhile is no part any more.
+        if let Ok(stat) = statat(&directory, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
+            held.bytes = held.bytes.saturating_add(attributes::from_stat(&stat).size);
+            held.files += 1;
+        }
+    }
+    Ok(held)
 }
 
 /// What `owner` can go on with: see [`Storage::part_size`](crate::Storage::part_size).
@@ -96,10 +115,10 @@ pub(super) fn size(root: &Root, path: &StoragePath, owner: &[u8]) -> Result<Opti
 }
 
 /// Removes what `owner` could go on with.
-pub(super) fn delete(root: &Root, path: &StoragePath, owner: &[u8]) -> Result<bool, StorageError> {
-    let Some((directory, name)) = waiting(root, path, owner)? else { return Ok(false) };
+pub(super) fn delete(root: &Root, path: &StoragePath, owner: &[u8]) -> Result<Option<u64>, StorageError> {
+    let Some((directory, name)) = waiting(root, path, owner)? else { return Ok(None) };
     match remove(directory, &name, |_| true) {
-        Err(StorageError::NotFound) => Ok(false),
+        Err(StorageError::NotFound) => Ok(None),
         result => result,
     }
 }

@@ -77,7 +77,7 @@ impl Walk {
                 let result = parts::remove(descriptor, name.to_bytes(), |part| {
                     is_old(SystemTime::now().duration_since(part.modified))
                 });
-                removed += u64::from(matches!(result, Ok(true)));
+                removed += u64::from(matches!(result, Ok(Some(_))));
                 continue;
             }
             let kind = match entry.file_type() {

@@ -28,6 +28,16 @@ pub(super) fn reserve_file(file: &Metadata) -> Result<Reserved, StorageError> {
 
 /// Takes a name.
 pub(super) fn reserve_name(directory: impl AsFd, name: &[u8]) -> Result<Reserved, StorageError> {
+    reserve(self::name(directory, name)?)
+}
+
+/// A name as a place.
+pub(super) fn name(directory: impl AsFd, name: &[u8]) -> Result<Place, StorageError> {
     let directory = attributes::stat(directory)?;
-    WRITERS.reserve(Place::Name(directory.device, directory.inode, name.into())).ok_or(StorageError::Busy)
+    Ok(Place::Name(directory.device, directory.inode, name.into()))
+}
+
+/// Takes a place.
+pub(super) fn reserve(place: Place) -> Result<Reserved, StorageError> {
+    WRITERS.reserve(place).ok_or(StorageError::Busy)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::{Kind, Metadata, StorageError, StoragePath};
+use crate::{Held, Kind, Metadata, StorageError, StoragePath};
 
 /// The names of a directory.
 pub(super) type Names = BTreeMap<Box<[u8]>, Node>;
@@ -96,6 +96,15 @@ impl Tree {
         let (data, _) = self.parts.remove(key)?;
         self.used = self.used.saturating_sub(data.len() as u64);
         Some(data)
+    }
+
+    /// What the parts in a directory hold.
+    pub(super) fn held_by_parts_in(&self, directory: &StoragePath) -> Held {
+        let here = self.parts.iter().filter(|((path, _), _)| path.parent() == *directory);
+        here.fold(Held::default(), |held, (_, (data, _))| Held {
+            bytes: held.bytes.saturating_add(data.len() as u64),
+            files: held.files + 1,
+        })
     }
 
     pub(super) fn keep_part(&mut self, key: PartKey, data: Vec<u8>, now: SystemTime) {

@@ -9,6 +9,7 @@ mod names;
 mod paths;
 #[cfg(target_os = "linux")]
 mod race;
+mod renames;
 #[cfg(target_os = "linux")]
 mod special_files;
 mod support;

@@ -248,9 +248,12 @@ async fn the_budget_is_kept_and_given_back(storage: &dyn Storage) {
 
 async fn a_part_can_be_deleted_by_its_owner(storage: &dyn Storage) {
     cut(storage, "/file", b"01234567").await;
-    assert!(!storage.delete_part(&path("/file"), b"other").await.unwrap());
-    assert!(storage.delete_part(&path("/file"), OWNER).await.unwrap());
-    assert!(!storage.delete_part(&path("/file"), OWNER).await.unwrap());
+    let held = storage.parts_in(&path("/")).await.unwrap();
+    assert_eq!(held.files, 1);
+    assert_eq!(storage.delete_part(&path("/file"), b"other").await.unwrap(), None);
+    assert_eq!(storage.delete_part(&path("/file"), OWNER).await.unwrap(), Some(held.bytes));
+    assert_eq!(storage.delete_part(&path("/file"), OWNER).await.unwrap(), None);
+    assert_eq!(storage.parts_in(&path("/")).await.unwrap(), wharf_storage::Held::default());
     assert_eq!(part_size(storage, "/file").await, None);
 }
 

@@ -123,7 +123,7 @@ pub(crate) struct HashArguments {
 }
 
 fn algorithm(name: &str) -> Result<Algorithm, String> {
-    Algorithm::from_name(name)
+    Algorithm::from_any_name(name)
         .ok_or_else(|| "it is none of SHA-512, SHA-256, SHA-1, MD5 and CRC32".to_owned())
 }
 

@@ -9,6 +9,7 @@ mod failing;
 mod integrity;
 mod names;
 mod protocol;
+mod takeover;
 
 use std::path::PathBuf;
 use std::process::Command;

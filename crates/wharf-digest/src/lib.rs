@@ -1,10 +1,15 @@
-//! Checksums: the one place where they are computed.
+//! Checksums: the one place where they are computed, for the server and the client.
+//!
+//! SHA comes from the library that TLS uses; MD5 and CRC-32, which that does not have and no one should trust against anybody
+//! with intentions, find what was changed by accident.
+
+use core::fmt;
 
 use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA512};
 use md5::Digest as _;
 
 /// A way to compute a checksum.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Algorithm {
     /// SHA-256 (FIPS 180-4).
     #[default]
@@ -35,10 +40,44 @@ impl Algorithm {
         }
     }
 
+    /// All of them, the strongest first.
+    pub const STRONGEST_FIRST: [Self; 5] = [Self::Sha512, Self::Sha256, Self::Sha1, Self::Md5, Self::Crc32];
+
+    /// Digits of a checksum in hexadecimal.
+    #[must_use]
+    pub fn digits(self) -> usize {
+        match self {
+            Self::Sha512 => 128,
+            Self::Sha256 => 64,
+            Self::Sha1 => 40,
+            Self::Md5 => 32,
+            Self::Crc32 => 8,
+        }
+    }
+
+    /// The one that people and servers mean by a name: in any case, with hyphens or without.
+    #[must_use]
+    pub fn from_any_name(name: &str) -> Option<Self> {
+        let plain = |name: &str| name.replace('-', "").to_ascii_uppercase();
+        let wanted = match plain(name).as_str() {
+            // So it is called where there was no other yet.
+            "SHA" => "SHA1".to_owned(),
+            "CRC" => "CRC32".to_owned(),
+            other => other.to_owned(),
+        };
+        Self::ALL.into_iter().find(|algorithm| plain(algorithm.name()) == wanted)
+    }
+
     /// The algorithm of that name, in any case.
     #[must_use]
     pub fn from_name(name: &[u8]) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| name.eq_ignore_ascii_case(algorithm.name().as_bytes()))
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -84,8 +123,8 @@ impl Digest {
     }
 }
 
-impl core::fmt::Debug for Digest {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Digest").finish_non_exhaustive()
     }
 }
@@ -121,8 +160,24 @@ mod tests {
                 digest.update(std::slice::from_ref(byte));
             }
             assert_eq!(hexadecimal(&digest.finish()), wanted, "{}", algorithm.name());
+            assert_eq!(wanted.len(), algorithm.digits());
             assert_eq!(Algorithm::from_name(algorithm.name().to_lowercase().as_bytes()), Some(algorithm));
         }
         assert_eq!(Algorithm::from_name(b"SHA-3"), None);
+    }
+
+    #[test]
+    fn names_in_any_form() {
+        for (name, algorithm) in [
+            ("SHA-256", Some(Algorithm::Sha256)),
+            ("sha256", Some(Algorithm::Sha256)),
+            ("SHA", Some(Algorithm::Sha1)),
+            ("crc-32", Some(Algorithm::Crc32)),
+            ("Crc", Some(Algorithm::Crc32)),
+            ("SHA-384", None),
+            ("", None),
+        ] {
+            assert_eq!(Algorithm::from_any_name(name), algorithm, "{name}");
+        }
     }
 }
