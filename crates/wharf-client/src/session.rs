@@ -69,6 +69,9 @@ pub struct Session {
     failure: Option<ControlFailure>,
     /// The longest that this server took for a reply.
     pub(crate) slowest_reply: Duration,
+    /// The shortest that a command and its reply took, none before the first: on a busy machine this is what comes nearest to
+    /// a round trip.
+    pub(crate) quickest_reply: Option<Duration>,
     /// Where the user went; none is the login directory.
     pub(crate) directory: Option<Pathname>,
     /// That OPTS HASH has chosen another algorithm than the server's usual one.
@@ -125,6 +128,7 @@ impl Session {
             unreadable: None,
             failure: None,
             slowest_reply: Duration::ZERO,
+            quickest_reply: None,
             directory: None,
             has_chosen_hash: false,
         };
@@ -289,8 +293,12 @@ impl Session {
         command: &Command,
         limit: Duration,
     ) -> Result<Reply, ControlFailure> {
+        let started = Instant::now();
         self.send(command);
-        self.final_reply(limit).await
+        let reply = self.final_reply(limit).await?;
+        let took = started.elapsed();
+        self.quickest_reply = Some(self.quickest_reply.map_or(took, |quickest| quickest.min(took)));
+        Ok(reply)
     }
 
     /// Puts a command into the output; whoever waits for an answer sends it.

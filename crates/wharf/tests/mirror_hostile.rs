@@ -32,6 +32,8 @@ struct Manners {
     halves: bool,
     /// Transfers in a session after which its control connection is cut.
     transfers: usize,
+    /// How far away it is: what each answer takes.
+    distance: Duration,
 }
 
 const PLAIN: Manners = Manners {
@@ -40,6 +42,7 @@ const PLAIN: Manners = Manners {
     overtakes: false,
     halves: false,
     transfers: usize::MAX,
+    distance: Duration::ZERO,
 };
 
 /// Serves for ever, on threads that end with the test's process. Every file is `evil`.
@@ -77,6 +80,7 @@ fn talk(mut control: TcpStream, manners: Manners) -> std::io::Result<()> {
     let mut transfers = 0;
     while let Some(line) = lines.next() {
         let line = line?;
+        thread::sleep(manners.distance);
         let (verb, argument) = line.split_once(' ').unwrap_or((&line, ""));
         let reply = match verb {
             "USER" => "331 password".to_owned(),
@@ -221,6 +225,16 @@ fn a_server_that_lets_in_few_is_served_with_few() {
         assert!(done["sessions"].as_u64() <= Some(sessions as u64), "{run}");
         assert_eq!(directory.tree().len(), 40);
     }
+}
+
+#[test]
+fn a_far_server_that_refuses_active_mode_is_asked_for_nothing_over_it() {
+    // A transfer without a data connection that was agreed on ends its session, and no other is let in.
+    let distance = Duration::from_millis(20);
+    let directory = TestDirectory::new();
+    let run = mirror(serve(Manners { listing: MANY, sessions: 1, distance, ..PLAIN }), &directory, &["-v"]);
+    assert_eq!(done(run.assert_success())["transferred"], 40, "{run}");
+    assert!(run.errors().contains("EPRT"), "it was tried: {run}");
 }
 
 #[test]

@@ -327,7 +327,7 @@ impl Shared {
     /// sides are in one kind of network, so that no NAT of ours stands in between.
     fn may_try_active(&self, tree: &RemoteTree, session: &Session) -> bool {
         let endpoints = session.control.endpoints();
-        session.ahead.round_trip >= FAR
+        session.quickest_reply.is_some_and(|quickest| quickest >= FAR)
             && self.queue.files() >= MANY
             && tree.options.mode == ModeChoice::Auto
             && tree.options.proxy.is_none()
