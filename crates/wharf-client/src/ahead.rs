@@ -40,7 +40,7 @@ pub(crate) struct Ahead {
     /// What was sent so, and whose answer is still to be read.
     sent: VecDeque<Command>,
     /// The negotiation whose answer is still to be read, behind those.
-    negotiation: Option<NegotiationCommand>,
+    pub(crate) negotiation: Option<NegotiationCommand>,
     /// The transfer that will follow, which in active mode can be sent as well: the server finds us listening for it.
     pub(crate) upcoming: Option<Upcoming>,
     /// What was sent so.
@@ -341,7 +341,7 @@ fn ends_transfer(reply: &Reply) -> bool {
 }
 
 /// Whether `reply` can be the answer to `command`; a refusal can be of anything.
-fn fits(command: &Command, reply: &Reply) -> bool {
+pub(crate) fn fits(command: &Command, reply: &Reply) -> bool {
     let code = reply.code();
     !code.is_positive() || command.verb().is_none_or(|verb| verb.may_be_answered_with(code.get()))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use wharf_proto::Command;
@@ -19,6 +19,7 @@ use super::tree::{Kind, TreePath, split};
 use crate::ahead::Upcoming;
 use crate::attempt::Attempt;
 use crate::error::{ClientError, ControlFailure, WayOn};
+use crate::known_server::KnownServer;
 use crate::operations::third_party::{Acquaintance, Route};
 use crate::options::{ModeChoice, pause_before_retry};
 use crate::session::Session;
@@ -48,6 +49,8 @@ pub(super) struct Shared {
     /// Whether commands may be sent before their turn: from when the server was seen to keep their order, until something
     /// looks as if it did not take them.
     pipelines: AtomicBool,
+    /// What the first session has seen of the only server, where there is just one.
+    known: OnceLock<Arc<KnownServer>>,
     /// Whether the server was tried in active mode.
     has_tried_active: AtomicBool,
     /// The active mode that is better than the passive one: far away it takes one round trip for a file, where the passive
@@ -106,6 +109,7 @@ impl Shared {
             extras: Mutex::default(),
             seen: AtomicU64::new(0),
             pipelines: AtomicBool::new(false),
+            known: OnceLock::new(),
             has_tried_active: AtomicBool::new(false),
             prefers_active: AtomicBool::new(false),
             living: AtomicUsize::new(0),
@@ -195,7 +199,8 @@ impl Shared {
         loop {
             let (server, login) = (tree.server.clone(), tree.login.clone());
             let options = tree.options.clone();
-            match Session::connect(server, login, options, self.observer.session()).await {
+            let (observer, known) = (self.observer.session(), self.known.get().cloned());
+            match Session::connect_to_known(server, login, options, observer, known).await {
                 Ok(session) => return Ok(Some(session)),
                 // The server has enough of us: one more try would only be one more refusal.
                 Err(error) if self.logged_in.load(Ordering::Relaxed) > 0 && is_refusal(&error) => {
@@ -410,6 +415,8 @@ impl Shared {
         }
         let keeps = session.keeps_order(tree.root.as_ref(), None).await?;
         self.pipelines.store(keeps, Ordering::Relaxed);
+        let known = self.known.get_or_init(|| Arc::new(session.known_server(keeps)));
+        session.known = Some(known.clone());
         Ok(())
     }
 
