@@ -5,7 +5,7 @@ mod cat;
 pub(crate) mod client;
 pub(crate) use client::describe_data;
 pub(crate) mod get;
-mod hash;
+pub(crate) mod hash;
 mod hosts;
 mod import;
 pub(crate) mod ls;

@@ -13,6 +13,7 @@ use super::event::{MirrorEvent, MirrorObserver, Totals};
 use super::fetch::{self, fetch};
 use super::options::MirrorOptions;
 use super::queue::{FileJob, Job, Queue};
+use super::record;
 use super::send::{self, send};
 use super::side::{End, RemoteTree, Sessions, Side};
 use super::tree::{Kind, TreePath, split};
@@ -316,7 +317,9 @@ impl Shared {
         }
         let next = self.queue.reserve_file()?;
         // A name that cannot be sent fails in its turn.
-        session.ahead.upcoming = tree.name(&next.path).ok().map(|remote| match end {
+        let dials = end == End::Destination || !record::is_recorded(&next.source);
+        // A file with a part may begin in its middle, which shows in its turn.
+        session.ahead.upcoming = tree.name(&next.path).ok().filter(|_| dials).map(|remote| match end {
             End::Source => {
                 Upcoming { followers: fetch::afterwards(&next, &remote), transfer: Command::Retr(remote) }
             }
@@ -431,6 +434,8 @@ pub(super) struct Retry {
     tries: u32,
     /// Whether the next try can go on where the last one was.
     resumes: bool,
+    /// Whether what was there turned out to be of another file.
+    begins_anew: bool,
 }
 
 impl Retry {
@@ -447,8 +452,9 @@ impl Retry {
                 shared.note(&format!("sending commands one at a time from now on: {error}"));
             }
             session.abandon();
-        } else if self.resumes && matches!(error, ClientError::CannotResume(_)) {
-            self.resumes = false;
+        } else if !self.begins_anew && matches!(error, ClientError::CannotResume(_)) {
+            // Of the last try, or of an earlier run's.
+            (self.resumes, self.begins_anew) = (false, true);
         } else if self.tries < shared.options.retries && error.may_pass() {
             self.tries += 1;
             shared.pause(&error, self.tries).await;

@@ -26,8 +26,9 @@ use wharf_proto::Command;
 use wharf_proto::command::ByteCount;
 use wharf_proto::pathname::Pathname;
 
-use journal::Identity;
-pub(crate) use journal::{path_of as journal_of, remove as remove_journal};
+pub(crate) use journal::{
+    Identity, beginning as journal_beginning, path_of as journal_of, remove as remove_journal,
+};
 use part::Part;
 use ranges::{LEAST, Plan};
 use worker::{Shared, work};
@@ -304,6 +305,6 @@ impl Drop for Aside<'_> {
 }
 
 /// Servers tell fractions in one answer and not in the next.
-fn whole_second(time: Timestamp) -> Option<Timestamp> {
+pub(crate) fn whole_second(time: Timestamp) -> Option<Timestamp> {
     Timestamp::from_second(time.as_second()).ok()
 }
