@@ -40,13 +40,11 @@ pub(crate) struct Ahead {
     /// What was sent so, and whose answer is still to be read.
     sent: VecDeque<Command>,
     /// The negotiation whose answer is still to be read, behind those.
-    negotiation: Option<NegotiationCommand>,
+    pub(crate) negotiation: Option<NegotiationCommand>,
     /// The transfer that will follow, which in active mode can be sent as well: the server finds us listening for it.
     pub(crate) upcoming: Option<Upcoming>,
     /// What was sent so.
     dialled: Option<Dialled>,
-    /// What a command and its answer took when it was tried last.
-    pub(crate) round_trip: Duration,
 }
 
 /// A transfer that will follow, from the beginning of its file.
@@ -216,7 +214,18 @@ impl Session {
         let Some(command) = mode.or(self.working.map(|working| working.command)) else { return Ok(false) };
         let tried = match command.mode() {
             DataMode::Passive => self.try_order_passively(command, &listing, advertised).await,
-            DataMode::Active => self.try_order_actively(command, &listing).await,
+            DataMode::Active => {
+                let Ok(listening) = self.listen(command) else { return Ok(false) };
+                // Alone: where it is refused, the listing would come without a data connection that was agreed on.
+                match self.exchange(&listening.verb).await {
+                    Ok(reply) if reply.code().is_positive() => {
+                        self.try_order_actively(listening, &listing).await
+                    }
+                    // A refusal is in order, and the session as good as before.
+                    Ok(_) => return Ok(false),
+                    Err(failure) => Err(failure),
+                }
+            }
         };
         let keeps = tried.unwrap_or(false);
         if !keeps {
@@ -235,9 +244,7 @@ impl Session {
             NegotiationCommand::Pasv => Command::Pasv,
             _ => Command::Epsv(EpsvArgument::Same),
         };
-        let started = Instant::now();
         self.exchange(&negotiation).await?;
-        self.ahead.round_trip = started.elapsed();
         let Some(plan) = self.pi.dialogue().plan().copied() else { return Ok(false) };
         let endpoints = passive_endpoints(plan.endpoint, self.peer(), advertised);
         let Some(endpoint) = endpoints.first() else { return Ok(false) };
@@ -253,22 +260,16 @@ impl Session {
 
     async fn try_order_actively(
         &mut self,
-        command: NegotiationCommand,
+        listening: Listening,
         listing: &Command,
     ) -> Result<bool, ControlFailure> {
-        let Ok(listening) = self.listen(command) else { return Ok(false) };
-        self.send(&listening.verb);
         self.send(listing);
         self.send(&Command::Noop);
         self.flush().await?;
         let (peer, times) = (self.peer().ip(), self.options.times);
         let budget = times.active.min(ACTIVE_TRIAL);
         match listening.listener.accept(peer, budget, times.stall, |_| {}).await {
-            Ok((stream, _)) => {
-                let negotiated = self.answer_before(Instant::now() + times.reply, times.reply).await?.reply;
-                Ok(negotiated.code().is_positive()
-                    && self.answers_keep_order(stream, listing, Side::Server).await?)
-            }
+            Ok((stream, _)) => self.answers_keep_order(stream, listing, Side::Server).await,
             Err(_) => Ok(false),
         }
     }
@@ -340,7 +341,7 @@ fn ends_transfer(reply: &Reply) -> bool {
 }
 
 /// Whether `reply` can be the answer to `command`; a refusal can be of anything.
-fn fits(command: &Command, reply: &Reply) -> bool {
+pub(crate) fn fits(command: &Command, reply: &Reply) -> bool {
     let code = reply.code();
     !code.is_positive() || command.verb().is_none_or(|verb| verb.may_be_answered_with(code.get()))
 }

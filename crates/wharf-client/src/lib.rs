@@ -66,6 +66,7 @@ pub mod digest;
 pub mod error;
 pub mod features;
 mod interactive;
+mod known_server;
 mod local_target;
 pub mod login;
 pub mod memory;

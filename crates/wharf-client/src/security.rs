@@ -46,6 +46,8 @@ pub(crate) struct Security {
     newest: TlsVersion,
     /// Why data connections go in clear under a control connection with TLS.
     unprotected: Option<(Command, Reply)>,
+    /// PBSZ and PROT were taken before the login.
+    pub(crate) protects_first: bool,
     /// The first of what came in clear behind 234, in bytes.
     pub(crate) behind_auth: Option<usize>,
     /// The server ends its data connections with close_notify.
@@ -85,6 +87,7 @@ impl Security {
             has_warned: false,
             newest: TlsVersion::Tls13,
             unprotected: None,
+            protects_first: false,
             behind_auth: None,
             says_close_notify: false,
             resumes: false,
@@ -99,6 +102,21 @@ impl Security {
     /// Why the server's certificate does not prove who it is.
     pub(crate) fn problem(&self) -> Option<String> {
         self.session.as_ref()?.problem().map(|problem| problem.to_string())
+    }
+
+    /// Whether the present control connection was put under TLS.
+    pub(crate) fn is_secured_now(&self) -> bool {
+        self.session.is_some()
+    }
+
+    /// Whether CCC is to be said.
+    pub(crate) fn clears_control(&self) -> bool {
+        self.clear_control
+    }
+
+    /// PBSZ and PROT were taken.
+    pub(crate) fn is_protected(&mut self) {
+        self.unprotected = None;
     }
 
     fn is_required(&self) -> bool {
@@ -232,6 +250,7 @@ impl Session {
             return Ok(());
         }
         self.security.unprotected = self.ask_for_protection().await?;
+        self.security.protects_first = !is_logged_in && self.security.unprotected.is_none();
         let Some((command, reply)) = &self.security.unprotected else { return Ok(()) };
         let is_unknown = matches!(reply.code(), ReplyCode::SYNTAX_ERROR | ReplyCode::NOT_IMPLEMENTED);
         if self.security.begin == Begin::AtOnce && is_unknown {

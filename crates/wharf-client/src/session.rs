@@ -1,6 +1,7 @@
 //! A session: the control connection, who is logged in, and what is known of the server.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -17,9 +18,9 @@ use wharf_proto::user_pi::Answer;
 use wharf_proto::{Command, Reply, ReplyCode, UserPi};
 
 use crate::ahead::Ahead;
-use crate::charset::Charset;
 use crate::error::{ClientError, ControlFailure};
 use crate::features::Features;
+use crate::known_server::{KnownServer, LoginSteps, utf8_option};
 use crate::login::{Login, ServerAddress};
 use crate::memory::{network_of, recall};
 use crate::observer::Observer;
@@ -57,8 +58,16 @@ pub struct Session {
     /// That the server said 421 and stayed.
     stayed_after_goodbye: bool,
     representation_sent: bool,
+    /// On the present control connection.
+    utf8_announced: bool,
     features: Features,
-    system: Option<String>,
+    pub(crate) system: Option<String>,
+    /// What another session of this run has seen of the server.
+    pub(crate) known: Option<Arc<KnownServer>>,
+    /// What USER and PASS were answered with.
+    pub(crate) login_steps: LoginSteps,
+    /// That the present control connection was given up for an answer to what was sent at once.
+    pub(crate) has_misfitted: bool,
     /// Whether `LIST -a` tells names that begin with a dot, as far as that was tried.
     pub(crate) lists_hidden: Option<bool>,
     pub(crate) working: Option<WorkingMode>,
@@ -71,6 +80,9 @@ pub struct Session {
     pub(crate) slowest_reply: Duration,
     /// The longest segments that data connections may carry, in bytes; none: as the system has it.
     pub(crate) largest_segment: Option<u32>,
+    /// The shortest that a command and its reply took, none before the first: on a busy machine this is what comes nearest to
+    /// a round trip.
+    pub(crate) quickest_reply: Option<Duration>,
     /// Where the user went; none is the login directory.
     pub(crate) directory: Option<Pathname>,
     /// That OPTS HASH has chosen another algorithm than the server's usual one.
@@ -97,7 +109,18 @@ impl Session {
         server: ServerAddress,
         login: Login,
         options: Options,
+        observer: Box<dyn Observer>,
+    ) -> Result<Self, ClientError> {
+        Box::pin(Self::connect_to_known(server, login, options, observer, None)).await
+    }
+
+    /// As [`connect`](Self::connect), to a server of which another session of this run has seen something.
+    pub(crate) async fn connect_to_known(
+        server: ServerAddress,
+        login: Login,
+        options: Options,
         mut observer: Box<dyn Observer>,
+        known: Option<Arc<KnownServer>>,
     ) -> Result<Self, ClientError> {
         if let Some(proxy) = &options.proxy {
             proxy.check(options.mode)?;
@@ -119,8 +142,12 @@ impl Session {
             usable: true,
             stayed_after_goodbye: false,
             representation_sent: false,
+            utf8_announced: false,
             features: Features::default(),
             system: None,
+            known: None,
+            login_steps: LoginSteps::default(),
+            has_misfitted: false,
             lists_hidden: None,
             working,
             ahead: Ahead::default(),
@@ -128,11 +155,19 @@ impl Session {
             failure: None,
             slowest_reply: Duration::ZERO,
             largest_segment: None,
+            quickest_reply: None,
             directory: None,
             has_chosen_hash: false,
         };
-        session.greet_and_log_in().await?;
-        session.learn_features().await?;
+        if let Some(known) = known {
+            session.acquaint(known);
+        }
+        session.come_in(true).await?;
+        if session.known.is_none() {
+            session.learn_features().await?;
+        } else {
+            session.announce_utf8().await?;
+        }
         session.clear_control().await?;
         Ok(session)
     }
@@ -250,17 +285,46 @@ impl Session {
             return Ok(());
         }
         self.observer.note("opening a new control connection");
+        self.reopen().await?;
+        self.come_in(false).await?;
+        self.announce_utf8().await?;
+        self.clear_control().await?;
+        self.return_to_directory().await
+    }
+
+    /// Opens a new control connection in the place of the present one.
+    async fn reopen(&mut self) -> Result<(), ClientError> {
         self.control = open_control(&self.server, &self.options, &mut *self.observer).await?;
         self.pi = UserPi::new(self.clock.now(), self.control.endpoints(), Deadlines::default());
         self.usable = true;
         self.stayed_after_goodbye = false;
         self.representation_sent = false;
+        self.utf8_announced = false;
         self.has_chosen_hash = false;
         self.failure = None;
-        self.greet_and_log_in().await?;
-        self.announce_utf8().await?;
-        self.clear_control().await?;
-        self.return_to_directory().await
+        Ok(())
+    }
+
+    /// Logs in, at once where that is known to work, and step by step where it did not after all.
+    async fn come_in(&mut self, is_new: bool) -> Result<(), ClientError> {
+        match self.greet_and_log_in(is_new).await {
+            Err(error) if std::mem::take(&mut self.has_misfitted) => {
+                self.observer.note(&format!("logging in step by step from now on: {error}"));
+                self.reopen().await?;
+                self.greet_and_log_in(false).await
+            }
+            other => other,
+        }
+    }
+
+    /// All that a login sent at once has done besides.
+    pub(crate) fn has_entered_at_once(&mut self) {
+        self.representation_sent = true;
+        self.utf8_announced = true;
+    }
+
+    pub(crate) fn set_features(&mut self, features: Features) {
+        self.features = features;
     }
 
     /// Takes what the server said without being asked, an idle time that is over for one: it must not be taken for the
@@ -292,8 +356,12 @@ impl Session {
         command: &Command,
         limit: Duration,
     ) -> Result<Reply, ControlFailure> {
+        let started = Instant::now();
         self.send(command);
-        self.final_reply(limit).await
+        let reply = self.final_reply(limit).await?;
+        let took = started.elapsed();
+        self.quickest_reply = Some(self.quickest_reply.map_or(took, |quickest| quickest.min(took)));
+        Ok(reply)
     }
 
     /// Puts a command into the output; whoever waits for an answer sends it.
@@ -432,7 +500,7 @@ impl Session {
         }
     }
 
-    async fn greet_and_log_in(&mut self) -> Result<(), ClientError> {
+    async fn greet_and_log_in(&mut self, is_new: bool) -> Result<(), ClientError> {
         self.secure_at_once().await?;
         let outcome = self.greet().await;
         let greeting = outcome.map_err(|failure| {
@@ -440,6 +508,9 @@ impl Session {
             ClientError::NotGreeted { endpoint: self.peer(), failure }
         })?;
         self.secure_behind_auth(&greeting).await?;
+        if self.log_in_at_once(is_new).await? {
+            return Ok(());
+        }
         self.protect_data(false).await?;
         self.log_in().await?;
         self.protect_data(true).await
@@ -464,11 +535,13 @@ impl Session {
     async fn log_in(&mut self) -> Result<(), ClientError> {
         // Nobody misses a password that was not asked for.
         let mut password_given = true;
+        let mut steps = LoginSteps::User;
         let mut reply = self.exchange(&Command::User(self.login.user.clone())).await?;
         if self.pi.dialogue().state().login == LoginState::UserNamed {
             password_given = self.login.password.is_some();
             let password = self.login.password.clone().unwrap_or_default();
             reply = self.exchange(&Command::Pass(password)).await?;
+            steps = LoginSteps::Password;
         }
         let refused =
             |user: &Text, reply| ClientError::LoginRefused { user: user.to_string(), password_given, reply };
@@ -477,8 +550,10 @@ impl Session {
                 return Err(refused(&self.login.user, reply));
             };
             reply = self.exchange(&Command::Acct(account)).await?;
+            steps = LoginSteps::Other;
         }
         if self.pi.authenticated().is_some() {
+            self.login_steps = steps;
             return Ok(());
         }
         self.usable = false;
@@ -498,11 +573,12 @@ impl Session {
     /// Servers that have UTF8 in FEAT take names as UTF-8 with or without this; some old ones only with. Where another charset
     /// is asked for, those that can do without are told so.
     async fn announce_utf8(&mut self) -> Result<(), ClientError> {
-        let is_utf8 = self.options.charset.is_none_or(Charset::is_utf8);
         if self.features.utf8()
-            && let Ok(argument) = Text::new(if is_utf8 { "UTF8 ON" } else { "UTF8 OFF" })
+            && !self.utf8_announced
+            && let Some(command) = utf8_option(self.options.charset)
         {
-            self.exchange(&Command::Opts(argument)).await?;
+            self.exchange(&command).await?;
+            self.utf8_announced = true;
         }
         Ok(())
     }

@@ -40,6 +40,11 @@ pub struct ControlConnection {
     socket: Watched,
     /// The last read took all that had come: the next has to wait for the socket to say that there is more.
     is_drained: bool,
+    /// As a client: something came that the kernel may not have acknowledged. Some servers (vsftpd) say 150 and 226 in two
+    /// pieces with Nagle's algorithm, and the second would wait for the acknowledgement of the first, which the kernel holds
+    /// back for 40 ms while nothing is sent.
+    owes_acknowledgement: bool,
+    is_client: bool,
     endpoints: Endpoints,
     /// Apart, since few sessions have it and all of them are meant to be small.
     relayed: Option<Box<Relayed>>,
@@ -128,7 +133,15 @@ impl ControlConnection {
         };
         socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(keepalive).with_interval(keepalive))?;
         let socket = Watched::new(stream.into());
-        Ok(Self { socket, is_drained: false, endpoints, relayed: None, tls: None })
+        Ok(Self {
+            socket,
+            is_drained: false,
+            owes_acknowledgement: false,
+            is_client: we_are == Side::Client,
+            endpoints,
+            relayed: None,
+            tls: None,
+        })
     }
 
     /// Says nothing while there is nothing to say, as most clients do.
@@ -192,7 +205,13 @@ impl ControlConnection {
     ///
     /// # Errors
     /// `WouldBlock`, or when the connection is broken.
-    pub fn try_receive(&mut self, mut take: impl FnMut(&[u8])) -> io::Result<Received> {
+    pub fn try_receive(&mut self, take: impl FnMut(&[u8])) -> io::Result<Received> {
+        let received = self.receive_what_is_there(take);
+        self.owes_acknowledgement |= self.is_client && received.is_ok();
+        received
+    }
+
+    fn receive_what_is_there(&mut self, mut take: impl FnMut(&[u8])) -> io::Result<Received> {
         match &mut self.tls {
             Some(channel) => receive_secured(channel, &self.socket, &mut self.is_drained, take),
             None => {
@@ -242,6 +261,9 @@ impl ControlConnection {
         let has_plain = self.tls.as_ref().is_some_and(|channel| !channel.plain().is_empty());
         if has_plain || !self.is_drained {
             return Poll::Ready(Ok(()));
+        }
+        if std::mem::take(&mut self.owes_acknowledgement) {
+            self.acknowledge();
         }
         self.socket.poll_ready(context, Interest::READABLE)
     }
@@ -410,7 +432,7 @@ impl Socket for ControlConnection {
     }
 
     fn acknowledge(&self) {
-        // Without it the handshake is slower, and no more.
+        // Without it the other side may be slower, and no more.
         let _ = SockRef::from(self.socket.socket()).set_tcp_quickack(true);
     }
 
@@ -479,4 +501,35 @@ fn send_unsent(channel: &mut Channel, socket: &Watched) -> io::Result<()> {
     }
     channel.rest();
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_that_waits_for_more_has_acknowledged_what_came() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        for we_are in [Side::Client, Side::Server] {
+            let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (mut theirs, _) = listener.accept().unwrap();
+            ours.set_nonblocking(true).unwrap();
+            let mut control = ControlConnection::new(ours, we_are).unwrap();
+            let acknowledges_at_once =
+                |control: &ControlConnection| SockRef::from(control.socket.socket()).tcp_quickack().unwrap();
+            for _ in 0..3 {
+                theirs.write_all(b"150 here it comes\r\n").unwrap();
+                control.receive(|_| {}).await.unwrap();
+                // As behind each command that was sent: the kernel waits for something that takes the acknowledgement along.
+                SockRef::from(control.socket.socket()).set_tcp_quickack(false).unwrap();
+                assert!(!acknowledges_at_once(&control));
+                let more = tokio::time::timeout(Duration::ZERO, control.receive(|_| {})).await;
+                assert!(more.is_err(), "nothing more was said");
+                assert_eq!(acknowledges_at_once(&control), we_are == Side::Client);
+            }
+        }
+    }
 }

@@ -198,6 +198,8 @@ fn failures_are_counted_by_kind_with_the_first_one_s_words() {
     assert!(read_only.errors().contains("cannot be made on the server: MKD wharf-bench-"), "{read_only}");
     run(&mut bench(&format!("{server}/"), &[])).assert_code(2);
     run(&mut bench("ftp://127.0.0.1:1/x", &[])).assert_code(3);
+    let proxied = run(&mut bench(&format!("{server}/x"), &["--proxy", "socks5://127.0.0.1:1"]));
+    assert!(proxied.assert_code(2).errors().contains("leave --proxy out"), "{proxied}");
     run(&mut bench(&format!("ftp://me:wrong@{}/x", served.address()), &[])).assert_code(5);
 }
 

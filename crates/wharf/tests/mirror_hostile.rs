@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
@@ -28,18 +29,35 @@ struct Manners {
     sessions: usize,
     /// Answers what comes behind a transfer before the transfer, as servers do that obey at once.
     overtakes: bool,
-    /// Sends half of a file and cuts both connections, until it is asked to go on somewhere.
-    halves: bool,
+    /// Transfers of which it sends the half and cuts both connections; those from the beginning it always cuts so, where this
+    /// is not 0.
+    halves: usize,
     /// Transfers in a session after which its control connection is cut.
     transfers: usize,
+    /// How far away it is: what each answer takes.
+    distance: Duration,
+    /// What sessions behind the first do with a login.
+    logins: Logins,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Logins {
+    /// Answer each command as it comes.
+    Any,
+    /// Answer nothing before all of it has come.
+    AtOnce,
+    /// Refuse what comes before its turn, and close; all that comes step by step is fine.
+    StepByStep,
 }
 
 const PLAIN: Manners = Manners {
     listing: |_| Vec::new(),
     sessions: usize::MAX,
     overtakes: false,
-    halves: false,
+    halves: 0,
     transfers: usize::MAX,
+    distance: Duration::ZERO,
+    logins: Logins::Any,
 };
 
 /// Serves for ever, on threads that end with the test's process. Every file is `evil`.
@@ -47,16 +65,17 @@ fn serve(manners: Manners) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let sessions = Arc::new(AtomicUsize::new(0));
+    let cut = Arc::new(AtomicUsize::new(0));
     thread::spawn(move || {
-        for control in listener.incoming() {
-            let sessions = sessions.clone();
+        for (number, control) in listener.incoming().enumerate() {
+            let (sessions, cut) = (sessions.clone(), cut.clone());
             thread::spawn(move || {
                 let mut control = control.unwrap();
                 if sessions.fetch_add(1, Ordering::Relaxed) >= manners.sessions {
                     let _ = control.write_all(b"421 too many users\r\n");
                 } else {
                     // Its end is the client's business.
-                    let _ = talk(control, manners);
+                    let _ = talk(control, manners, number == 0, &cut);
                 }
                 sessions.fetch_sub(1, Ordering::Relaxed);
             });
@@ -65,23 +84,48 @@ fn serve(manners: Manners) -> SocketAddr {
     address
 }
 
-fn talk(mut control: TcpStream, manners: Manners) -> std::io::Result<()> {
+/// A line of any bytes; none at the end.
+fn line(reader: &mut BufReader<TcpStream>) -> std::io::Result<Option<String>> {
+    let mut line = Vec::new();
+    let count = reader.read_until(b'\n', &mut line)?;
+    Ok((count > 0).then(|| String::from_utf8_lossy(line.trim_ascii_end()).into_owned()))
+}
+
+fn talk(mut control: TcpStream, manners: Manners, is_first: bool, cut: &AtomicUsize) -> std::io::Result<()> {
     control.set_nodelay(true)?;
-    // Of any bytes.
-    let lines = BufReader::new(control.try_clone()?).split(b'\n');
-    let mut lines =
-        lines.map(|line| line.map(|line| String::from_utf8_lossy(line.trim_ascii_end()).into_owned()));
+    let mut reader = BufReader::new(control.try_clone()?);
+    let mut waiting = VecDeque::new();
     control.write_all(b"220 ready\r\n")?;
     let mut data = None;
     let mut offset = 0;
     let mut transfers = 0;
-    while let Some(line) = lines.next() {
-        let line = line?;
-        let (verb, argument) = line.split_once(' ').unwrap_or((&line, ""));
+    loop {
+        let next = match waiting.pop_front() {
+            Some(line) => Some(line),
+            None => line(&mut reader)?,
+        };
+        let Some(said) = next else { return Ok(()) };
+        thread::sleep(manners.distance);
+        let (verb, argument) = said.split_once(' ').unwrap_or((&said, ""));
         let reply = match verb {
+            "USER" if manners.logins == Logins::StepByStep && !reader.buffer().is_empty() => {
+                return control.write_all(b"500 one at a time\r\n");
+            }
+            "USER" if manners.logins == Logins::AtOnce && !is_first => {
+                for wanted in ["PASS wharf@", "OPTS UTF8 ON", "TYPE I", "EPSV"] {
+                    let came = line(&mut reader)?;
+                    assert_eq!(came.as_deref(), Some(wanted));
+                    waiting.extend(came);
+                }
+                "331 password".to_owned()
+            }
             "USER" => "331 password".to_owned(),
             "PASS" => "230 in".to_owned(),
-            "FEAT" => "211-Features\r\n MLST type*;size*;modify*;unique*;\r\n211 End".to_owned(),
+            "FEAT" => {
+                assert!(is_first || manners.logins == Logins::Any, "the first session has asked already");
+                "211-Features\r\n MLST type*;size*;modify*;unique*;\r\n UTF8\r\n211 End".to_owned()
+            }
+            "OPTS" => "200 well".to_owned(),
             "EPSV" => {
                 let listener = TcpListener::bind("127.0.0.1:0")?;
                 let port = listener.local_addr()?.port();
@@ -92,14 +136,15 @@ fn talk(mut control: TcpStream, manners: Manners) -> std::io::Result<()> {
                 offset = argument.parse().unwrap();
                 "350 from there".to_owned()
             }
-            "RETR" if manners.halves => {
+            "RETR" if manners.halves > 0 => {
                 control.write_all(b"150 here it comes\r\n")?;
                 let content = sample(LONG);
+                let rest = &content[offset..];
                 let (mut data, _) = data.take().unwrap().accept()?;
-                if offset == 0 {
-                    return data.write_all(&content[..LONG / 2]);
+                if cut.fetch_add(1, Ordering::Relaxed) < manners.halves || offset == 0 {
+                    return data.write_all(&rest[..rest.len() / 2]);
                 }
-                data.write_all(&content[offset..])?;
+                data.write_all(rest)?;
                 "226 done".to_owned()
             }
             "RETR" if argument.contains("refused") => "550 not this one".to_owned(),
@@ -111,7 +156,7 @@ fn talk(mut control: TcpStream, manners: Manners) -> std::io::Result<()> {
                 let content = if verb == "MLSD" { (manners.listing)(argument) } else { b"evil".to_vec() };
                 control.write_all(b"150 here it comes\r\n")?;
                 if manners.overtakes && verb == "MLSD" && transfers == 2 {
-                    assert_eq!(lines.next().unwrap()?, "NOOP");
+                    assert_eq!(line(&mut reader)?.as_deref(), Some("NOOP"));
                     control.write_all(b"200 at once\r\n")?;
                 }
                 data.take().unwrap().accept()?.0.write_all(&content)?;
@@ -123,7 +168,6 @@ fn talk(mut control: TcpStream, manners: Manners) -> std::io::Result<()> {
         };
         control.write_all(format!("{reply}\r\n").as_bytes())?;
     }
-    Ok(())
 }
 
 #[track_caller]
@@ -224,6 +268,32 @@ fn a_server_that_lets_in_few_is_served_with_few() {
 }
 
 #[test]
+fn a_far_server_that_refuses_active_mode_is_asked_for_nothing_over_it() {
+    // A transfer without a data connection that was agreed on ends its session, and no other is let in.
+    let distance = Duration::from_millis(20);
+    let directory = TestDirectory::new();
+    let run = mirror(serve(Manners { listing: MANY, sessions: 1, distance, ..PLAIN }), &directory, &["-v"]);
+    assert_eq!(done(run.assert_success())["transferred"], 40, "{run}");
+    assert!(run.errors().contains("EPRT"), "it was tried: {run}");
+}
+
+#[test]
+fn further_sessions_log_in_at_once_where_the_server_takes_that_and_step_by_step_elsewhere() {
+    for (logins, missed) in [(Logins::AtOnce, 0), (Logins::StepByStep, 3)] {
+        let directory = TestDirectory::new();
+        let distance = Duration::from_millis(2);
+        let server = serve(Manners { listing: MANY, logins, distance, ..PLAIN });
+        let run = mirror(server, &directory, &["-v", "--passive"]);
+        let done = done(run.assert_success());
+        assert_eq!((&done["transferred"], &done["sessions"]), (&40.into(), &4.into()), "{run}");
+        let errors = run.errors();
+        let again = errors.matches("logging in step by step").count();
+        assert!(if missed == 0 { again == 0 } else { (1..=missed).contains(&again) }, "{run}");
+        assert_eq!(errors.matches("> FEAT").count(), 1, "{run}");
+    }
+}
+
+#[test]
 fn sessions_that_are_lost_are_replaced_and_their_jobs_done_again() {
     let directory = TestDirectory::new();
     let run = mirror(serve(Manners { listing: MANY, transfers: 7, ..PLAIN }), &directory, &["--retry", "3"]);
@@ -260,7 +330,8 @@ fn refused(line: &[u8]) -> Vec<u8> {
 #[test]
 fn a_file_that_was_cut_is_gone_on_with_where_the_rest_fits_it() {
     let listing: fn(&str) -> Vec<u8> = |_| b"type=file;size=300000;modify=20200101000000; long\r\n".to_vec();
-    let server = serve(Manners { listing, halves: true, ..PLAIN });
+    // The second one for the try without commands sent ahead.
+    let server = serve(Manners { listing, halves: 2, ..PLAIN });
     let directory = TestDirectory::new();
     // Without another try, what arrived stays as a part.
     let run = mirror(server, &directory, &[]);
@@ -268,8 +339,9 @@ fn a_file_that_was_cut_is_gone_on_with_where_the_rest_fits_it() {
     assert_eq!(directory.names().len(), 1);
     assert!(directory.holds("target/long.part") && !directory.holds("target/long"), "{run}");
     // This server never sends all from the beginning.
-    let run = mirror(server, &directory, &["--retry", "2"]);
+    let run = mirror(server, &directory, &["-v"]);
+    assert_eq!(run.errors().matches("> RETR").count(), 1, "{run}");
     assert_eq!(done(run.assert_success())["transferred"], 1, "{run}");
     assert!(directory.read("target/long") == sample(LONG), "{run}");
-    assert!(!directory.holds("target/long.part"));
+    assert_eq!(directory.join("target").read_dir().unwrap().count(), 1, "nothing else is left");
 }

@@ -167,7 +167,7 @@ fn results_are_objects_where_that_is_asked_for() {
     let (at_server, served) = ours();
     at_server.write("file", "content");
     let directory = TestDirectory::new();
-    let script = "pwd; passive off; get file; stat file; ls; quote NOOP; jobs; status; help get";
+    let script = "pwd; passive off; get file; stat file; ls; quote NOOP; jobs; status; help get; hash file";
     let run = shell(&directory, &["--json", &url(&served), "-c", script]);
     // A listing is an array of several lines.
     let lines = run.assert_success().output().replace("[\n", "[").replace("\n]", "]");
@@ -180,6 +180,13 @@ fn results_are_objects_where_that_is_asked_for() {
     assert_eq!(events[4][0]["name"], "file");
     assert_eq!(events[5]["code"], 200);
     assert_eq!(events[6]["mode"], "active: EPRT, PORT");
+    // As `wharf hash` tells it.
+    let mut hash = Command::new(WHARF);
+    hash.args(["hash", "--json", &format!("{}%2Ffile", url(&served))]).env("HOME", "/dev/null");
+    let told = wharf_testkit::process::run(&mut hash);
+    let told: serde_json::Value = serde_json::from_str(told.assert_success().output().trim()).unwrap();
+    assert_eq!(told["algorithm"], "SHA-512", "{told}");
+    assert_eq!(events.last(), Some(&told), "{run}");
 }
 
 /// S18, in a script.

@@ -15,6 +15,7 @@ use wharf_proto::{Command, Pathname};
 
 use super::client::{INTERRUPTED, LAST_WORK, interruption};
 use crate::args::bench::{BenchArguments, ListingCommand, Work as Kind};
+use crate::args::connection::ProxyChoice;
 use crate::output;
 use crate::output::bench::Told;
 use crate::settings::{ClientSettings, Talk, parse_url};
@@ -36,6 +37,12 @@ pub(crate) fn run(arguments: BenchArguments) -> ExitCode {
     };
     if settings.options.tls.clear_control {
         return super::client::usage("bench keeps TLS on the control connection: leave --ccc out");
+    }
+    if matches!(arguments.connection.proxy, Some(ProxyChoice::Proxy(_))) {
+        return super::client::usage(
+            "bench measures a server, and not a proxy in between: leave --proxy out, and run it where the server can be \
+             reached directly",
+        );
     }
     super::serve::raise_descriptor_limit();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {

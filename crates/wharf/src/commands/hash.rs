@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use serde_json::json;
-use wharf_client::digest::Sum;
+use serde_json::{Value, json};
+use wharf_client::digest::{Algorithm, Sum};
 use wharf_client::{ClientError, Session};
 use wharf_proto::pathname::Pathname;
 
@@ -18,23 +18,9 @@ pub(crate) fn run(arguments: HashArguments) -> ExitCode {
     client::run(connection, *json, async |client| {
         for url in parse_urls(urls)? {
             let path = path_of(&url)?;
-            let work = async |session: &mut Session, _: bool| {
-                let size = session.size(path).await?;
-                match session.checksum(path, arguments.algorithm, size).await? {
-                    Some(sum) => Ok(sum),
-                    None => {
-                        let (path, algorithm) = (path.to_string(), arguments.algorithm);
-                        Err(ClientError::NoChecksum { path, algorithm })
-                    }
-                }
-            };
+            let work = async |session: &mut Session, _: bool| ask(session, path, arguments.algorithm).await;
             match client.with_session(&url, |_| true, work).await {
-                Ok(Sum { algorithm, digits }) if *json => client.event(&json!({
-                    "event": "hash",
-                    "url": url.to_string(),
-                    "algorithm": algorithm.name(),
-                    "hash": digits,
-                })),
+                Ok(sum) if *json => client.event(&event(&url.to_string(), &sum)),
                 Ok(sum) => {
                     if let Err(error) = print(&sum, path) {
                         client.printing_failed(error);
@@ -45,6 +31,22 @@ pub(crate) fn run(arguments: HashArguments) -> ExitCode {
         }
         Ok(())
     })
+}
+
+/// What the server computes of a file.
+pub(crate) async fn ask(
+    session: &mut Session,
+    path: &Pathname,
+    algorithm: Option<Algorithm>,
+) -> Result<Sum, ClientError> {
+    let size = session.size(path).await?;
+    let sum = session.checksum(path, algorithm, size).await?;
+    sum.ok_or_else(|| ClientError::NoChecksum { path: path.to_string(), algorithm })
+}
+
+/// The same, for programs.
+pub(crate) fn event(url: &str, Sum { algorithm, digits }: &Sum) -> Value {
+    json!({ "event": "hash", "url": url, "algorithm": algorithm.name(), "hash": digits })
 }
 
 /// As `SHA-256 15e2b0… pub/file`.

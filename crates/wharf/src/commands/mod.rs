@@ -8,7 +8,7 @@ mod demo;
 mod doctor;
 mod explain;
 pub(crate) mod get;
-mod hash;
+pub(crate) mod hash;
 mod hosts;
 mod import;
 pub(crate) mod ls;

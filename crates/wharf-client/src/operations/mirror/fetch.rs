@@ -11,6 +11,7 @@ use wharf_proto::pathname::Pathname;
 
 use super::local_tree::LocalDirectory;
 use super::queue::FileJob;
+use super::record::{self, Record};
 use super::tree::split;
 use super::worker::Done;
 use crate::data_connection::Request;
@@ -41,8 +42,16 @@ pub(super) async fn fetch(
         return Err(local(std::io::Error::other("another program is writing its part")));
     }
     let expected = job.source.size;
+    let record = Record::of(job);
+    let resume = resume || record.as_ref().is_some_and(|record| record.is_there(directory));
     let there = file.metadata().map_err(local)?.len();
     let have = if resume && expected.is_none_or(|size| there <= size) { there } else { 0 };
+    match &record {
+        Some(record) if have == 0 => record.begin(directory, &file).map_err(local)?,
+        // Of a version that was larger.
+        None if there > 0 && !resume => _ = directory.remove_file(&record::name_of(&job.part)),
+        _ => {}
+    }
     let tail = tail(&mut file, have).map_err(local)?;
     let mut request = Request {
         command: Command::Retr(remote.clone()),
@@ -89,6 +98,7 @@ pub(super) async fn fetch(
     progress.at_rest().await;
     if differs {
         file.set_len(0).map_err(local)?;
+        remove_if_empty(directory, job, &file);
         return Err(ClientError::CannotResume(format!("the part of {shown} is of another file")));
     }
     let bytes = request.offset + progress.bytes();
@@ -110,6 +120,10 @@ pub(super) async fn fetch(
     let time = exact.or(told).or_else(|| job.source.modified.and_then(|time| time.assuming_utc()));
     if let Some(time) = time {
         set_modified(&file, time).map_err(local)?;
+    }
+    // First: a part without its record is only begun anew, where a record without its part would stay for ever.
+    if let Some(record) = &record {
+        record.remove(directory);
     }
     directory.publish(&job.part, name).map_err(local)?;
     Ok(Done { bytes, attempt: running.attempt, took: started.elapsed() })
@@ -134,5 +148,8 @@ fn tail(file: &mut File, have: u64) -> std::io::Result<Vec<u8>> {
 fn remove_if_empty(directory: &LocalDirectory, job: &FileJob, file: &File) {
     if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
         let _ = directory.remove_file(&job.part);
+        if let Some(record) = Record::of(job) {
+            record.remove(directory);
+        }
     }
 }

@@ -10,6 +10,7 @@
 //! | `visit`, `compare` | a directory of both sides, and what has to be done in it |
 //! | `queue`, `worker` | the jobs, and a session that does them |
 //! | `fetch`, `send`, `delete` | one file down, one up, what is too much |
+//! | `record` | which version of its file a part is of |
 //! | `tree`, `side` | what both sides have in common; a side is a tree of this machine or of a server |
 //! | `local_tree` | this machine's trees, without following symbolic links |
 //! | `across` | one file from server to server |
@@ -38,6 +39,7 @@ mod filter;
 mod local_tree;
 mod options;
 mod queue;
+mod record;
 mod send;
 mod side;
 mod tree;
@@ -119,8 +121,8 @@ impl Mirror {
 
     /// Makes the destination like the source. What fails is told to `observer` and counted; all else is done nonetheless.
     ///
-    /// Dropping the future stops all sessions. What was not complete stays `name.part` on this machine, or under its name at
-    /// the server, and is made anew the next time.
+    /// Dropping the future stops all sessions. What was not complete stays `name.part` on this machine, and is gone on with the
+    /// next time where the file is the same by size and time; or under its name at the server, and is made anew.
     ///
     /// # Errors
     /// When nothing can be done at all: no session, no directory to begin with, none of the sessions is left, or the

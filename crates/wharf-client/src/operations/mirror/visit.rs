@@ -11,6 +11,7 @@ use wharf_proto::pathname::Pathname;
 use super::compare::{Comparison, Verdict};
 use super::event::MirrorEvent;
 use super::queue::{Directory, FileJob, Job};
+use super::record;
 use super::side::{End, Sessions};
 use super::tree::{Entries, Entry, Kind, depth, join, split, weight};
 use super::worker::{Retry, Shared, lock};
@@ -42,7 +43,11 @@ impl Taken<'_> {
     /// What the file `name` is called while it is not complete: `a.part` may be a file of its own.
     fn part_name(&mut self, name: &[u8]) -> Vec<u8> {
         let mut part = [name, b".part"].concat();
-        while self.names.contains_key(&part) || self.parts.contains(&part) {
+        let is_taken = |part: &Vec<u8>| {
+            let record = record::name_of(part);
+            self.names.contains_key(part) || self.names.contains_key(&record) || self.parts.contains(part)
+        };
+        while is_taken(&part) {
             part.extend_from_slice(b".part");
         }
         self.parts.insert(part.clone());
@@ -177,7 +182,10 @@ impl Shared {
             }
         }
         if self.options.delete {
-            let extras = destination.into_iter().filter(|(name, _)| !protects(name));
+            // What an earlier run has left of a file that comes now is gone on with, and gone when it is complete.
+            let records: BTreeSet<_> = taken.parts.iter().map(|part| record::name_of(part)).collect();
+            let is_part = |name: &Vec<u8>| taken.parts.contains(name) || records.contains(name);
+            let extras = destination.into_iter().filter(|(name, _)| !protects(name) && !is_part(name));
             let extras = extras.map(|(name, entry)| (join(&directory.path, &name), entry.kind));
             let takes = |path: &[u8], kind| match kind {
                 Kind::Directory => self.options.filter.takes_directory(path),

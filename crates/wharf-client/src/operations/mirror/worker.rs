@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use wharf_proto::Command;
@@ -13,12 +13,14 @@ use super::event::{MirrorEvent, MirrorObserver, Totals};
 use super::fetch::{self, fetch};
 use super::options::MirrorOptions;
 use super::queue::{FileJob, Job, Queue};
+use super::record;
 use super::send::{self, send};
 use super::side::{End, RemoteTree, Sessions, Side};
 use super::tree::{Kind, TreePath, split};
 use crate::ahead::Upcoming;
 use crate::attempt::Attempt;
 use crate::error::{ClientError, ControlFailure, WayOn};
+use crate::known_server::KnownServer;
 use crate::operations::third_party::{Acquaintance, Route};
 use crate::options::{ModeChoice, pause_before_retry};
 use crate::session::Session;
@@ -48,6 +50,8 @@ pub(super) struct Shared {
     /// Whether commands may be sent before their turn: from when the server was seen to keep their order, until something
     /// looks as if it did not take them.
     pipelines: AtomicBool,
+    /// What the first session has seen of the only server, where there is just one.
+    known: OnceLock<Arc<KnownServer>>,
     /// Whether the server was tried in active mode.
     has_tried_active: AtomicBool,
     /// The active mode that is better than the passive one: far away it takes one round trip for a file, where the passive
@@ -106,6 +110,7 @@ impl Shared {
             extras: Mutex::default(),
             seen: AtomicU64::new(0),
             pipelines: AtomicBool::new(false),
+            known: OnceLock::new(),
             has_tried_active: AtomicBool::new(false),
             prefers_active: AtomicBool::new(false),
             living: AtomicUsize::new(0),
@@ -195,7 +200,8 @@ impl Shared {
         loop {
             let (server, login) = (tree.server.clone(), tree.login.clone());
             let options = tree.options.clone();
-            match Session::connect(server, login, options, self.observer.session()).await {
+            let (observer, known) = (self.observer.session(), self.known.get().cloned());
+            match Session::connect_to_known(server, login, options, observer, known).await {
                 Ok(session) => return Ok(Some(session)),
                 // The server has enough of us: one more try would only be one more refusal.
                 Err(error) if self.logged_in.load(Ordering::Relaxed) > 0 && is_refusal(&error) => {
@@ -311,7 +317,9 @@ impl Shared {
         }
         let next = self.queue.reserve_file()?;
         // A name that cannot be sent fails in its turn.
-        session.ahead.upcoming = tree.name(&next.path).ok().map(|remote| match end {
+        let dials = end == End::Destination || !record::is_recorded(&next.source);
+        // A file with a part may begin in its middle, which shows in its turn.
+        session.ahead.upcoming = tree.name(&next.path).ok().filter(|_| dials).map(|remote| match end {
             End::Source => {
                 Upcoming { followers: fetch::afterwards(&next, &remote), transfer: Command::Retr(remote) }
             }
@@ -327,7 +335,7 @@ impl Shared {
     /// sides are in one kind of network, so that no NAT of ours stands in between.
     fn may_try_active(&self, tree: &RemoteTree, session: &Session) -> bool {
         let endpoints = session.control.endpoints();
-        session.ahead.round_trip >= FAR
+        session.quickest_reply.is_some_and(|quickest| quickest >= FAR)
             && self.queue.files() >= MANY
             && tree.options.mode == ModeChoice::Auto
             && tree.options.proxy.is_none()
@@ -410,6 +418,8 @@ impl Shared {
         }
         let keeps = session.keeps_order(tree.root.as_ref(), None).await?;
         self.pipelines.store(keeps, Ordering::Relaxed);
+        let known = self.known.get_or_init(|| Arc::new(session.known_server(keeps)));
+        session.known = Some(known.clone());
         Ok(())
     }
 
@@ -424,6 +434,8 @@ pub(super) struct Retry {
     tries: u32,
     /// Whether the next try can go on where the last one was.
     resumes: bool,
+    /// Whether what was there turned out to be of another file.
+    begins_anew: bool,
 }
 
 impl Retry {
@@ -440,8 +452,9 @@ impl Retry {
                 shared.note(&format!("sending commands one at a time from now on: {error}"));
             }
             session.abandon();
-        } else if self.resumes && matches!(error, ClientError::CannotResume(_)) {
-            self.resumes = false;
+        } else if !self.begins_anew && matches!(error, ClientError::CannotResume(_)) {
+            // Of the last try, or of an earlier run's.
+            (self.resumes, self.begins_anew) = (false, true);
         } else if self.tries < shared.options.retries && error.may_pass() {
             self.tries += 1;
             shared.pause(&error, self.tries).await;

@@ -22,10 +22,10 @@ const LONGEST: u64 = 16 * 1024 * 1024;
 
 /// What makes a file the same file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Identity {
-    pub(super) size: u64,
+pub(crate) struct Identity {
+    pub(crate) size: u64,
     /// In whole seconds; none where the server does not tell.
-    pub(super) modified: Option<Timestamp>,
+    pub(crate) modified: Option<Timestamp>,
 }
 
 /// A journal that is being written.
@@ -77,11 +77,7 @@ impl Journal {
 
     /// Begins a journal at `path`, in the place of one that is there. Whoever is killed in between has the old one or the new one.
     pub(super) fn begin(path: &Path, identity: Identity, there: &Ranges) -> io::Result<Self> {
-        let mut text = format!("{FIRST_LINE}\nsize {}\n", identity.size);
-        if let Some(modified) = identity.modified {
-            text.push_str(&format!("modified {}\n", modified.as_second()));
-        }
-        text.push_str("ranges\n");
+        let mut text = beginning(identity);
         for range in there.iter() {
             text.push_str(&line(range));
         }
@@ -104,6 +100,17 @@ impl Journal {
     pub(super) fn remove(self) -> io::Result<()> {
         std::fs::remove_file(&self.path)
     }
+}
+
+/// What makes a file the same file, as a journal begins with it. With nothing behind it, it is also what a mirror writes down
+/// beside a part that comes in one stream.
+pub(crate) fn beginning(identity: Identity) -> String {
+    let mut text = format!("{FIRST_LINE}\nsize {}\n", identity.size);
+    if let Some(modified) = identity.modified {
+        text.push_str(&format!("modified {}\n", modified.as_second()));
+    }
+    text.push_str("ranges\n");
+    text
 }
 
 fn line(range: &Range<u64>) -> String {

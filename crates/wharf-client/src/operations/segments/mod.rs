@@ -26,8 +26,9 @@ use wharf_proto::Command;
 use wharf_proto::command::ByteCount;
 use wharf_proto::pathname::Pathname;
 
-use journal::Identity;
-pub(crate) use journal::{path_of as journal_of, remove as remove_journal};
+pub(crate) use journal::{
+    Identity, beginning as journal_beginning, path_of as journal_of, remove as remove_journal,
+};
 use part::Part;
 use ranges::{LEAST, Plan};
 use worker::{Shared, work};
@@ -242,18 +243,21 @@ impl Session {
     /// Works with further sessions until nothing is missing, or nobody is left.
     async fn work_together(&mut self, shared: &Arc<Shared>, count: usize) -> Result<(), ClientError> {
         let mut others = JoinSet::new();
+        // Whether the server answers in order what comes together was not tried here.
+        let known = Arc::new(self.known_server(false));
         for number in 1..count {
             let (shared, server, login) = (shared.clone(), self.server.clone(), self.login.clone());
-            let (options, working) = (self.options.clone(), self.working);
+            let (options, known) = (self.options.clone(), known.clone());
             others.spawn(async move {
+                let connecting =
+                    Session::connect_to_known(server, login, options, shared.observer(), Some(known));
                 let connected = tokio::select! {
-                    connected = Session::connect(server, login, options, shared.observer()) => connected,
+                    connected = connecting => connected,
                     // The others were faster.
                     () = shared.until_over() => return None,
                 };
                 match connected {
                     Ok(mut session) => {
-                        session.working = session.working.or(working);
                         work(&shared, &mut session, number).await;
                         Some(session)
                     }
@@ -301,6 +305,6 @@ impl Drop for Aside<'_> {
 }
 
 /// Servers tell fractions in one answer and not in the next.
-fn whole_second(time: Timestamp) -> Option<Timestamp> {
+pub(crate) fn whole_second(time: Timestamp) -> Option<Timestamp> {
     Timestamp::from_second(time.as_second()).ok()
 }

@@ -6,8 +6,8 @@ use wharf_proto::Command;
 use wharf_proto::pathname::{Pathname, escaped};
 
 use super::connection;
-use crate::commands::client;
 use crate::commands::paths::{new_path, print_status};
+use crate::commands::{client, hash};
 use crate::output::entry;
 use crate::shell::Shell;
 use crate::shell::call::Call;
@@ -146,25 +146,12 @@ pub(crate) async fn modified(shell: &mut Shell, call: Call) -> Outcome {
     .await
 }
 
-/// Commands that compute a checksum, the best first.
-const CHECKSUMS: [&str; 7] = ["HASH", "XSHA512", "XSHA256", "XSHA1", "XSHA", "XMD5", "XCRC"];
-
 pub(crate) async fn hash(shell: &mut Shell, call: Call) -> Outcome {
     let words = call.some()?;
-    let work = async |session: &mut Session, path: &Pathname| {
-        let known = CHECKSUMS.into_iter().find(|name| session.features().has(name));
-        let Some(name) = known else {
-            return Err(ClientError::Usage("the server has no command that computes checksums".to_owned()));
-        };
-        let line = [name.as_bytes(), b" ", path.as_bytes()].concat();
-        let command = Command::parse(&line).map_err(|error| ClientError::Usage(error.to_string()))?;
-        let reply = session.require(&command).await?;
-        Ok((name, String::from_utf8_lossy(reply.text()).into_owned()))
-    };
-    each(shell, &words, work, |shell, word, (command, text)| {
+    let work = async |session: &mut Session, path: &Pathname| hash::ask(session, path, None).await;
+    each(shell, &words, work, |shell, word, sum| {
         let url = shell.place()?.url(&word.text)?.to_string();
-        let event = json!({ "event": "hash", "url": url, "command": command, "text": text });
-        shell.say(&event, &format!("{command} {}", escaped(text.as_bytes())))
+        shell.say(&hash::event(&url, &sum), &format!("{sum} {}", escaped(&word.text)))
     })
     .await
 }
