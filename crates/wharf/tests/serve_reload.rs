@@ -164,7 +164,8 @@ fn log_files_that_were_moved_away_are_made_anew() {
     }
     server.program().signal(Signal::HUP);
     let deadline = Instant::now() + PATIENCE;
-    while !log.exists() || !transfers.exists() {
+    // Both are open when this is said.
+    while !fs::read_to_string(&log).is_ok_and(|text| text.contains("were read anew")) {
         assert!(Instant::now() < deadline);
         std::thread::yield_now();
     }

@@ -70,7 +70,8 @@ fn upload_until_killed(server: SocketAddr, content: &[u8], round: u64, mut kill:
     }
     let port: u16 = say("EPSV").unwrap().rsplit('|').nth(1).unwrap().parse().unwrap();
     let mut data = TcpStream::connect((server.ip(), port)).unwrap();
-    assert!(say("STOR file").unwrap().starts_with("150"));
+    let answer = say("STOR file").unwrap();
+    assert!(answer.starts_with("150"), "round {round}: {answer}");
     for (number, piece) in content.chunks(content.len().div_ceil(PIECES)).enumerate() {
         if number == point {
             spin(later);
