@@ -72,6 +72,7 @@ pub mod login;
 pub mod memory;
 pub mod netrc;
 pub mod observer;
+mod open_control;
 pub mod operations;
 pub mod options;
 mod paced;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use wharf_net::Clock;
 use wharf_net::control::{ControlConnection, Received};
@@ -24,13 +23,11 @@ use crate::known_server::{KnownServer, LoginSteps, utf8_option};
 use crate::login::{Login, ServerAddress};
 use crate::memory::{network_of, recall};
 use crate::observer::Observer;
-use crate::options::{Family, Options};
-use crate::proxy::Target;
+use crate::open_control::open_control;
+use crate::options::Options;
 use crate::security::Security;
 use crate::strategy::WorkingMode;
 
-/// Most addresses of one name that are tried.
-const MOST_ADDRESSES: usize = 16;
 /// How long a polite end waits for its answer.
 const QUIT_TIME: Duration = Duration::from_secs(2);
 /// How long a server that said 421 is given to really close.
@@ -596,66 +593,4 @@ pub(crate) fn accepted(command: &Command, reply: Reply) -> Result<Reply, ClientE
         code if code.is_negative() => Err(ClientError::Refused { command: command.to_string(), reply }),
         _ => Ok(reply),
     }
-}
-
-/// Looks the name up and connects to its addresses in turn.
-async fn open_control(
-    server: &ServerAddress,
-    options: &Options,
-    observer: &mut dyn Observer,
-) -> Result<ControlConnection, ClientError> {
-    let limit = options.times.connect;
-    if let Some(proxy) = &options.proxy {
-        let targets = match proxy.target_of(&server.host, server.port) {
-            Some(target) => vec![target],
-            None => look_up(server, options).await?.into_iter().map(Target::Address).collect(),
-        };
-        return proxy.open_control(&targets, limit, observer).await;
-    }
-    let addresses = look_up(server, options).await?;
-    let mut tries = Vec::new();
-    for address in addresses {
-        observer.connecting(address);
-        let problem = match timeout(limit, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                match stream.into_std().and_then(|stream| ControlConnection::new(stream, Side::Client)) {
-                    Ok(control) => {
-                        observer.connected(address);
-                        return Ok(control);
-                    }
-                    Err(error) => error.to_string(),
-                }
-            }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no answer in {} s", limit.as_secs_f32()),
-        };
-        tries.push((address, problem));
-    }
-    Err(ClientError::NotConnected { host: server.host.clone(), tries })
-}
-
-async fn look_up(server: &ServerAddress, options: &Options) -> Result<Vec<SocketAddr>, ClientError> {
-    let not_found = |problem: String| ClientError::NameNotFound { host: server.host.clone(), problem };
-    let lookup = tokio::net::lookup_host((server.host.as_str(), server.port));
-    let found = match timeout(options.times.connect, lookup).await {
-        Ok(Ok(found)) => found,
-        Ok(Err(error)) => return Err(not_found(error.to_string())),
-        Err(_) => return Err(not_found("the resolver did not answer in time".to_owned())),
-    };
-    let wanted = |address: &SocketAddr| match options.family {
-        Family::Any => true,
-        Family::V4 => address.is_ipv4(),
-        Family::V6 => address.is_ipv6(),
-    };
-    let mut addresses: Vec<SocketAddr> = Vec::new();
-    for address in found.filter(wanted).take(MOST_ADDRESSES) {
-        if !addresses.contains(&address) {
-            addresses.push(address);
-        }
-    }
-    if addresses.is_empty() {
-        let family = if options.family == Family::V4 { "IPv4" } else { "IPv6" };
-        return Err(not_found(format!("it has no {family} address")));
-    }
-    Ok(addresses)
 }

@@ -180,7 +180,7 @@ rows! {
     Files ["modtime"] "modtime REMOTE...", Completes::Remote, paths::modified;
         "Tell when a file was changed last (MDTM)."
     Files ["hash"] "hash REMOTE...", Completes::Remote, paths::hash;
-        "Have the server compute a checksum, by the best of HASH, XSHA512, XSHA256, XSHA1, XMD5, XCRC that it has."
+        "Have the server compute a checksum, by the strongest algorithm that it has, as `wharf hash` does."
     Files ["mirror"] "mirror [-R] [OPTIONS] SRC [DST]", Completes::Remote, transfer::mirror;
         "Make the local directory DST like SRC at the server, or with -R the other way round. SRC and DST may be URLs. The \
          options are those of `wharf mirror`. It has sessions of its own."
