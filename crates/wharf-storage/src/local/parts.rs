@@ -75,8 +75,13 @@ fn lock(file: impl AsFd) -> Result<(), StorageError> {
 pub(super) fn remove(
     directory: impl AsFd,
     name: &[u8],
-    may: impl FnOnce(&Metadata) -> bool,
+    may: impl Fn(&Metadata) -> bool,
 ) -> Result<Option<u64>, StorageError> {
+    // Looked at before it is locked: whoever goes on with a part at this moment must not be told that somebody else writes it.
+    let seen = statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    if !may(&attributes::from_stat(&seen)) {
+        return Ok(None);
+    }
     let part = open(&directory, name, false)?;
     let metadata = attributes::stat(&part.file)?;
     if !may(&metadata) {
