@@ -1,8 +1,8 @@
 //! How much lies under a root, and what its users may still store there.
 //!
 //! What lies there is counted once, when the first upload of a user with a quota wants to know; from then on uploads and
-//! deletions of such users, and parts that are swept away, keep the sum. What others change in the directory is seen at the next reload, with which counting
-//! begins anew.
+//! deletions of such users, and parts that are swept away, keep the sum. What others change in the directory is seen at the
+//! next reload, with which counting begins anew.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
