@@ -1,11 +1,11 @@
 //! How much lies under a root, and what its users may still store there.
 //!
 //! What lies there is counted once, when the first upload of a user with a quota wants to know; from then on uploads and
-//! deletions of such users keep the sum. What others change in the directory is seen at the next reload, with which counting
-//! begins anew.
+//! deletions of such users, and parts that are swept away, keep the sum. What others change in the directory is seen at the
+//! next reload, with which counting begins anew.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -40,6 +40,14 @@ impl Ledgers {
         let mut ledgers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let ledger = ledgers.entry(place).or_default().clone();
         Arc::new(Purse { ledger, quota })
+    }
+
+    /// Notes that parts under the root at `place` are gone.
+    pub(crate) fn removed(&self, place: &Path, held: Held) {
+        let ledger = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(place).cloned();
+        if let Some(ledger) = ledger {
+            ledger.give_back(held);
+        }
     }
 
     /// Everything is counted anew when somebody wants to know. Sessions that are up keep their ledgers: with others beside
@@ -83,6 +91,12 @@ impl Ledger {
     fn used(&self) -> MutexGuard<'_, Held> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn give_back(&self, held: Held) {
+        let mut used = self.used();
+        used.bytes = used.bytes.saturating_sub(held.bytes);
+        used.files = used.files.saturating_sub(held.files);
+    }
 }
 
 impl Budget for Purse {
@@ -100,9 +114,7 @@ impl Budget for Purse {
     }
 
     fn give_back(&self, bytes: u64, files: u64) {
-        let mut used = self.ledger.used();
-        used.bytes = used.bytes.saturating_sub(bytes);
-        used.files = used.files.saturating_sub(files);
+        self.ledger.give_back(Held { bytes, files });
     }
 }
 
@@ -129,16 +141,14 @@ async fn count(storage: &dyn Storage) -> Result<Held, StorageError> {
                         }
                     }
                     Kind::File => {
-                        used.bytes = used.bytes.saturating_add(entry.metadata.size);
-                        used.files += 1;
+                        used.add(entry.metadata.size);
                     }
                     _ => {}
                 }
             }
         }
         if let Ok(parts) = storage.parts_in(&directory).await {
-            used.bytes = used.bytes.saturating_add(parts.bytes);
-            used.files += parts.files;
+            used += parts;
         }
     }
     Ok(used)
@@ -190,5 +200,7 @@ mod tests {
         ledgers.count_anew();
         small.count(&*storage).await.unwrap();
         assert_eq!(small.left(), 5);
+        ledgers.removed(Path::new("/x"), Held { bytes: 5, files: 1 });
+        assert_eq!(small.left(), 10);
     }
 }

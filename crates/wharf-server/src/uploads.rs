@@ -204,48 +204,50 @@ pub(crate) async fn sweep_regularly(common: Arc<Common>) {
         let removed =
             if shared.config.accounts.may_write() { sweep_all(&common, shared, unused_for).await } else { 0 };
         if removed > 0 {
-            // They counted for somebody's quota.
-            common.ledgers.count_anew();
             tracing::info!(removed, "parts of uploads that nobody went on with were removed");
         }
         tokio::time::sleep(pause).await;
     }
 }
 
-/// Removes the old parts under the server's own root, under those that are in use, and under those of all users that may write.
+/// Removes the old parts under the roots of all users that may write, under those that are in use, and under the server's own.
 /// Tells how many they were.
 async fn sweep_all(common: &Common, shared: Arc<Shared>, unused_for: Duration) -> u64 {
     let roots = &common.roots;
     let usual = shared.storage.clone();
-    let mut swept: HashSet<PathBuf> = HashSet::new();
-    let own = roots.place_of(&usual);
-    let mut removed = sweep(&usual, unused_for).await;
-    // What lies under the server's own root has been swept with that.
-    let is_swept = |place: &Path| own.as_ref().is_some_and(|own| place.starts_with(own));
-    let mut sweep_once = async |storage: Arc<dyn Storage>| {
-        let place = roots.place_of(&storage).filter(|place| !is_swept(place));
-        if place.is_some_and(|place| swept.insert(place)) { sweep(&storage, unused_for).await } else { 0 }
-    };
-    for storage in roots.in_use() {
-        removed += sweep_once(storage).await;
-    }
     let accounts = shared.config.accounts.clone();
     drop(shared);
-    for (name, settings) in accounts.writers() {
+    let mut swept: HashSet<PathBuf> = HashSet::new();
+    let mut removed = 0;
+    let mut sweep_once = async |storage: Arc<dyn Storage>| {
+        let place = roots.place_of(&storage).unwrap_or_default();
+        if swept.insert(place.clone()) {
+            removed += sweep(common, &storage, &place, unused_for).await;
+        }
+    };
+    // What lies in a user's root counts for the quota there, also where that lies within the server's own, which comes last.
+    for (name, settings) in accounts.writers().filter(|(_, settings)| settings.root.is_some()) {
         // A root that is not there yet holds nothing either.
         if let Ok(storage) = storage_of(roots, settings, name, &usual).await {
-            removed += sweep_once(storage).await;
+            sweep_once(storage).await;
         }
     }
+    for storage in roots.in_use().into_iter().filter(|storage| !Arc::ptr_eq(storage, &usual)) {
+        sweep_once(storage).await;
+    }
+    sweep_once(usual).await;
     removed
 }
 
-/// Removes the old parts of one storage.
-async fn sweep(storage: &Arc<dyn Storage>, unused_for: Duration) -> u64 {
+/// Removes the old parts of one storage, and notes that they count for nobody's quota any more.
+async fn sweep(common: &Common, storage: &Arc<dyn Storage>, place: &Path, unused_for: Duration) -> u64 {
     let mut sweep = storage.sweep(unused_for);
     let mut removed = 0;
     while let Some(more) = sweep.step().await {
-        removed += more;
+        if more.files > 0 {
+            common.ledgers.removed(place, more);
+            removed += more.files;
+        }
         tokio::time::sleep(SWEEP_PAUSE).await;
     }
     removed

@@ -205,7 +205,7 @@ struct MemorySweep {
 
 #[async_trait]
 impl Sweep for MemorySweep {
-    async fn step(&mut self) -> Option<u64> {
+    async fn step(&mut self) -> Option<Held> {
         let tree = self.tree.take()?;
         Some(lock(&tree).forget_parts(self.unused_for))
     }

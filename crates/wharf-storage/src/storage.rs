@@ -10,8 +10,8 @@ use crate::{Listing, Metadata, Source, StorageError, StoragePath, Upload, Upload
 /// A walk through a storage that removes parts nobody went on with.
 #[async_trait]
 pub trait Sweep: Send + Debug {
-    /// Some thousand names more. Tells how many parts were removed; `None` at the end.
-    async fn step(&mut self) -> Option<u64>;
+    /// Some thousand names more. Tells what the parts held that were removed; `None` at the end.
+    async fn step(&mut self) -> Option<Held>;
 }
 
 /// What some files hold together.
@@ -21,6 +21,20 @@ pub struct Held {
     pub bytes: u64,
     /// How many they are.
     pub files: u64,
+}
+
+impl Held {
+    /// One file more, of so many bytes.
+    pub fn add(&mut self, bytes: u64) {
+        *self += Self { bytes, files: 1 };
+    }
+}
+
+impl core::ops::AddAssign for Held {
+    fn add_assign(&mut self, other: Self) {
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.files = self.files.saturating_add(other.files);
+    }
 }
 
 /// Files and directories beneath one root.

@@ -102,8 +102,7 @@ pub(super) fn held(root: &Root, directory: &StoragePath) -> Result<Held, Storage
         }
         // One that is published or removed meanwhile is no part any more.
         if let Ok(stat) = statat(&directory, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
-            held.bytes = held.bytes.saturating_add(attributes::from_stat(&stat).size);
-            held.files += 1;
+            held.add(attributes::from_stat(&stat).size);
         }
     }
     Ok(held)

@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, statat};
 use super::root::Root;
 use super::{on_thread, parts};
 use crate::part::is_part;
-use crate::{StoragePath, Sweep};
+use crate::{Held, StoragePath, Sweep};
 
 /// Names of one step.
 const STEP: usize = 4096;
@@ -37,7 +37,7 @@ impl LocalSweep {
 
 #[async_trait]
 impl Sweep for LocalSweep {
-    async fn step(&mut self) -> Option<u64> {
+    async fn step(&mut self) -> Option<Held> {
         let mut walk = self.walk.take()?;
         let stepped = on_thread(move || {
             let removed = walk.step();
@@ -52,14 +52,14 @@ impl Sweep for LocalSweep {
 }
 
 impl Walk {
-    fn step(&mut self) -> Option<u64> {
+    fn step(&mut self) -> Option<Held> {
         if !self.is_begun {
             self.is_begun = true;
             let flags = OFlags::RDONLY | OFlags::DIRECTORY;
             let root = self.root.open_beneath(&StoragePath::root(), flags).ok()?;
             self.levels.push(Dir::new(root).ok()?);
         }
-        let mut removed = 0;
+        let mut removed = Held::default();
         for _ in 0..STEP {
             let Some(directory) = self.levels.last_mut() else { break };
             // A directory that cannot be read is left alone.
@@ -77,7 +77,9 @@ impl Walk {
                 let result = parts::remove(descriptor, name.to_bytes(), |part| {
                     is_old(SystemTime::now().duration_since(part.modified))
                 });
-                removed += u64::from(matches!(result, Ok(Some(_))));
+                if let Ok(Some(bytes)) = result {
+                    removed.add(bytes);
+                }
                 continue;
             }
             let kind = match entry.file_type() {
@@ -92,6 +94,6 @@ impl Walk {
                 }
             }
         }
-        (!self.levels.is_empty() || removed > 0).then_some(removed)
+        (!self.levels.is_empty() || removed.files > 0).then_some(removed)
     }
 }

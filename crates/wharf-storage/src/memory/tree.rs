@@ -112,16 +112,17 @@ impl Tree {
         self.parts.insert(key, (data, now));
     }
 
-    /// Removes the parts that nobody went on with for so long, and tells how many they were.
-    pub(super) fn forget_parts(&mut self, unused_for: Duration) -> u64 {
+    /// Removes the parts that nobody went on with for so long, and tells what they held.
+    pub(super) fn forget_parts(&mut self, unused_for: Duration) -> Held {
         let now = SystemTime::now();
         let is_old = |since: SystemTime| now.duration_since(since).is_ok_and(|unused| unused >= unused_for);
         let old: Vec<PartKey> =
             self.parts.iter().filter(|(_, (_, since))| is_old(*since)).map(|(key, _)| key.clone()).collect();
+        let mut removed = Held::default();
         for key in &old {
-            self.take_part(key);
+            removed.add(self.take_part(key).map_or(0, |data| data.len() as u64));
         }
-        old.len() as u64
+        removed
     }
 
     pub(super) fn make_directory(&mut self, path: &StoragePath) -> Result<(), StorageError> {

@@ -349,7 +349,7 @@ async fn sweep(storage: &dyn Storage, unused_for: Duration) -> u64 {
     let mut sweep = storage.sweep(unused_for);
     let mut removed = 0;
     while let Some(more) = sweep.step().await {
-        removed += more;
+        removed += more.files;
     }
     removed
 }
