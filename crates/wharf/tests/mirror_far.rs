@@ -56,6 +56,11 @@ impl Far {
         let took = started.elapsed().as_secs_f64();
         run.assert_success();
         assert!(target.tree() == self.files.tree(), "{name} made another tree\n{run}");
+        if name == "wharf" {
+            // Further sessions know what the first one has asked, and their logins, which were sent at once, are taken.
+            assert_eq!(run.errors().matches("> FEAT").count(), 1, "{run}");
+            assert!(!run.errors().contains("step by step"), "{run}");
+        }
         let (active, last) = (run.output().matches("\"EPRT\"").count(), run.output());
         println!(
             "{name}: {took:.1} s; {active} files in active mode; {}",
@@ -68,7 +73,7 @@ impl Far {
         self.time("wharf", |target| {
             let mut wharf = Command::new(WHARF);
             let url = format!("ftp://test:secret@{}/", served.address());
-            wharf.args(["mirror", "--json", &url]).arg(target.path()).args(flags);
+            wharf.args(["mirror", "--json", "-v", &url]).arg(target.path()).args(flags);
             wharf.env("HOME", "/dev/null");
             wharf
         })
