@@ -1,31 +1,18 @@
 //! Rules for iptables.
 
-use super::{Direction, Plan, Ports, Rule};
+use super::{Direction, Plan, Ports, Rule, filter_rules};
 
-/// As a shell script.
-pub(super) fn told(plan: &Plan) -> String {
-    let mut text = "\
+/// What stands above the rules.
+const HEAD: &str = "\
 #!/bin/sh
 # FTP, made by `wharf rules`. For the chains INPUT and OUTPUT with the policy DROP; for IPv6 the same with ip6tables.
 # On a router write FORWARD for INPUT and OUTPUT.
 set -e
-"
-    .to_owned();
-    if plan.stateless {
-        text += "# Without state: an answer is what comes from the other side's port and has ACK set.\n";
-    }
-    for section in plan.sections() {
-        text += &format!("\n# {}\n", section.title);
-        let mut last = String::new();
-        for rule in &section.rules {
-            if rule.reason != last {
-                text += &format!("# {}\n", rule.reason);
-                last.clone_from(&rule.reason);
-            }
-            text += &line(plan, rule);
-        }
-    }
-    text
+";
+
+/// As a shell script.
+pub(super) fn told(plan: &Plan) -> String {
+    filter_rules(plan, HEAD, line)
 }
 
 fn line(plan: &Plan, rule: &Rule) -> String {

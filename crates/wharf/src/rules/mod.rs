@@ -35,6 +35,26 @@ pub(crate) fn told(plan: &Plan, firewall: Firewall) -> Result<String, String> {
     }
 }
 
+/// Rules of a packet filter, a line each, with their reasons; `head` stands above them.
+fn filter_rules(plan: &Plan, head: &str, line: fn(&Plan, &Rule) -> String) -> String {
+    let mut text = head.to_owned();
+    if plan.stateless {
+        text += "# Without state: an answer is what comes from the other side's port and has ACK set.\n";
+    }
+    for section in plan.sections() {
+        text += &format!("\n# {}\n", section.title);
+        let mut last = String::new();
+        for rule in &section.rules {
+            if rule.reason != last {
+                text += &format!("# {}\n", rule.reason);
+                last.clone_from(&rule.reason);
+            }
+            text += &line(plan, rule);
+        }
+    }
+    text
+}
+
 /// Which way packets go, as the machine behind the firewall sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Direction {

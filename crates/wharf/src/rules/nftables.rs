@@ -1,29 +1,16 @@
 //! Rules for nft.
 
-use super::{Direction, Plan, Ports, Rule};
+use super::{Direction, Plan, Ports, Rule, filter_rules};
+
+/// What stands above the rules.
+const HEAD: &str = "\
+# FTP, made by `wharf rules`. For the chains input and output of the table inet filter, as most distributions have them in
+# /etc/nftables.conf, with the policy drop: load it behind that (nft -f). On a router write forward for input and output.
+";
 
 /// As `nft -f` reads them.
 pub(super) fn told(plan: &Plan) -> String {
-    let mut text = "\
-# FTP, made by `wharf rules`. For the chains input and output of the table inet filter, as most distributions have them in
-# /etc/nftables.conf, with the policy drop: load it behind that (nft -f). On a router write forward for input and output.
-"
-    .to_owned();
-    if plan.stateless {
-        text += "# Without state: an answer is what comes from the other side's port and has ACK set.\n";
-    }
-    for section in plan.sections() {
-        text += &format!("\n# {}\n", section.title);
-        let mut last = String::new();
-        for rule in &section.rules {
-            if rule.reason != last {
-                text += &format!("# {}\n", rule.reason);
-                last.clone_from(&rule.reason);
-            }
-            text += &line(plan, rule);
-        }
-    }
-    text
+    filter_rules(plan, HEAD, line)
 }
 
 fn line(plan: &Plan, rule: &Rule) -> String {
