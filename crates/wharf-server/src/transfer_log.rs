@@ -47,8 +47,9 @@ impl TransferLog {
     /// # Errors
     /// When it cannot be opened; the old one is then kept.
     pub fn reopen(&self) -> io::Result<()> {
-        let file = append_to(&self.path)?;
-        *self.file.lock().unwrap_or_else(PoisonError::into_inner) = file;
+        // Held before the new file is there: whoever sees it finds every later line in it.
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        *file = append_to(&self.path)?;
         Ok(())
     }
 
