@@ -120,7 +120,7 @@ fn open_old(
     let writable = openat(directory, name, WRITE | flags, Mode::empty())?;
     let reserved = writers::reserve_file(&files::regular(&writable)?)?;
     let content = is_read.then(|| openat(directory, name, READ | flags, Mode::empty())).transpose()?;
-    Ok(Old { content: content.map(File::from), metadata, _reserved: reserved })
+    Ok(Old { content: content.map(File::from), metadata, _reserved: reserved, _file: writable })
 }
 
 /// The complete file that stands under the final name.
@@ -129,6 +129,9 @@ struct Old {
     content: Option<File>,
     metadata: Metadata,
     _reserved: Reserved,
+    /// Held until the register has forgotten it: its number would be another file's as soon as it is replaced, and that one
+    /// would count as written.
+    _file: OwnedFd,
 }
 
 struct Atomic {
