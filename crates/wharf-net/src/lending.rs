@@ -11,8 +11,8 @@ use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -32,13 +32,14 @@ thread_local! {
     static ASKED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The sockets of a lent session.
+/// The sockets of a lent session. They are the session's: what it lets go of is closed then, and not when the thread waits
+/// next. A listener that stayed open here would keep its port from the session that draws it meanwhile.
 #[derive(Debug, Default)]
 struct Sockets {
     /// Those that it waits for, noted while it is polled.
-    wanted: Vec<(Arc<OwnedFd>, PollFlags)>,
+    wanted: Vec<(Weak<OwnedFd>, PollFlags)>,
     /// Those of them that are ready.
-    ready: Vec<(Arc<OwnedFd>, PollFlags)>,
+    ready: Vec<(Weak<OwnedFd>, PollFlags)>,
 }
 
 /// Whether whoever asks runs on a lent thread, and so may wait there for the disk.
@@ -57,14 +58,15 @@ pub fn ask_for_thread() {
 pub(crate) fn poll_lent(socket: &Arc<OwnedFd>, flags: PollFlags) -> Option<Poll<()>> {
     HERE.with_borrow_mut(|here| {
         let Sockets { wanted, ready } = here.as_mut()?;
-        let found = ready.iter().position(|(other, got)| Arc::ptr_eq(socket, other) && got.intersects(flags));
+        let is_it = |other: &Weak<OwnedFd>| std::ptr::eq(other.as_ptr(), Arc::as_ptr(socket));
+        let found = ready.iter().position(|(other, got)| is_it(other) && got.intersects(flags));
         Some(match found {
             Some(index) => {
                 ready.swap_remove(index);
                 Poll::Ready(())
             }
             None => {
-                wanted.push((socket.clone(), flags));
+                wanted.push((Arc::downgrade(socket), flags));
                 Poll::Pending
             }
         })
@@ -219,7 +221,9 @@ fn wait(bell: &Bell) -> bool {
     HERE.with_borrow_mut(|here| {
         let Some(Sockets { wanted, ready }) = here else { return false };
         ready.clear();
-        if wanted.is_empty() {
+        let waited_for: Vec<(Arc<OwnedFd>, PollFlags)> =
+            wanted.drain(..).filter_map(|(socket, flags)| Some((socket.upgrade()?, flags))).collect();
+        if waited_for.is_empty() {
             // It waits for something that is no socket: the reactor's business.
             return bell.is_rung.load(Ordering::SeqCst);
         }
@@ -227,7 +231,7 @@ fn wait(bell: &Bell) -> bool {
         let rung = bell.is_rung.load(Ordering::SeqCst);
         let moment = if rung { Timespec::default() } else { MOMENT_AS_TIMESPEC };
         let mut descriptors: Vec<PollFd<'_>> =
-            wanted.iter().map(|(socket, flags)| PollFd::new(&**socket, *flags)).collect();
+            waited_for.iter().map(|(socket, flags)| PollFd::new(&**socket, *flags)).collect();
         descriptors.push(PollFd::new(&*bell.event, PollFlags::IN));
         let polled = poll(&mut descriptors, Some(&moment));
         bell.is_waiting.store(false, Ordering::SeqCst);
@@ -240,10 +244,10 @@ fn wait(bell: &Bell) -> bool {
         if happened.last().is_some_and(|flags| !flags.is_empty()) {
             let _ = rustix::io::read(&bell.event, &mut [0; 8]);
         }
-        for ((socket, flags), happened) in wanted.drain(..).zip(happened) {
+        for ((socket, flags), happened) in waited_for.iter().zip(happened) {
             // An error or a hang-up shows in whatever was wanted.
             if !happened.is_empty() {
-                ready.push((socket, flags));
+                ready.push((Arc::downgrade(socket), *flags));
             }
         }
         count > 0 || bell.is_rung.load(Ordering::SeqCst)
@@ -321,6 +325,35 @@ mod tests {
             poll_fn(|context| socket.poll_ready(context, Interest::READABLE)).await.unwrap();
             assert_eq!(rustix::io::read(socket.socket(), &mut [0; 2]), Ok(0));
             assert!(is_lent());
+        });
+    }
+
+    #[test]
+    fn what_a_session_lets_go_of_is_closed_at_once() {
+        run_to_its_end(async {
+            until_lent().await;
+            // One that was waited for and became ready, but was not asked for again; and one that was asked for only.
+            let (mut woke, theirs) = silent();
+            rustix::io::write(&theirs, b"x").unwrap();
+            let mut has_waited = false;
+            poll_fn(|context| {
+                if std::mem::replace(&mut has_waited, true) {
+                    return Poll::Ready(());
+                }
+                assert!(woke.poll_ready(context, Interest::READABLE).is_pending());
+                Poll::Pending
+            })
+            .await;
+            let (mut wanted, other) = silent();
+            poll_fn(|context| Poll::Ready(wanted.poll_ready(context, Interest::READABLE).is_pending())).await;
+            drop((woke, wanted));
+            for left in [&theirs, &other] {
+                assert_eq!(
+                    rustix::io::write(left, b"x"),
+                    Err(Errno::PIPE),
+                    "the session holds its other end open"
+                );
+            }
         });
     }
 
