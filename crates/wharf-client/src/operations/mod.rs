@@ -7,6 +7,7 @@ mod listing;
 mod manage;
 pub mod mirror;
 pub mod segments;
+mod small;
 pub(crate) mod status;
 pub mod third_party;
 mod upload;

@@ -161,6 +161,6 @@ pub(super) async fn receive(
     progress: &Progress,
 ) -> Result<usize, PumpError> {
     let count = stream.read(buffer).await.map_err(network)?;
-    progress.add(count as u64);
+    progress.take(count as u64)?;
     Ok(count)
 }

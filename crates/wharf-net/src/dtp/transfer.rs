@@ -114,7 +114,8 @@ impl Transfer {
         pump::receive_to_writer(&mut self.stream, writer, ascii, &self.progress).await
     }
 
-    /// Takes what is there, waiting for the first byte; 0 at the peer's end. For listings, which are read line by line.
+    /// Takes what is there, waiting for the first byte; 0 at the peer's end. For listings, which are read line by line, and for
+    /// what is so small that no thread is worth it.
     ///
     /// # Errors
     /// When the connection breaks or stalls.

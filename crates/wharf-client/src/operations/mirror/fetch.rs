@@ -19,6 +19,7 @@ use crate::error::{ClientError, IncompleteReason, WayOn};
 use crate::observer::TransferStarted;
 use crate::operations::OVERLAP;
 use crate::operations::download::{Taking, settle, take_all};
+use crate::operations::small::{self, take_small};
 use crate::operations::status::time_of;
 use crate::session::Session;
 use crate::times::set_modified;
@@ -70,8 +71,10 @@ pub(super) async fn fetch(
     };
     let mut running = begun.inspect_err(|_| remove_if_empty(directory, job, &file))?;
     let tail = if request.offset == 0 && have > tail.len() as u64 { Vec::new() } else { tail };
-    file.set_len(request.offset + tail.len() as u64).map_err(local)?;
-    file.seek(SeekFrom::End(0)).map_err(local)?;
+    if there > 0 {
+        file.set_len(request.offset + tail.len() as u64).map_err(local)?;
+        file.seek(SeekFrom::End(0)).map_err(local)?;
+    }
     let progress = running.progress.clone();
     if let Some(expected) = expected {
         // A server that never ends would fill the disk.
@@ -87,12 +90,21 @@ pub(super) async fn fetch(
         progress: progress.clone(),
     });
     let mut differs = false;
-    let writer = file.try_clone().map_err(local)?;
-    let mut tls_end = session.end_of_data(expected.map(|size| size.saturating_sub(request.offset)), false);
+    let left = expected.map(|size| size.saturating_sub(request.offset));
+    let mut tls_end = session.end_of_data(left, false);
     let rate = session.options.transfers.rate.clone();
-    let taking = Taking { tail: &tail, ascii: false, rate: rate.as_ref(), progress: &progress };
-    let work = take_all(running.transfer, writer, taking, &mut differs, &mut tls_end);
-    let (end, said) = session.attend(work, running.said.take()).await;
+    let (end, said) = match left {
+        Some(left) if left <= small::MOST && tail.is_empty() && rate.is_none() => {
+            let work = take_small(running.transfer, &file, left, &mut tls_end);
+            session.attend(work, running.said.take()).await
+        }
+        _ => {
+            let writer = file.try_clone().map_err(local)?;
+            let taking = Taking { tail: &tail, ascii: false, rate: rate.as_ref(), progress: &progress };
+            let work = take_all(running.transfer, writer, taking, &mut differs, &mut tls_end);
+            session.attend(work, running.said.take()).await
+        }
+    };
     session.note_end(&tls_end);
     // Of a transfer that was given up, a thread may still write its last piece.
     progress.at_rest().await;
@@ -115,7 +127,9 @@ pub(super) async fn fetch(
     }
     let asked = session.follow_up().await?.into_iter().next();
     let told = asked.map(time_of).transpose()?.flatten();
-    session.verify(remote, file.try_clone().ok(), bytes).await?;
+    if session.options.transfers.verification.is_some() {
+        session.verify(remote, file.try_clone().ok(), bytes).await?;
+    }
     // A time of an unknown zone is most often UTC, and the next comparison takes it for what it may be.
     let time = exact.or(told).or_else(|| job.source.modified.and_then(|time| time.assuming_utc()));
     if let Some(time) = time {
@@ -137,8 +151,11 @@ pub(super) fn afterwards(job: &FileJob, remote: &Pathname) -> Vec<Command> {
 
 /// The end of the `have` bytes that are there, to be compared with the server's (threat 30).
 fn tail(file: &mut File, have: u64) -> std::io::Result<Vec<u8>> {
-    let count = OVERLAP.min(have);
     let mut tail = Vec::new();
+    if have == 0 {
+        return Ok(tail);
+    }
+    let count = OVERLAP.min(have);
     file.seek(SeekFrom::Start(have - count))?;
     file.take(count).read_to_end(&mut tail)?;
     Ok(tail)

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rustix::fs::{
-    AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fstat, mkdirat, openat, readlinkat, renameat, statat,
-    symlinkat, unlinkat,
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, Stat, fstat, mkdirat, openat, readlinkat,
+    renameat, renameat_with, statat, symlinkat, unlinkat,
 };
 use rustix::io::Errno;
 use wharf_proto::listing::{ListedTime, check_name};
@@ -45,12 +45,17 @@ impl LocalTree {
 
     /// The directory `path`.
     pub(super) fn directory(&self, path: &[u8]) -> io::Result<LocalDirectory> {
-        let mut directory = openat(&self.root, c".", DIRECTORY, Mode::empty())?;
+        let mut directory: Option<OwnedFd> = None;
         for name in path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
             check_name(name).map_err(io::Error::other)?;
-            directory = openat(&directory, name, DIRECTORY, Mode::empty()).map_err(explained)?;
+            let parent = directory.as_ref().unwrap_or(&self.root);
+            directory = Some(openat(parent, name, DIRECTORY, Mode::empty()).map_err(explained)?);
         }
-        Ok(LocalDirectory { descriptor: directory })
+        let descriptor = match directory {
+            Some(directory) => directory,
+            None => openat(&self.root, c".", DIRECTORY, Mode::empty())?,
+        };
+        Ok(LocalDirectory { descriptor })
     }
 }
 
@@ -140,6 +145,11 @@ impl LocalDirectory {
 
     /// Gives the complete `part` its name, unless something else than a file has that.
     pub(super) fn publish(&self, part: &[u8], name: &[u8]) -> io::Result<()> {
+        let (here, flags) = (&self.descriptor, RenameFlags::NOREPLACE);
+        // Most files are new: then nothing has to be looked at. Not every file system can do this.
+        if renameat_with(here, part, here, name, flags).is_ok() {
+            return Ok(());
+        }
         if let Some(Entry { kind: kind @ (Kind::Directory | Kind::Symlink | Kind::Other), .. }) =
             self.entry(name)?
         {
