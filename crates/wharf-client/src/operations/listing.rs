@@ -23,6 +23,9 @@ const PIECE: usize = 64 * 1024;
 /// Most bytes without a line that could be read, after which it is no listing (threat 28).
 const MOST_NONSENSE: u64 = 16 * 1024 * 1024;
 
+/// What is done with each entry. Without its type, so that a listing is not compiled for each of its uses anew.
+type Taker<'a> = &'a mut (dyn FnMut(ListingEntry) + Send);
+
 /// Which command listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListingForm {
@@ -58,10 +61,14 @@ impl Session {
     pub async fn list(
         &mut self,
         path: Option<&Pathname>,
-        mut take: impl FnMut(ListingEntry),
+        mut take: impl FnMut(ListingEntry) + Send,
     ) -> Result<Listed, ClientError> {
+        self.list_into(path, &mut take).await
+    }
+
+    async fn list_into(&mut self, path: Option<&Pathname>, take: Taker<'_>) -> Result<Listed, ClientError> {
         if self.features().machine_listings() {
-            match self.list_with(Command::Mlsd(path.cloned()), path, ListingForm::Facts, &mut take).await {
+            match self.list_with(Command::Mlsd(path.cloned()), path, ListingForm::Facts, take).await {
                 Err(ClientError::Refused { command, reply }) => {
                     if let Some(path) = path
                         && let Some(entry) = self.single_file(path).await?
@@ -84,7 +91,7 @@ impl Session {
         }
         self.system().await?;
         let argument = ListArgument { options: Box::default(), path: path.map(not_an_option) };
-        let listed = self.list_with(Command::List(argument), path, ListingForm::Lines, &mut take).await?;
+        let listed = self.list_with(Command::List(argument), path, ListingForm::Lines, take).await?;
         if listed.entries == 0
             && let Some(path) = path
             && !self.is_directory(path).await?
@@ -100,7 +107,7 @@ impl Session {
     pub(crate) async fn list_with_hidden(
         &mut self,
         path: Option<&Pathname>,
-        mut take: impl FnMut(ListingEntry),
+        mut take: impl FnMut(ListingEntry) + Send,
     ) -> Result<Listed, ClientError> {
         if !self.features().machine_listings() && self.lists_hidden != Some(false) {
             self.system().await?;
@@ -115,7 +122,7 @@ impl Session {
                 Err(error) => return Err(error),
             }
         }
-        self.list(path, take).await
+        self.list_into(path, &mut take).await
     }
 
     /// MLSD lists directories only: the entry of a path that is none.
@@ -132,7 +139,7 @@ impl Session {
         command: Command,
         path: Option<&Pathname>,
         form: ListingForm,
-        take: &mut impl FnMut(ListingEntry),
+        take: Taker<'_>,
     ) -> Result<Listed, ClientError> {
         let (kind, representation) = match form {
             ListingForm::Facts => (ListingKind::Facts, Representation::Image),
@@ -225,11 +232,7 @@ struct Reading {
 
 impl Reading {
     /// Reads to the end of the data and closes its connection: some servers confirm nothing before that.
-    async fn read(
-        &mut self,
-        mut transfer: Transfer,
-        take: &mut impl FnMut(ListingEntry),
-    ) -> Result<(), PumpError> {
+    async fn read(&mut self, mut transfer: Transfer, take: Taker<'_>) -> Result<(), PumpError> {
         let mut buffer = vec![0; PIECE];
         loop {
             let count = transfer.receive(&mut buffer).await?;
@@ -266,7 +269,7 @@ impl Reading {
         }
     }
 
-    fn take(&mut self, entry: ListingEntry, take: &mut impl FnMut(ListingEntry)) {
+    fn take(&mut self, entry: ListingEntry, take: Taker<'_>) {
         self.tells_hidden |= entry.kind == EntryKind::CurrentDirectory;
         if !matches!(entry.kind, EntryKind::CurrentDirectory | EntryKind::ParentDirectory) {
             let named = match self.charset {

@@ -4,6 +4,7 @@ mod kept;
 
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -100,7 +101,7 @@ pub(crate) fn run_owned(
             return ExitCode::FAILURE;
         }
     };
-    let code = runtime.block_on(work(Client {
+    let work = work(Client {
         settings,
         netrc: Netrc::of_user(),
         session: None,
@@ -109,7 +110,10 @@ pub(crate) fn run_owned(
         is_in_background: false,
         failure: None,
         closed_pipe: false,
-    }));
+    });
+    // Without its type, so that the event loop is not compiled for each command anew.
+    let work: Pin<Box<dyn Future<Output = u8> + '_>> = Box::pin(work);
+    let code = runtime.block_on(work);
     // A FIFO without a reader must not keep the program from ending.
     runtime.shutdown_timeout(LAST_WORK);
     code.into()

@@ -3,6 +3,7 @@
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use wharf_client::{ClientError, FtpUrl, Session};
 use wharf_proto::listing::ListingEntry;
@@ -57,20 +58,24 @@ pub(crate) async fn save(client: &mut Client, url: &FtpUrl, path: &Path) -> Resu
     std::fs::write(path, &printer.out).map_err(local)
 }
 
-async fn list<W: Write>(client: &mut Client, url: &FtpUrl, printer: &mut Printer<W>) -> Result<(), Failed> {
+async fn list<W: Write + Send>(
+    client: &mut Client,
+    url: &FtpUrl,
+    printer: &mut Printer<W>,
+) -> Result<(), Failed> {
     // Once something is printed, another try would print it twice.
-    let printed = std::cell::Cell::new(false);
+    let printed = AtomicBool::new(false);
     let work = async |session: &mut Session, _: bool| {
         session
             .list(url.path(), |entry| {
-                printed.set(true);
+                printed.store(true, Ordering::Relaxed);
                 printer.print(&entry);
             })
             .await
     };
-    let outcome = client.with_session(url, |_| !printed.get(), work).await;
+    let outcome = client.with_session(url, |_| !printed.load(Ordering::Relaxed), work).await;
     // What is not there is no empty array.
-    if outcome.is_ok() || printed.get() {
+    if outcome.is_ok() || printed.load(Ordering::Relaxed) {
         printer.end();
     }
     if let Some(source) = printer.problem.take() {

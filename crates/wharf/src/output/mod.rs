@@ -5,7 +5,7 @@ pub(crate) mod dialogue;
 pub(crate) mod entry;
 pub(crate) mod mirror;
 
-use std::io::{self, IsTerminal, StdoutLock, Write};
+use std::io::{self, IsTerminal, Stdout, Write};
 
 use wharf_proto::pathname::escaped;
 
@@ -56,9 +56,9 @@ pub(crate) fn masked_usage(text: &str, typed: impl Iterator<Item = String>) -> S
 ///
 /// # Errors
 /// When it was closed before the program began.
-pub(crate) fn standard_output() -> io::Result<StdoutLock<'static>> {
+pub(crate) fn standard_output() -> io::Result<Stdout> {
     closed_output::check()?;
-    Ok(io::stdout().lock())
+    Ok(io::stdout())
 }
 
 /// Prints a JSON value on one line of standard output.
