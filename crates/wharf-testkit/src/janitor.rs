@@ -18,6 +18,8 @@ pub(crate) struct Watched(String);
 pub(crate) enum Remains<'a> {
     /// A process group, to be killed.
     Group(u32),
+    /// A mounted file system by its place, to be unmounted.
+    Mount(&'a str),
     /// A network namespace by its name, to be emptied and deleted, with its folder in /etc/netns.
     Namespace(&'a str),
     /// A file or directory, to be removed with all that is in it.
@@ -28,6 +30,7 @@ impl fmt::Display for Remains<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Group(group) => write!(f, "group {group}"),
+            Self::Mount(place) => write!(f, "mount {place}"),
             Self::Namespace(name) => write!(f, "namespace {name}"),
             Self::Path(path) => write!(f, "path {path}"),
         }
@@ -44,6 +47,7 @@ awk '
 ' | sort | while read -r kind value; do
     case $kind in
         group) kill -s KILL -- "-$value" ;;
+        mount) umount --force --lazy "$value" ;;
         namespace)
             ip netns pids "$value" | xargs -r kill -s KILL
             ip netns delete "$value"

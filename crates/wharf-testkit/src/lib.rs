@@ -9,6 +9,7 @@
 //! | our server with real clients | [`clients`], [`process::run`] |
 //! | ports 20 and 21, 127.0.0.2, IPv6 for sure | [`namespace::NetworkNamespace`] |
 //! | proxies | [`proxy::TestProxy`] |
+//! | a disk that is slow, or hangs | [`slow_disk::SlowDisk`] |
 //! | a server that is far away | [`relay::DelayedLink`] |
 //! | a program that stays, ours too | [`process::Background`] |
 //!
@@ -38,6 +39,7 @@ pub mod relay;
 pub mod scripted;
 pub mod served;
 pub mod skipping;
+pub mod slow_disk;
 pub mod tls;
 pub mod tls_server;
 
