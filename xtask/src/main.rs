@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask test | tidy | lab | bench | fuzz | soak`.
+//! The project's own commands: `cargo xtask test | tidy | lab | bench | size | fuzz | soak`.
 //!
 //! Everything that CI does can be done by hand with these, on a clean machine too.
 
@@ -7,6 +7,7 @@
 mod bench;
 mod fuzz;
 mod lab;
+mod program;
 mod run;
 mod soak;
 mod test;
@@ -32,8 +33,10 @@ enum Task {
     Tidy,
     /// Sets up a network with a firewall, a NAT or another fault in it, with servers, and leaves a shell there (root)
     Lab(lab::Options),
-    /// Compares the release binary with other servers by `wharf bench`, and writes the table (root)
+    /// Compares Wharf with other servers and clients, and writes the tables (root)
     Bench(bench::Options),
+    /// Builds what users are given, and fails when it is too large or starts too slowly
+    Size,
     /// Fuzzes each target for a while (needs cargo-fuzz and a nightly toolchain)
     Fuzz(fuzz::Options),
     /// Runs the long forms of the heavy tests, then fuzzes
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Lab(options) => lab::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Size => program::check(),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Soak(options) => soak::run(&options),
     };
