@@ -6,13 +6,14 @@ use std::net::TcpListener;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 
+use socket2::Socket;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 /// Types that own one descriptor, never change it, and close it only when they are dropped.
 pub(crate) trait OwnsDescriptor: AsRawFd {}
-impl OwnsDescriptor for OwnedFd {}
 impl OwnsDescriptor for Arc<OwnedFd> {}
+impl OwnsDescriptor for Socket {}
 impl OwnsDescriptor for TcpListener {}
 
 /// Lets the runtime watch `socket` until the result is dropped.

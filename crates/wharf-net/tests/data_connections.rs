@@ -144,11 +144,30 @@ async fn a_file_arrives_whole_from_any_offset_and_size() {
             let listener = listener();
             let client = reader(TcpStream::connect(listener.address()).unwrap());
             let (mut transfer, progress) = transfer(accept(listener).await);
-            let sent = transfer.send_file(File::open(&path).unwrap(), offset as u64).await.unwrap();
+            let sent =
+                transfer.send_file(File::open(&path).unwrap(), offset as u64, size as u64).await.unwrap();
             transfer.finish().await.unwrap();
             assert_eq!((sent, progress.bytes()), ((size - offset) as u64, (size - offset) as u64));
             assert!(client.join().unwrap().unwrap() == content[offset..], "{size} from {offset}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_file_ends_where_its_size_says_and_one_without_a_size_at_its_end() {
+    let directory = TestDirectory::new();
+    let grown = directory.write("grown", b"announced, and more");
+    for (path, size, expected) in [
+        (grown.as_path(), 9, b"announced".to_vec()),
+        (std::path::Path::new("/proc/version"), 0, std::fs::read("/proc/version").unwrap()),
+    ] {
+        let listener = listener();
+        let client = reader(TcpStream::connect(listener.address()).unwrap());
+        let (mut transfer, _) = transfer(accept(listener).await);
+        let sent = transfer.send_file(File::open(path).unwrap(), 0, size).await.unwrap();
+        transfer.finish().await.unwrap();
+        assert_eq!(sent, expected.len() as u64);
+        assert_eq!(client.join().unwrap().unwrap(), expected);
     }
 }
 
@@ -209,7 +228,7 @@ async fn a_peer_that_stalls_is_given_up() {
     let _deaf = TcpStream::connect(listener.address()).unwrap();
     let accepted = listener.accept(LOOPBACK, LONG, SECOND / 5, |_| {}).await.unwrap();
     let (mut transfer, _) = transfer(accepted);
-    let error = transfer.send_file(File::open(path).unwrap(), 0).await.unwrap_err();
+    let error = transfer.send_file(File::open(path).unwrap(), 0, 64 * 1024 * 1024).await.unwrap_err();
     assert!(matches!(error, PumpError::Stalled), "{error}");
 }
 

@@ -20,14 +20,14 @@ use wharf_proto::dialogue::{Deadlines, Deviation, Event, Refusal, SecurityState,
 use wharf_proto::listing::mlsx::FactSelection;
 use wharf_proto::server_pi::{Action, ServerPi};
 use wharf_proto::verb::Role;
-use wharf_proto::{Command, Reply, Timestamp, Verb, limits};
+use wharf_proto::{Reply, Timestamp, Verb, limits};
 use wharf_storage::StoragePath;
 use wharf_storage::digest::Algorithm;
 
 use crate::auth::Login;
 use crate::canary::Canary;
 use crate::checksum::Range;
-use crate::commands::{self, Outcome};
+use crate::commands::{self, Carrying, Outcome};
 use crate::config::Publish;
 use crate::data::{Negotiated, Opening};
 use crate::generation::Shared;
@@ -282,23 +282,27 @@ impl Session {
     /// Does what the interpreter wants. Tells whether the end has come.
     async fn act(&mut self, action: Action) -> bool {
         match action {
-            // What idle clients say over and over needs no room for its future.
-            Action::CarryOut(Command::Noop) => self.pi.reply(self.now(), &replies::okay()),
-            Action::CarryOut(command) => match Box::pin(commands::carry_out(self, command)).await {
-                Outcome::Reply(reply) => {
-                    self.pi.reply(self.now(), &reply);
-                    self.release_refused_listener();
-                }
-                Outcome::Begin { announcement, running } => {
-                    self.pi.reply(self.now(), &announcement);
-                    self.running = Some(Box::new(running));
-                    // A small file over a connection that is up already is done at once: 150 and 226 leave together.
-                    if let Some(ended) = self.transfer_if_done().await {
-                        self.transfer_done(&ended);
+            Action::CarryOut(command) => {
+                let outcome = match commands::carry_out(self, command) {
+                    Carrying::Done(outcome) => outcome,
+                    Carrying::Waits(work) => work.await,
+                };
+                match outcome {
+                    Outcome::Reply(reply) => {
+                        self.pi.reply(self.now(), &reply);
+                        self.release_refused_listener();
                     }
+                    Outcome::Begin { announcement, running } => {
+                        self.pi.reply(self.now(), &announcement);
+                        self.running = Some(Box::new(running));
+                        // A small file over a connection that is up already is done at once: 150 and 226 leave together.
+                        if let Some(ended) = self.transfer_if_done().await {
+                            self.transfer_done(&ended);
+                        }
+                    }
+                    Outcome::Work(running) => self.running = Some(Box::new(running)),
                 }
-                Outcome::Work(running) => self.running = Some(Box::new(running)),
-            },
+            }
             Action::AbortTransfer => self.cut_transfer().await,
             Action::ReportTransfer => {
                 let lines = commands::stat::session_lines(self);

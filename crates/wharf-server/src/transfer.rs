@@ -393,14 +393,16 @@ async fn move_payload(
 
 async fn send(transfer: &mut Transfer, source: Source, ascii: bool) -> Result<(), Failure> {
     let announced = source.size.filter(|_| !ascii).map(|size| size.saturating_sub(source.offset));
-    let sent = match source.kind {
-        SourceKind::File(file) if !ascii => transfer.send_file(file, source.offset).await?,
-        SourceKind::File(file) => {
+    let sent = match (source.kind, source.size) {
+        (SourceKind::File(file), Some(size)) if !ascii => {
+            transfer.send_file(file, source.offset, size).await?
+        }
+        (SourceKind::File(file), _) => {
             let mut reader = tokio::fs::File::from_std(file);
             let reader: &mut (dyn AsyncRead + Send + Unpin) = &mut reader;
             transfer.send_reader(reader, true).await?
         }
-        SourceKind::Stream(mut reader) => transfer.send_reader(&mut *reader, ascii).await?,
+        (SourceKind::Stream(mut reader), _) => transfer.send_reader(&mut *reader, ascii).await?,
     };
     // A file that was cut short meanwhile is not the one that 150 announced (S20).
     if announced.is_some_and(|announced| sent < announced) {

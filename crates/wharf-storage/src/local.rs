@@ -71,14 +71,17 @@ impl LocalStorage {
         Ok(Self { root: Arc::new(Root::open(root)?) })
     }
 
-    /// Opens `path` without waiting where the kernel has it cached, and on a thread that may wait where not.
+    /// Opens `path` without waiting where the kernel has it cached, and on a thread that may wait where not. Whoever is on such
+    /// a thread has no need to ask first.
     async fn open_existing<T: Send + 'static>(
         &self,
         path: &StoragePath,
         flags: OFlags,
         use_it: impl FnOnce(OwnedFd) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
-        if let Some(descriptor) = self.root.open_cached(path, flags)? {
+        if !may_wait()
+            && let Some(descriptor) = self.root.open_cached(path, flags)?
+        {
             return use_it(descriptor);
         }
         self.on_thread(path, move |root, path| use_it(root.open_beneath(path, flags)?)).await
@@ -105,7 +108,7 @@ impl Storage for LocalStorage {
         if request.method == UploadMethod::Atomic {
             return self.on_thread(path, move |root, path| atomic::begin(root, path, request)).await;
         }
-        if request.mode != WriteMode::New {
+        if request.mode != WriteMode::New && !may_wait() {
             match self.root.open_cached(path, files::WRITE) {
                 Ok(Some(file)) => return in_place::existing(file, request),
                 // Not cached, or to be created.

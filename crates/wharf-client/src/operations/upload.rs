@@ -341,8 +341,8 @@ async fn give_all(
 ) -> Result<(), PumpError> {
     if let Some(rate) = rate {
         send_paced(&mut transfer, file, length.map(|_| offset), ascii, rate).await?;
-    } else if length.is_some() {
-        transfer.send_file(file, offset).await?;
+    } else if let Some(length) = length {
+        transfer.send_file(file, offset, length).await?;
     } else {
         let mut reader = tokio::fs::File::from_std(file);
         transfer.send_reader(&mut reader, ascii).await?;

@@ -3,11 +3,10 @@
 mod pool;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream as StdStream};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
@@ -151,10 +150,12 @@ impl DataListener {
     ) -> Result<(DataStream, PeerVerified), ConnectError> {
         let mut strangers = 0;
         // Most clients have connected before they send the transfer command: no need to wait then.
-        if let Some(accepted) = take_rightful(&self.socket, expected, &mut strangers, &mut on_stranger)? {
-            return Ok((DataStream::new(accepted, stall)?, PeerVerified(())));
-        }
         let address = self.address;
+        let rightful =
+            |(accepted, from)| (DataStream::between(address, from, accepted, stall), PeerVerified(()));
+        if let Some(accepted) = take_rightful(&self.socket, expected, &mut strangers, &mut on_stranger)? {
+            return Ok(rightful(accepted));
+        }
         let until = Instant::now() + deadline;
         let listener = watch(self.socket, Interest::READABLE)?;
         loop {
@@ -171,7 +172,7 @@ impl DataListener {
             if let Some(accepted) =
                 take_rightful(listener.get_ref(), expected, &mut strangers, &mut on_stranger)?
             {
-                return Ok((DataStream::new(accepted, stall)?, PeerVerified(())));
+                return Ok(rightful(accepted));
             }
         }
     }
@@ -183,10 +184,10 @@ fn take_rightful(
     expected: IpAddr,
     strangers: &mut u32,
     on_stranger: &mut impl FnMut(Stranger),
-) -> io::Result<Option<StdStream>> {
+) -> io::Result<Option<(OwnedFd, SocketAddr)>> {
     while let Some((accepted, from)) = accept_one(listener)? {
         if from.ip() == expected {
-            return Ok(Some(accepted));
+            return Ok(Some((accepted, from)));
         }
         *strangers = strangers.saturating_add(1);
         on_stranger(Stranger { from });
@@ -195,13 +196,13 @@ fn take_rightful(
 }
 
 /// Accepts a connection that is there, and tells where it comes from.
-fn accept_one(listener: &impl AsFd) -> io::Result<Option<(StdStream, SocketAddr)>> {
+fn accept_one(listener: &impl AsFd) -> io::Result<Option<(OwnedFd, SocketAddr)>> {
     loop {
         let (accepted, from) = match rustix::net::acceptfrom_with(
             listener,
             rustix::net::SocketFlags::NONBLOCK | rustix::net::SocketFlags::CLOEXEC,
         ) {
-            Ok((descriptor, from)) => (StdStream::from(descriptor), from),
+            Ok(accepted) => accepted,
             Err(Errno::AGAIN) => return Ok(None),
             // The peer was gone before it was accepted: as if it had never come.
             Err(Errno::INTR | Errno::CONNABORTED) => continue,
@@ -224,8 +225,15 @@ pub async fn connect_active(target: ActiveTarget) -> Result<(DataStream, PeerVer
         match start_connect(target.local, target.source_port, target.target, None) {
             Ok(socket) => {
                 let socket = finish_connect(socket, target.target, until, target.deadline).await?;
+                let stream = match target.source_port {
+                    SourcePort::Fixed(port) if target.local.is_ipv4() == target.target.is_ipv4() => {
+                        let local = SocketAddr::new(target.local.ip(), port);
+                        DataStream::between(local, target.target, socket.into(), target.stall)
+                    }
+                    _ => DataStream::new(socket.into(), target.stall)?,
+                };
                 // Who answers where the client said it listens is the client: PORT was checked before (threat 3).
-                return Ok((DataStream::new(socket.into(), target.stall)?, PeerVerified(())));
+                return Ok((stream, PeerVerified(())));
             }
             Err(ConnectError::PairInUse { .. }) if Instant::now() < retry_until => {
                 tokio::time::sleep(SOURCE_PORT_PAUSE).await;
@@ -340,40 +348,30 @@ async fn finish_connect(
     until: Instant,
     deadline: Duration,
 ) -> Result<Socket, ConnectError> {
-    if !is_writable(&socket)? {
-        let waiting = watch(OwnedFd::from(socket), Interest::WRITABLE)?;
-        loop {
-            match tokio::time::timeout_at(until, waiting.writable()).await {
-                Ok(guard) => guard?.clear_ready(),
-                Err(_) => return Err(ConnectError::Unanswered { target, waited: deadline }),
-            }
-            if is_writable(waiting.get_ref())? {
-                break;
-            }
+    if is_connected(&socket, target, deadline)? {
+        return Ok(socket);
+    }
+    let waiting = watch(socket, Interest::WRITABLE)?;
+    loop {
+        match tokio::time::timeout_at(until, waiting.writable()).await {
+            Ok(guard) => guard?.clear_ready(),
+            Err(_) => return Err(ConnectError::Unanswered { target, waited: deadline }),
         }
-        return judged(Socket::from(waiting.into_inner()), target, deadline);
-    }
-    judged(socket, target, deadline)
-}
-
-fn judged(socket: Socket, target: SocketAddr, deadline: Duration) -> Result<Socket, ConnectError> {
-    match socket.take_error()? {
-        None => Ok(socket),
-        Some(error) => match connect_error(error, SourcePort::Any, target) {
-            ConnectError::Unanswered { target, .. } => {
-                Err(ConnectError::Unanswered { target, waited: deadline })
-            }
-            other => Err(other),
-        },
+        if is_connected(waiting.get_ref(), target, deadline)? {
+            return Ok(waiting.into_inner());
+        }
     }
 }
 
-/// Whether the connect has come to an end, without waiting.
-fn is_writable(socket: &impl AsFd) -> io::Result<bool> {
-    let mut descriptors = [PollFd::new(socket, PollFlags::OUT)];
-    match poll(&mut descriptors, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
-        Ok(count) => Ok(count > 0),
-        Err(Errno::INTR) => Ok(false),
-        Err(error) => Err(error.into()),
+/// Whether a connect that was begun has come to its end, without waiting: connect(2) says so when it is called again.
+fn is_connected(socket: &Socket, target: SocketAddr, deadline: Duration) -> Result<bool, ConnectError> {
+    let Err(error) = socket.connect(&target.into()) else { return Ok(true) };
+    match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::ISCONN) => Ok(true),
+        Some(Errno::ALREADY | Errno::INPROGRESS | Errno::INTR) => Ok(false),
+        _ => Err(match connect_error(error, SourcePort::Any, target) {
+            ConnectError::Unanswered { target, .. } => ConnectError::Unanswered { target, waited: deadline },
+            other => other,
+        }),
     }
 }

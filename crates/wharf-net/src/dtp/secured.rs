@@ -26,16 +26,18 @@ impl Encrypting {
         Self { channel, buffer: vec![0; size], under_way: 0 }
     }
 
-    /// Sends what comes next of `file` and moves `offset` on. Returns the bytes of payload that were sent; 0 at the end,
+    /// Sends what comes next of the `left` bytes of `file` and moves `offset` on. Returns the bytes of payload that were sent; 0 at the end,
     /// when all of it was. May be called again after any error that passes, `AGAIN` for one.
     pub(super) fn send_from(
         &mut self,
         file: &File,
         offset: &mut u64,
+        left: usize,
         socket: &OwnedFd,
     ) -> Result<usize, Errno> {
         if self.under_way == 0 {
-            self.under_way = pread(file, &mut self.buffer, *offset)?;
+            let most = left.min(self.buffer.len());
+            self.under_way = pread(file, &mut self.buffer[..most], *offset)?;
             // Behind the tickets, so that one call sends both.
             self.channel.encrypt(&self.buffer[..self.under_way]).map_err(|_| Errno::IO)?;
             *offset += self.under_way as u64;

@@ -52,8 +52,13 @@ impl DataStream {
     /// When the socket is no longer connected.
     pub fn new(socket: StdStream, stall: Duration) -> io::Result<Self> {
         let (local, peer) = (socket.local_addr()?, socket.peer_addr()?);
-        Ok(Self {
-            watched: Watched::new(socket.into()),
+        Ok(Self::between(local, peer, socket.into(), stall))
+    }
+
+    /// As [`new`](Self::new), for whoever knows the two ends already.
+    pub(super) fn between(local: SocketAddr, peer: SocketAddr, socket: OwnedFd, stall: Duration) -> Self {
+        Self {
+            watched: Watched::new(socket),
             local,
             peer,
             stall,
@@ -61,7 +66,7 @@ impl DataStream {
             tls: None,
             is_secured: false,
             tolerates_plain_end: false,
-        })
+        }
     }
 
     /// Says for whom a balancer made the connection.

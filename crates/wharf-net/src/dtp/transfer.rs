@@ -44,12 +44,14 @@ impl Transfer {
         (self.stream.local(), self.stream.peer())
     }
 
-    /// Sends `file` from `offset` (bytes) to its end. Returns the number of bytes sent.
+    /// Sends `file`, which has `size` bytes, from `offset` (bytes) on; what is added to it meanwhile stays behind, and one
+    /// that has 0 bytes is read to its end, as those of /proc want it. Returns the number of bytes sent: less than there
+    /// were when the file was cut short.
     ///
     /// # Errors
     /// When the connection breaks or stalls, or the file cannot be read.
-    pub async fn send_file(&mut self, file: File, offset: u64) -> Result<u64, PumpError> {
-        pump::send_file(&mut self.stream, file, offset, &self.progress).await
+    pub async fn send_file(&mut self, file: File, offset: u64, size: u64) -> Result<u64, PumpError> {
+        pump::send_file(&mut self.stream, file, offset, size, &self.progress).await
     }
 
     /// Sends everything that `reader` gives, with line ends made CR LF where `ascii`. Returns the bytes sent.

@@ -29,7 +29,9 @@ pub(crate) mod stat;
 pub(crate) mod stor;
 pub(crate) mod user;
 
+use std::future::Future;
 use std::net::SocketAddrV4;
+use std::pin::Pin;
 
 use wharf_proto::pathname::escaped;
 use wharf_proto::{Command, Pathname, Reply, Verb};
@@ -66,83 +68,114 @@ impl From<Reply> for Outcome {
 /// A command that stopped early carries the reply that says why.
 pub(crate) type Carried<T> = Result<T, Reply>;
 
+/// A command that is being carried out.
+pub(crate) enum Carrying<'s> {
+    /// It has come to its end at once.
+    Done(Outcome),
+    /// It may have to wait. Each has a future of its own, since room for that of any command is dear.
+    Waits(Pin<Box<dyn Future<Output = Outcome> + Send + 's>>),
+}
+
 /// Carries out one command.
-pub(crate) async fn carry_out(session: &mut Session, command: Command) -> Outcome {
+pub(crate) fn carry_out(session: &mut Session, command: Command) -> Carrying<'_> {
     if let Some(Err(refusal)) = command.verb().map(|verb| prot::may_transfer(session, verb)) {
-        return refusal.into();
+        return Carrying::Done(refusal.into());
     }
-    let result: Carried<Outcome> = match command {
-        Command::User(name) => Ok(user::run(session, &name).into()),
-        Command::Pass(password) => Ok(pass::run(session, &password).await.into()),
-        Command::Acct(_) => Ok(replies::superfluous().into()),
-        Command::Rein => Ok(replies::ready_for_new_user().into()),
-        Command::Host(_) => Ok(replies::host_accepted().into()),
-        Command::Quit => Ok(replies::goodbye().into()),
-        Command::Noop | Command::Clnt(_) => Ok(replies::okay().into()),
-        Command::Syst => Ok(replies::system().into()),
-        Command::Feat => Ok(feat::run(session).into()),
-        Command::Opts(argument) => Ok(opts::run(session, &argument).into()),
-        Command::Lang(tag) => Ok(opts::language(tag.as_ref()).into()),
-        Command::Help(verb) => Ok(help::run(verb.as_ref()).into()),
-        Command::Stat(argument) => stat::run(session, argument).await.map(Outcome::from),
-        Command::Site(argument) => site::run(session, &argument).await.map(Outcome::from),
-        Command::Abor => Ok(replies::nothing_to_abort().into()),
+    let result: Carried<Reply> = match command {
+        Command::User(name) => Ok(user::run(session, &name)),
+        Command::Pass(password) => return waits(async move { Ok(pass::run(session, &password).await) }),
+        Command::Acct(_) => Ok(replies::superfluous()),
+        Command::Rein => Ok(replies::ready_for_new_user()),
+        Command::Host(_) => Ok(replies::host_accepted()),
+        Command::Quit => Ok(replies::goodbye()),
+        Command::Noop | Command::Clnt(_) => Ok(replies::okay()),
+        Command::Syst => Ok(replies::system()),
+        Command::Feat => Ok(feat::run(session)),
+        Command::Opts(argument) => Ok(opts::run(session, &argument)),
+        Command::Lang(tag) => Ok(opts::language(tag.as_ref())),
+        Command::Help(verb) => Ok(help::run(verb.as_ref())),
+        Command::Stat(argument) => return waits(async move { stat::run(session, argument).await }),
+        Command::Site(argument) => return waits(async move { site::run(session, &argument).await }),
+        Command::Abor => Ok(replies::nothing_to_abort()),
 
-        Command::Type(representation) => Ok(representation::run(representation).into()),
-        Command::Stru(structure) => Ok(representation::structure(structure).into()),
-        Command::Mode(mode) => Ok(representation::mode(mode).into()),
-        Command::Allo(argument) => Ok(allo::run(session, &argument).into()),
-        Command::Rest(offset) => Ok(rest::run(offset).into()),
+        Command::Type(representation) => Ok(representation::run(representation)),
+        Command::Stru(structure) => Ok(representation::structure(structure)),
+        Command::Mode(mode) => Ok(representation::mode(mode)),
+        Command::Allo(argument) => Ok(allo::run(session, &argument)),
+        Command::Rest(offset) => Ok(rest::run(offset)),
 
-        Command::Pasv => epsv::pasv(session).await.map(Outcome::from),
-        Command::Epsv(argument) => epsv::run(session, argument).map(Outcome::from),
-        Command::Port(told) => {
-            port::run(session, Verb::Port, SocketAddrV4::from(told).into()).map(Outcome::from)
+        Command::Pasv => return waits(async move { epsv::pasv(session).await }),
+        Command::Epsv(argument) => epsv::run(session, argument),
+        Command::Port(told) => port::run(session, Verb::Port, SocketAddrV4::from(told).into()),
+        Command::Eprt(told) => port::run(session, Verb::Eprt, told.into()),
+
+        Command::Retr(path) => return waits(async move { retr::run(session, &path).await }),
+        Command::Stor(path) => return waits(async move { stor::run(session, &path).await }),
+        Command::Appe(path) => return waits(async move { stor::append(session, &path).await }),
+        Command::Stou(path) => return waits(async move { stor::unique(session, path.as_ref()).await }),
+        Command::List(argument) => {
+            return waits(async move { list::run(session, Verb::List, argument).await });
         }
-        Command::Eprt(told) => port::run(session, Verb::Eprt, told.into()).map(Outcome::from),
+        Command::Nlst(argument) => {
+            return waits(async move { list::run(session, Verb::Nlst, argument).await });
+        }
+        Command::Mlsd(path) => return waits(async move { list::mlsd(session, path).await }),
+        Command::Mlst(path) => return waits(async move { mlst::run(session, path.as_ref()).await }),
 
-        Command::Retr(path) => retr::run(session, &path).await,
-        Command::Stor(path) => stor::run(session, &path).await,
-        Command::Appe(path) => stor::append(session, &path).await,
-        Command::Stou(path) => stor::unique(session, path.as_ref()).await,
-        Command::List(argument) => list::run(session, Verb::List, argument).await,
-        Command::Nlst(argument) => list::run(session, Verb::Nlst, argument).await,
-        Command::Mlsd(path) => list::mlsd(session, path).await,
-        Command::Mlst(path) => mlst::run(session, path.as_ref()).await.map(Outcome::from),
+        Command::Cwd(path) | Command::Xcwd(path) => {
+            return waits(async move { cwd::run(session, &path).await });
+        }
+        Command::Cdup | Command::Xcup => Ok(cwd::up(session)),
+        Command::Pwd | Command::Xpwd => Ok(pwd::run(session)),
+        Command::Mkd(path) | Command::Xmkd(path) => {
+            return waits(async move { mkd::run(session, &path).await });
+        }
+        Command::Rmd(path) | Command::Xrmd(path) => {
+            return waits(async move { rmd::run(session, &path).await });
+        }
+        Command::Dele(path) => return waits(async move { dele::run(session, &path).await }),
+        Command::Rnfr(path) => return waits(async move { rnto::from(session, &path).await }),
+        Command::Rnto(path) => return waits(async move { rnto::run(session, &path).await }),
+        Command::Size(path) => return waits(async move { size::run(session, &path).await }),
+        Command::Mdtm(path) => return waits(async move { mdtm::run(session, &path).await }),
+        Command::Mfmt(argument) => return waits(async move { mdtm::set(session, &argument).await }),
 
-        Command::Cwd(path) | Command::Xcwd(path) => cwd::run(session, &path).await.map(Outcome::from),
-        Command::Cdup | Command::Xcup => Ok(cwd::up(session).into()),
-        Command::Pwd | Command::Xpwd => Ok(pwd::run(session).into()),
-        Command::Mkd(path) | Command::Xmkd(path) => mkd::run(session, &path).await.map(Outcome::from),
-        Command::Rmd(path) | Command::Xrmd(path) => rmd::run(session, &path).await.map(Outcome::from),
-        Command::Dele(path) => dele::run(session, &path).await.map(Outcome::from),
-        Command::Rnfr(path) => rnto::from(session, &path).await.map(Outcome::from),
-        Command::Rnto(path) => rnto::run(session, &path).await.map(Outcome::from),
-        Command::Size(path) => size::run(session, &path).await.map(Outcome::from),
-        Command::Mdtm(path) => mdtm::run(session, &path).await.map(Outcome::from),
-        Command::Mfmt(argument) => mdtm::set(session, &argument).await.map(Outcome::from),
+        Command::Hash(path) => return waits(async move { hash::run(session, &path).await }),
+        Command::Rang(argument) => hash::range(session, &argument),
+        Command::Xcrc(argument) => {
+            return waits(async move { hash::older(session, Verb::Xcrc, &argument).await });
+        }
+        Command::Xmd5(argument) => {
+            return waits(async move { hash::older(session, Verb::Xmd5, &argument).await });
+        }
+        Command::Xsha1(argument) => {
+            return waits(async move { hash::older(session, Verb::Xsha1, &argument).await });
+        }
+        Command::Xsha256(argument) => {
+            return waits(async move { hash::older(session, Verb::Xsha256, &argument).await });
+        }
+        Command::Xsha512(argument) => {
+            return waits(async move { hash::older(session, Verb::Xsha512, &argument).await });
+        }
+        Command::Avbl(path) => return waits(async move { avbl::run(session, path.as_ref()).await }),
 
-        Command::Hash(path) => hash::run(session, &path).await,
-        Command::Rang(argument) => hash::range(session, &argument).map(Outcome::from),
-        Command::Xcrc(argument) => hash::older(session, Verb::Xcrc, &argument).await,
-        Command::Xmd5(argument) => hash::older(session, Verb::Xmd5, &argument).await,
-        Command::Xsha1(argument) => hash::older(session, Verb::Xsha1, &argument).await,
-        Command::Xsha256(argument) => hash::older(session, Verb::Xsha256, &argument).await,
-        Command::Xsha512(argument) => hash::older(session, Verb::Xsha512, &argument).await,
-        Command::Avbl(path) => avbl::run(session, path.as_ref()).await.map(Outcome::from),
-
-        Command::Auth(mechanism) => auth::run(session, &mechanism).map(Outcome::from),
-        Command::Pbsz(size) => Ok(prot::buffer_size(size.bytes()).into()),
-        Command::Prot(level) => prot::run(session, level).map(Outcome::from),
-        Command::Ccc => prot::clear_control(session).map(Outcome::from),
+        Command::Auth(mechanism) => auth::run(session, &mechanism),
+        Command::Pbsz(size) => Ok(prot::buffer_size(size.bytes())),
+        Command::Prot(level) => prot::run(session, level),
+        Command::Ccc => prot::clear_control(session),
         Command::Smnt(_)
         | Command::Adat(_)
         | Command::Mic(_)
         | Command::Conf(_)
         | Command::Enc(_)
-        | Command::Unknown(_) => Ok(replies::not_implemented().into()),
+        | Command::Unknown(_) => Ok(replies::not_implemented()),
     };
-    result.unwrap_or_else(Outcome::Reply)
+    Carrying::Done(result.unwrap_or_else(|reply| reply).into())
+}
+
+/// What may have to wait.
+fn waits<'s, T: Into<Outcome>>(work: impl Future<Output = Carried<T>> + Send + 's) -> Carrying<'s> {
+    Carrying::Waits(Box::pin(async { work.await.map_or_else(Outcome::Reply, Into::into) }))
 }
 
 /// The one place where a name from the wire becomes a path of the storage.

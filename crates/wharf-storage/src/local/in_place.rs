@@ -18,6 +18,11 @@ pub(super) fn begin(root: &Root, path: &StoragePath, request: UploadRequest) -> 
     if path.is_root() {
         return Err(StorageError::IsDirectory);
     }
+    // Where nothing depends on whether the file is new, the kernel need not be asked twice.
+    let is_any_file_fine = request.may_replace && request.permissions.is_none() && request.budget.is_none();
+    if is_any_file_fine && matches!(request.mode, WriteMode::Replace | WriteMode::Append) {
+        return existing(root.open_beneath(path, WRITE | OFlags::CREATE)?, request);
+    }
     if request.mode != WriteMode::New {
         match (root.open_beneath(path, WRITE), request.mode) {
             (Ok(file), _) => return existing(file, request),

@@ -10,7 +10,7 @@ mod unidentified;
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream as StdStream};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -130,7 +130,8 @@ struct Waiter {
 /// A connection of the expected peer.
 #[derive(Debug)]
 struct Arrived {
-    stream: StdStream,
+    socket: OwnedFd,
+    from: SocketAddr,
     /// For whom a balancer made it.
     relayed_for: Option<SocketAddr>,
 }
@@ -307,12 +308,12 @@ impl Port {
         on_stranger: &mut impl FnMut(Stranger),
     ) -> io::Result<Option<Arrived>> {
         let mut found = None;
-        while let Some((stream, from)) = accept_one(&self.socket)? {
+        while let Some((socket, from)) = accept_one(&self.socket)? {
             if pool.proxies.iter().any(|network| network.contains(&from.ip())) {
-                pool.await_header(stream, self.waiting.clone());
+                pool.await_header(socket, from, self.waiting.clone());
                 continue;
             }
-            let arrived = Arrived { stream, relayed_for: None };
+            let arrived = Arrived { socket, from, relayed_for: None };
             let waiting = lock(&self.waiting);
             match waiting.whose(from.ip()) {
                 Whose::Waiter(waiter) if Arc::ptr_eq(waiter, own) => {
@@ -417,8 +418,8 @@ impl PooledListener {
             // where another session has delivered: the reactor may have told us alone what came for others.
             let taken = self.port.take(&self.pool, &self.waiter, &mut count)?;
             let accepted = lock(&self.waiter.delivered).take().or(taken);
-            if let Some(Arrived { stream, relayed_for }) = accepted {
-                let stream = DataStream::new(stream, stall)?;
+            if let Some(Arrived { socket, from, relayed_for }) = accepted {
+                let stream = DataStream::between(self.address(), from, socket, stall);
                 let stream = match relayed_for {
                     Some(client) => stream.relayed_for(client),
                     None => stream,

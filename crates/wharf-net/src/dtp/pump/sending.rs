@@ -27,7 +27,8 @@ const LINGER: Timespec = Timespec { tv_sec: 0, tv_nsec: 2_000_000 };
 /// `f_type` of tmpfs (statfs(2)), whose files are always in memory.
 const TMPFS_MAGIC: u64 = 0x0102_1994;
 
-/// Sends `file` from `offset` (bytes) to its end. Returns the number of bytes sent.
+/// Sends `file`, which has `size` bytes, from `offset` (bytes) on: see
+/// [`Transfer::send_file`](crate::dtp::Transfer::send_file).
 ///
 /// # Errors
 /// When the connection breaks or stalls, or the file cannot be read.
@@ -35,16 +36,19 @@ pub(in crate::dtp) async fn send_file(
     stream: &mut DataStream,
     file: File,
     offset: u64,
+    size: u64,
     progress: &Arc<Progress>,
 ) -> Result<u64, PumpError> {
     let start = offset;
-    let left = file.metadata().map_err(PumpError::Local)?.len().saturating_sub(offset);
+    let left = size.saturating_sub(offset);
     let encrypting = stream
         .take_channel()
         .map_err(network)?
         .map(|channel| Encrypting::new(channel, left, progress.most(ENCRYPT)));
     let in_place = !is_lent() && left <= IN_PLACE && is_in_memory(&file, offset, left);
-    let mut work = Sending { file, offset, copying: false, encrypting, progress: progress.clone() };
+    // One without a size, as in /proc, may have content all the same.
+    let end = if size == 0 { u64::MAX } else { size };
+    let mut work = Sending { file, offset, end, copying: false, encrypting, progress: progress.clone() };
     loop {
         let stop = if is_lent() {
             work.push(&stream.shared(), LENT_PIECE)
@@ -78,6 +82,8 @@ pub(in crate::dtp) async fn send_file(
 struct Sending {
     file: File,
     offset: u64,
+    /// Where it ends, in bytes from its start.
+    end: u64,
     /// sendfile(2) does not work for this file: read and send instead.
     copying: bool,
     /// Under TLS.
@@ -107,16 +113,22 @@ impl Sending {
             if self.progress.pause().is_some() {
                 return Ok(Stop::Limit);
             }
+            let left = usize::try_from(self.end.saturating_sub(self.offset)).unwrap_or(usize::MAX);
             let sent = if let Some(encrypting) = &mut self.encrypting {
-                encrypting.send_from(&self.file, &mut self.offset, socket)
+                encrypting.send_from(&self.file, &mut self.offset, left, socket)
             } else if self.copying {
-                self.copy(socket)
+                self.copy(left, socket)
             } else {
-                sendfile(socket, &self.file, Some(&mut self.offset), self.progress.most(CALL))
+                sendfile(socket, &self.file, Some(&mut self.offset), left.min(self.progress.most(CALL)))
             };
             match sent {
                 Ok(0) => return Ok(Stop::End),
-                Ok(count) => self.progress.add(count as u64),
+                Ok(count) => {
+                    self.progress.add(count as u64);
+                    if self.offset == self.end {
+                        return Ok(Stop::End);
+                    }
+                }
                 Err(Errno::AGAIN) => return Ok(Stop::Peer),
                 Err(Errno::INTR) => {}
                 Err(Errno::INVAL | Errno::NOSYS) if !self.copying => self.copying = true,
@@ -126,8 +138,8 @@ impl Sending {
         Ok(Stop::Piece)
     }
 
-    fn copy(&mut self, socket: &OwnedFd) -> Result<usize, Errno> {
-        let mut buffer = vec![0; self.progress.most(BUFFER)];
+    fn copy(&mut self, left: usize, socket: &OwnedFd) -> Result<usize, Errno> {
+        let mut buffer = vec![0; left.min(self.progress.most(BUFFER))];
         let count = rustix::io::pread(&self.file, &mut buffer, self.offset)?;
         if count == 0 {
             return Ok(0);

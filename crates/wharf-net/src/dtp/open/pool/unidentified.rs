@@ -1,6 +1,7 @@
 //! Data connections whose address does not tell whose they are: they say so first, and nobody else waits for that.
 
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
@@ -9,23 +10,27 @@ use wharf_findings::Cause;
 use wharf_proto::limits;
 
 use super::{Arrived, PassivePool, Waiter, Waiting, Whose, lock};
-use crate::dtp::open::StdStream;
 use crate::proxy_protocol::{ProxyError, read_header};
 use crate::tls::await_client_hello;
 
 impl PassivePool {
     /// Waits for a balancer's header, and hands the connection to the session of its client.
-    pub(super) fn await_header(self: &Arc<Self>, stream: StdStream, waiting: Arc<Mutex<Waiting>>) {
+    pub(super) fn await_header(
+        self: &Arc<Self>,
+        socket: OwnedFd,
+        from: SocketAddr,
+        waiting: Arc<Mutex<Waiting>>,
+    ) {
         let Ok(permit) = self.unidentified.clone().try_acquire_owned() else { return };
         let pool = self.clone();
         tokio::spawn(async move {
             let header = async {
-                let stream = TcpStream::from_std(stream)?;
+                let stream = TcpStream::from_std(socket.into())?;
                 let relayed = read_header(&stream).await?;
                 Ok::<_, ProxyError>((stream.into_std()?, relayed))
             };
-            let (stream, client) = match header.await {
-                Ok((stream, Some(relayed))) => (stream, relayed.client),
+            let (socket, client) = match header.await {
+                Ok((stream, Some(relayed))) => (stream.into(), relayed.client),
                 // A health check; it says no more than that the port is open.
                 Ok((_, None)) => return,
                 Err(error) => {
@@ -34,7 +39,7 @@ impl PassivePool {
                 }
             };
             drop(permit);
-            let arrived = Arrived { stream, relayed_for: Some(client) };
+            let arrived = Arrived { socket, from, relayed_for: Some(client) };
             let sessions = lock(&waiting);
             match sessions.whose(client.ip()) {
                 Whose::Waiter(waiter) => waiter.deliver(arrived),
@@ -50,9 +55,9 @@ impl PassivePool {
         let Ok(permit) = self.unidentified.clone().try_acquire_owned() else { return };
         tokio::spawn(async move {
             let _permit = permit;
-            let Arrived { stream, relayed_for } = arrived;
+            let Arrived { socket, from, relayed_for } = arrived;
             let named = async {
-                let stream = TcpStream::from_std(stream)?;
+                let stream = TcpStream::from_std(socket.into())?;
                 let hello = await_client_hello(&stream).await?;
                 Ok::<_, std::io::Error>((stream.into_std()?, hello))
             };
@@ -67,7 +72,7 @@ impl PassivePool {
                 session.zip(hello.as_ref()).is_some_and(|(session, hello)| session.mark.is_named_in(hello))
             };
             match sessions.all.iter().find(is_named) {
-                Some(waiter) => waiter.deliver(Arrived { stream, relayed_for }),
+                Some(waiter) => waiter.deliver(Arrived { socket: stream.into(), from, relayed_for }),
                 None => sessions.drop_stranger(client),
             }
         });
