@@ -9,8 +9,9 @@ use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
 
 use fuser::{
-    BackgroundSession, Config, Errno, FileAttr, FileHandle, FileType, Filesystem, Generation, INodeNo,
-    LockOwner, MountOption, OpenFlags, ReplyAttr, ReplyData, ReplyEntry, Request, SessionACL,
+    BackgroundSession, Config, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation,
+    INodeNo, LockOwner, MountOption, OpenFlags, ReplyAttr, ReplyData, ReplyEntry, ReplyOpen, Request,
+    SessionACL,
 };
 
 use crate::directory::sample;
@@ -159,6 +160,15 @@ impl Filesystem for Files {
             Some(attributes) => reply.attr(&NOTHING_IS_KEPT, &attributes),
             None => reply.error(Errno::ENOENT),
         });
+    }
+
+    fn open(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+        // Each opening drops what is in memory, so that the file stays cold: but for that it would wait for what never comes.
+        let flags = match self.disk {
+            Disk::Hanging => FopenFlags::FOPEN_KEEP_CACHE,
+            Disk::Slow(_) => FopenFlags::empty(),
+        };
+        self.answer(move || reply.opened(FileHandle(0), flags));
     }
 
     fn read(
