@@ -29,7 +29,6 @@ impl Told<'_> {
         let mut out = super::standard_output()?;
         out.write_all(self.text().as_bytes())?;
         out.flush()?;
-        drop(out);
         for warning in self.measured.warnings(self.is_on_this_machine()) {
             super::note(&format!("wharf: beware: {}", warning.text));
         }
