@@ -479,6 +479,9 @@ impl Session {
         let unsent = pi.output().len();
         let has_unsent = unsent > 0 || control.has_unsent();
         let wants_input = pi.wants_input() && !*input_ended && unsent < limits::UNSENT_REPLIES;
+        if wants_input && !has_unsent && running.is_none() && control.waits_itself() {
+            return Woken::Ready(Ok(Ready::ToRead));
+        }
         tokio::select! {
             biased;
             ended = poll_fn(|context| match running {
