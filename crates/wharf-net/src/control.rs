@@ -10,13 +10,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::{Errno, retry_on_intr};
+use rustix::io::{Errno, ioctl_fionbio, retry_on_intr};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{RecvFlags, SendFlags, recv};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::Interest;
 use wharf_proto::dialogue::{Endpoints, Side};
 
-use crate::lending::is_lent;
+use crate::lending::{MOMENT, is_lent};
 use crate::proxy_protocol::Relayed;
 use crate::tls::{Channel, ClientTls, HandshakeError, Secured, Socket, TlsSession, flush, shake_hands};
 use crate::watched::Watched;
@@ -40,6 +41,8 @@ pub struct ControlConnection {
     socket: Watched,
     /// The last read took all that had come: the next has to wait for the socket to say that there is more.
     is_drained: bool,
+    /// How the next read waits, on a lent thread.
+    patience: Patience,
     /// As a client: something came that the kernel may not have acknowledged. Some servers (vsftpd) say 150 and 226 in two
     /// pieces with Nagle's algorithm, and the second would wait for the acknowledgement of the first, which the kernel holds
     /// back for 40 ms while nothing is sent.
@@ -49,6 +52,18 @@ pub struct ControlConnection {
     /// Apart, since few sessions have it and all of them are meant to be small.
     relayed: Option<Box<Relayed>>,
     tls: Option<Box<Channel>>,
+}
+
+/// Whether a read may wait for a moment by itself. That costs one call, where poll(2) and a read are two; but nothing else can
+/// be waited for meanwhile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Patience {
+    /// The socket is set up for it.
+    is_prepared: bool,
+    /// The next read is to wait.
+    is_asked: bool,
+    /// The last one waited in vain.
+    is_exhausted: bool,
 }
 
 /// What a control connection is ready for.
@@ -136,6 +151,7 @@ impl ControlConnection {
         Ok(Self {
             socket,
             is_drained: false,
+            patience: Patience::default(),
             owes_acknowledgement: false,
             is_client: we_are == Side::Client,
             endpoints,
@@ -206,17 +222,20 @@ impl ControlConnection {
     /// # Errors
     /// `WouldBlock`, or when the connection is broken.
     pub fn try_receive(&mut self, take: impl FnMut(&[u8])) -> io::Result<Received> {
-        let received = self.receive_what_is_there(take);
+        let flags = self.flags_of_read();
+        let received = self.receive_what_comes(flags, take);
+        let is_silent = received.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        self.patience.is_exhausted = is_silent;
         self.owes_acknowledgement |= self.is_client && received.is_ok();
         received
     }
 
-    fn receive_what_is_there(&mut self, mut take: impl FnMut(&[u8])) -> io::Result<Received> {
+    fn receive_what_comes(&mut self, flags: RecvFlags, mut take: impl FnMut(&[u8])) -> io::Result<Received> {
         match &mut self.tls {
-            Some(channel) => receive_secured(channel, &self.socket, &mut self.is_drained, take),
+            Some(channel) => receive_secured(channel, &self.socket, flags, &mut self.is_drained, take),
             None => {
                 let mut piece = [0; READ_PIECE];
-                match read(&self.socket, &mut self.is_drained, &mut piece)? {
+                match read(&self.socket, flags, &mut self.is_drained, &mut piece)? {
                     0 => Ok(Received::End),
                     count => {
                         take(&piece[..count]);
@@ -225,6 +244,27 @@ impl ControlConnection {
                 }
             }
         }
+    }
+
+    /// Whether [`try_receive`](Self::try_receive) may be called at once and wait itself, for a moment: on a lent thread, when the
+    /// caller waits for nothing else. If so, it will.
+    pub fn waits_itself(&mut self) -> bool {
+        let may = is_lent() && !self.patience.is_exhausted && (self.patience.is_prepared || self.prepare());
+        self.patience.is_asked = may;
+        may
+    }
+
+    /// Lets reads wait that do not say otherwise.
+    fn prepare(&mut self) -> bool {
+        let socket = self.socket.socket();
+        let is_prepared = set_socket_timeout(socket, Timeout::Recv, Some(MOMENT)).is_ok()
+            && ioctl_fionbio(socket, false).is_ok();
+        self.patience.is_prepared = is_prepared;
+        is_prepared
+    }
+
+    fn flags_of_read(&mut self) -> RecvFlags {
+        if std::mem::take(&mut self.patience.is_asked) { RecvFlags::empty() } else { RecvFlags::DONTWAIT }
     }
 
     /// Waits until something may have come.
@@ -424,7 +464,8 @@ impl ControlConnection {
 
 impl Socket for ControlConnection {
     fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(retry_on_intr(|| rustix::io::read(self.socket.socket(), &mut *buffer))?)
+        let received = retry_on_intr(|| recv(self.socket.socket(), &mut *buffer, RecvFlags::DONTWAIT));
+        Ok(received?.0)
     }
 
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
@@ -441,9 +482,9 @@ impl Socket for ControlConnection {
     }
 }
 
-/// Reads what is there; notes in `is_drained` whether that was all.
-fn read(socket: &Watched, is_drained: &mut bool, buffer: &mut [u8]) -> io::Result<usize> {
-    let result = retry_on_intr(|| rustix::io::read(socket.socket(), &mut *buffer));
+/// Reads what is there, or comes while it waits; notes in `is_drained` whether that was all.
+fn read(socket: &Watched, flags: RecvFlags, is_drained: &mut bool, buffer: &mut [u8]) -> io::Result<usize> {
+    let result = retry_on_intr(|| recv(socket.socket(), &mut *buffer, flags)).map(|(count, _)| count);
     *is_drained = match result {
         // Fewer bytes than there is room for are most likely all there were. Where they are not, since a read stops at Telnet's
         // urgent byte, poll(2) tells of the rest; the reactor, which tells of what is new, would not.
@@ -454,13 +495,15 @@ fn read(socket: &Watched, is_drained: &mut bool, buffer: &mut [u8]) -> io::Resul
 }
 
 fn write(socket: &Watched, bytes: &[u8]) -> io::Result<usize> {
-    Ok(retry_on_intr(|| rustix::net::send(socket.socket(), bytes, SendFlags::NOSIGNAL))?)
+    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+    Ok(retry_on_intr(|| rustix::net::send(socket.socket(), bytes, flags))?)
 }
 
 /// Takes what has come under TLS.
 fn receive_secured(
     channel: &mut Channel,
     socket: &Watched,
+    flags: RecvFlags,
     is_drained: &mut bool,
     mut take: impl FnMut(&[u8]),
 ) -> io::Result<Received> {
@@ -469,7 +512,7 @@ fn receive_secured(
         if channel.peer_has_closed() {
             return Ok(Received::End);
         }
-        let count = channel.receive(READ_PIECE, |buffer| read(socket, is_drained, buffer));
+        let count = channel.receive(READ_PIECE, |buffer| read(socket, flags, is_drained, buffer));
         match count {
             // Commands come in whole lines: an end without close_notify cuts none in two that would be carried out.
             Ok(0) => return Ok(Received::End),

@@ -66,7 +66,9 @@ pub(crate) fn poll_lent(socket: &Arc<OwnedFd>, flags: PollFlags) -> Option<Poll<
                 Poll::Ready(())
             }
             None => {
-                wanted.push((Arc::downgrade(socket), flags));
+                if !wanted.iter().any(|(other, wanted)| is_it(other) && wanted.contains(flags)) {
+                    wanted.push((Arc::downgrade(socket), flags));
+                }
                 Poll::Pending
             }
         })

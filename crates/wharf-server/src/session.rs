@@ -1,5 +1,6 @@
 //! One control connection, from its greeting to its end.
 
+mod control;
 mod user;
 
 use std::future::poll_fn;
@@ -7,11 +8,9 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Sleep;
-use wharf_findings::Cause;
 use wharf_net::control::{ControlConnection, Ready, Received};
 use wharf_net::driver;
 use wharf_net::tls::TlsSession;
@@ -35,14 +34,11 @@ use crate::listing::FACTS;
 use crate::occupancy::Seat;
 use crate::replies;
 use crate::server::ShutdownStage;
-use crate::tls::{Protection, ServerTls, handshake_cause};
+use crate::tls::{Protection, ServerTls};
 use crate::transfer::{Ended, Running, Task};
 use crate::uploads;
 
-/// Longest wait for a client to take the last replies.
-const LAST_WORDS: Duration = Duration::from_secs(5);
-/// Longest wait for a client to close behind them.
-const FAREWELL: Duration = Duration::from_secs(2);
+use control::SecurityDue;
 
 /// A session's state. What the protocol knows lies in the interpreter; here is what the server knows.
 pub(crate) struct Session {
@@ -79,17 +75,6 @@ pub(crate) struct Session {
     last_transfer: Timestamp,
     /// Its place among all sessions.
     _seat: Box<Seat>,
-}
-
-/// What has to be done to the control connection before anything else goes over it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum SecurityDue {
-    /// The TLS handshake, with the connection (implicit FTPS).
-    HandshakeFirst,
-    /// The TLS handshake, behind 234.
-    Handshake,
-    /// The end of TLS, behind CCC or REIN; with it, whether data connections stay protected.
-    Clear { keeps_data: bool },
 }
 
 /// What ended a wait.
@@ -219,63 +204,6 @@ impl Session {
                 Ok(())
             }
             Err(error) => Err(error),
-        }
-    }
-
-    /// Begins or ends TLS on the control connection, when the reply that announces it has been sent.
-    async fn change_security(&mut self, due: SecurityDue) -> std::io::Result<()> {
-        self.say_all().await?;
-        match due {
-            SecurityDue::HandshakeFirst => {
-                self.begin_tls().await?;
-                self.pi.tls_from_the_start(self.now());
-            }
-            SecurityDue::Handshake => {
-                self.begin_tls().await?;
-                self.pi.tls_established(self.now());
-            }
-            SecurityDue::Clear { keeps_data } => {
-                let pi = &mut self.pi;
-                self.control.end_tls(limits::TLS_END_TIME, |bytes| pi.handle_input(bytes)).await?;
-                if !keeps_data {
-                    self.secured = None;
-                }
-                tracing::debug!(session = self.number, "the control connection goes on in clear");
-            }
-        }
-        Ok(())
-    }
-
-    /// The handshake of the control connection. A client that fails is told by an alert, and the session is over.
-    async fn begin_tls(&mut self) -> std::io::Result<()> {
-        let Some(tls) = &self.shared.tls else { return Err(std::io::ErrorKind::Unsupported.into()) };
-        let session = Arc::new(tls.acceptor.begin_session());
-        let limit = self.shared.config.times.tls_handshake;
-        let stops = self.stage.wait_for(|stage| *stage >= ShutdownStage::Draining);
-        let result = tokio::select! {
-            result = self.control.accept_tls(&session, limit) => result,
-            _ = stops => return Err(std::io::ErrorKind::ConnectionAborted.into()),
-        };
-        match result {
-            Ok(secured) => {
-                tracing::debug!(session = self.number, tls = %secured.version, "the control connection is under TLS");
-                self.secured = Some(session);
-                Ok(())
-            }
-            Err(error) => {
-                match handshake_cause(&error, false).map(Cause::id) {
-                    Some(possible_cause) => tracing::warn!(
-                        session = self.number, client = %self.client(), %error, possible_cause,
-                        "no TLS on the control connection"
-                    ),
-                    // Whoever scans ports must not fill the log.
-                    None => tracing::info!(
-                        session = self.number, client = %self.client(), %error, "no TLS on the control connection"
-                    ),
-                }
-                self.hang_up().await?;
-                Err(std::io::Error::other(error))
-            }
         }
     }
 
@@ -426,38 +354,6 @@ impl Session {
         Ok(())
     }
 
-    /// Says the last words and closes without destroying them: a close with unread input would send RST.
-    async fn farewell(&mut self) -> std::io::Result<()> {
-        // A client that is slow to close holds no passive port (S11).
-        self.negotiated = Negotiated::Nothing;
-        self.say_all().await?;
-        self.hang_up().await
-    }
-
-    /// Sends all replies, as long as the client takes them.
-    async fn say_all(&mut self) -> std::io::Result<()> {
-        let said = async {
-            loop {
-                self.send_what_fits()?;
-                if self.pi.output().is_empty() && !self.control.has_unsent() {
-                    return Ok::<_, std::io::Error>(());
-                }
-                self.control.writable().await?;
-            }
-        };
-        tokio::time::timeout(LAST_WORDS, said)
-            .await
-            .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))?
-    }
-
-    /// Ends our side, and reads what still comes until the client has closed, or its time is over.
-    async fn hang_up(&mut self) -> std::io::Result<()> {
-        self.control.finish()?;
-        let drained = async { while let Ok(Received::Bytes) = self.control.receive(|_| {}).await {} };
-        let _ = tokio::time::timeout(FAREWELL, drained).await;
-        Ok(())
-    }
-
     async fn wait(&mut self) -> Woken {
         // Looked at here too: a client that sends without a pause must not keep us from them.
         if self.stage.has_changed().unwrap_or(false) {
@@ -479,6 +375,9 @@ impl Session {
         let unsent = pi.output().len();
         let has_unsent = unsent > 0 || control.has_unsent();
         let wants_input = pi.wants_input() && !*input_ended && unsent < limits::UNSENT_REPLIES;
+        if wants_input && !has_unsent && running.is_none() && control.waits_itself() {
+            return Woken::Ready(Ok(Ready::ToRead));
+        }
         tokio::select! {
             biased;
             ended = poll_fn(|context| match running {
