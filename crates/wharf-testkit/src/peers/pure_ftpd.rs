@@ -19,23 +19,9 @@ pub(super) fn command(setup: &Setup<'_>) -> Command {
     command.arg("-S").arg(format!("{},{}", setup.address.ip(), setup.address.port()));
     command.arg("-l").arg(format!("puredb:{}", database.display()));
     command.arg("-g").arg(setup.directory.join("pid"));
-    // No anonymous user, no host names, any uid, no syslog, long listings, and as many sessions from here as any test holds.
-    command.args([
-        "-E",
-        "-H",
-        "-u",
-        "1",
-        "-f",
-        "none",
-        "-L",
-        "100000:20",
-        "-c",
-        "5000",
-        "-C",
-        "5000",
-        "-I",
-        "5",
-    ]);
+    // No anonymous user, no host names, any uid, no syslog, long listings, as many sessions from here as any test holds.
+    command.args(["-E", "-H", "-u", "1", "-f", "none", "-L", "100000:20", "-I", "5"]);
+    command.args(["-c", "5000", "-C", "5000"]);
     if options.modes == Modes::ActiveOnly {
         // "NAT mode" stands for it: no passive mode for clients.
         command.arg("-N");
