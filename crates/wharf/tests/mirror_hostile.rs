@@ -345,3 +345,18 @@ fn a_file_that_was_cut_is_gone_on_with_where_the_rest_fits_it() {
     assert!(directory.read("target/long") == sample(LONG), "{run}");
     assert_eq!(directory.join("target").read_dir().unwrap().count(), 1, "nothing else is left");
 }
+
+#[test]
+fn a_small_file_that_is_longer_or_shorter_than_its_listing_gets_no_name() {
+    let listing: fn(&str) -> Vec<u8> = |_| {
+        let line =
+            |(name, size)| format!("type=file;size={size};modify=20200101000000; {name}\r\n").into_bytes();
+        [("longer", 3), ("right", 4), ("shorter", 5)].map(line).concat()
+    };
+    let directory = TestDirectory::new();
+    let run = mirror(serve(Manners { listing, ..PLAIN }), &directory, &[]);
+    let done = done(run.assert_code(8));
+    assert_eq!((&done["transferred"], &done["failed"]), (&1.into(), &2.into()), "{run}");
+    assert_eq!(directory.read("target/right"), b"evil");
+    assert!(!directory.holds("target/longer") && !directory.holds("target/shorter"), "{run}");
+}
