@@ -55,6 +55,8 @@ pub struct Session {
     /// That the server said 421 and stayed.
     stayed_after_goodbye: bool,
     representation_sent: bool,
+    /// What TYPE I was answered with, where that tells of TYPE A.
+    pub(crate) taken_for_text: Option<Reply>,
     /// On the present control connection.
     utf8_announced: bool,
     features: Features,
@@ -75,6 +77,8 @@ pub struct Session {
     failure: Option<ControlFailure>,
     /// The longest that this server took for a reply.
     pub(crate) slowest_reply: Duration,
+    /// The longest that it took from the end of the data of a transfer to the final reply.
+    pub(crate) slowest_completion: Duration,
     /// The longest segments that data connections may carry, in bytes; none: as the system has it.
     pub(crate) largest_segment: Option<u32>,
     /// The shortest that a command and its reply took, none before the first: on a busy machine this is what comes nearest to
@@ -139,6 +143,7 @@ impl Session {
             usable: true,
             stayed_after_goodbye: false,
             representation_sent: false,
+            taken_for_text: None,
             utf8_announced: false,
             features: Features::default(),
             system: None,
@@ -151,6 +156,7 @@ impl Session {
             unreadable: None,
             failure: None,
             slowest_reply: Duration::ZERO,
+            slowest_completion: Duration::ZERO,
             largest_segment: None,
             quickest_reply: None,
             directory: None,
@@ -254,7 +260,8 @@ impl Session {
             return Ok(());
         }
         let command = Command::Type(wanted);
-        accepted(&command, self.exchange(&command).await?)?;
+        let reply = accepted(&command, self.exchange(&command).await?)?;
+        self.note_representation(wanted, &reply);
         self.representation_sent = true;
         Ok(())
     }

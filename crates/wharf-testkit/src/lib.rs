@@ -8,6 +8,7 @@
 //! | our client against real servers | [`peers::Peer`] |
 //! | our server with real clients | [`clients`], [`process::run`] |
 //! | ports 20 and 21, 127.0.0.2, IPv6 for sure | [`namespace::NetworkNamespace`] |
+//! | a real server behind a gateway with ideas of its own | [`meddling::MeddlingBox`] |
 //! | proxies | [`proxy::TestProxy`] |
 //! | a server that is far away | [`relay::DelayedLink`] |
 //! | a program that stays, ours too | [`process::Background`] |
@@ -28,6 +29,7 @@ pub mod hostile;
 pub mod http;
 mod janitor;
 pub mod lab;
+pub mod meddling;
 pub mod namespace;
 pub mod pair;
 pub mod peers;
