@@ -176,8 +176,10 @@ fn refused_endpoint(attempt: &Attempt, reply: &Reply, control: Endpoints, found:
     let texts = texts_of(reply);
     let (client, server) = (control.client.ip(), control.server.ip());
     let verb = attempt.command.to_string();
-    let is_of_family = reply.code() == ReplyCode::NETWORK_PROTOCOL_NOT_SUPPORTED && texts.is_empty();
-    if is_of_family || texts.contains(&Cause::FamilyMismatch) {
+    let told = attempt.told.or(attempt.endpoint).filter(|_| attempt.mode() == DataMode::Active);
+    let is_of_other_family = told.is_some_and(|told| told.is_ipv4() != client.is_ipv4());
+    let says_so = reply.code() == ReplyCode::NETWORK_PROTOCOL_NOT_SUPPORTED && texts.is_empty();
+    if is_of_other_family || says_so || texts.contains(&Cause::FamilyMismatch) {
         let evidence = Evidence::FamilyDiffers { verb: verb.clone(), control_peer: server };
         found.add(Cause::FamilyMismatch, Confidence::Likely, vec![evidence, said(&verb, reply)]);
         return true;
@@ -185,12 +187,7 @@ fn refused_endpoint(attempt: &Attempt, reply: &Reply, control: Endpoints, found:
     let is_about_address =
         matches!(reply.code(), ReplyCode::PARAMETER_SYNTAX_ERROR | ReplyCode::PARAMETER_NOT_IMPLEMENTED)
             || texts.iter().any(|cause| matches!(cause, Cause::PortUnroutable | Cause::BounceRefused));
-    let Some(told) = attempt.told.or(attempt.endpoint).filter(|_| attempt.mode() == DataMode::Active) else {
-        return false;
-    };
-    if !is_about_address {
-        return false;
-    }
+    let Some(told) = told.filter(|_| is_about_address) else { return false };
     if is_private(told.ip()) && !is_private(server) {
         let evidence = Evidence::UnroutableAddressSent { told, control_source: client };
         found.add(Cause::PortUnroutable, Confidence::Likely, vec![evidence, said(&verb, reply)]);
