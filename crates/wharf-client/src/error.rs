@@ -268,6 +268,7 @@ impl ClientError {
             }
             Self::Incomplete(incomplete) => match &incomplete.reason {
                 IncompleteReason::CloseNotifyMissing(finding)
+                | IncompleteReason::WentAsText(finding)
                 | IncompleteReason::NothingCame { finding, .. } => std::slice::from_ref(finding),
                 _ => &[],
             },
@@ -388,6 +389,9 @@ pub enum IncompleteReason {
     /// The data connection ended without close_notify, and nothing else proves that all of it came.
     #[error("its end may have been cut off: no close_notify came")]
     CloseNotifyMissing(Box<Finding>),
+    /// TYPE I was taken for TYPE A, and the length is not what it should be.
+    #[error("it went over as text, although TYPE I was asked for")]
+    WentAsText(Box<Finding>),
     /// The server gave it up.
     #[error("the server says \"{0}\"")]
     ServerGaveUp(Reply),
@@ -416,7 +420,9 @@ impl fmt::Display for Incomplete {
             WayOn::Again => "; try again",
         })?;
         match &self.reason {
-            IncompleteReason::CloseNotifyMissing(finding) | IncompleteReason::NothingCame { finding, .. } => {
+            IncompleteReason::CloseNotifyMissing(finding)
+            | IncompleteReason::WentAsText(finding)
+            | IncompleteReason::NothingCame { finding, .. } => {
                 write!(f, "\n{finding}")
             }
             _ => Ok(()),

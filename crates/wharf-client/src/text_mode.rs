@@ -5,7 +5,7 @@ use wharf_findings::{Cause, Confidence, Evidence, Finding};
 use wharf_proto::Reply;
 use wharf_proto::command::Representation;
 
-use crate::error::ClientError;
+use crate::error::{ClientError, IncompleteReason};
 use crate::session::Session;
 
 impl Session {
@@ -30,17 +30,21 @@ impl Session {
     /// # Errors
     /// [`ClientError::TakenForText`].
     pub(crate) fn is_moved_as_it_is(&self) -> Result<(), ClientError> {
-        let Some(reply) = &self.taken_for_text else { return Ok(()) };
-        let said = Evidence::ReplyReceived { verb: "TYPE I".to_owned(), reply: reply.to_string() };
-        match Finding::new(Cause::AsciiDamaged, Confidence::Likely, vec![said]) {
-            Ok(finding) => {
-                Err(ClientError::TakenForText { reply: reply.clone(), finding: Box::new(finding) })
-            }
-            Err(unfounded) => {
-                tracing::error!(%unfounded, "a cause without its evidence");
-                Ok(())
-            }
+        match (&self.taken_for_text, self.text_finding()) {
+            (Some(reply), Some(finding)) => Err(ClientError::TakenForText { reply: reply.clone(), finding }),
+            _ => Ok(()),
         }
+    }
+
+    /// Why a file has another length at its end, if TYPE was taken so.
+    pub(crate) fn went_as_text(&self) -> Option<IncompleteReason> {
+        self.text_finding().map(IncompleteReason::WentAsText)
+    }
+
+    fn text_finding(&self) -> Option<Box<Finding>> {
+        let reply = self.taken_for_text.as_ref()?.to_string();
+        let said = Evidence::ReplyReceived { verb: "TYPE I".to_owned(), reply };
+        Finding::new(Cause::AsciiDamaged, Confidence::Likely, vec![said]).ok().map(Box::new)
     }
 }
 

@@ -186,7 +186,10 @@ impl Session {
         let nothing_missing = bytes > 0 && bytes == had;
         let is_new = progress.bytes() == 0;
         let cut = tls_end.finding(bytes).map(IncompleteReason::CloseNotifyMissing);
-        settle(path, target.kept(), &end, said, bytes, expected, is_new, options.ascii, cut)?;
+        // Line ends take more room on the way than in a file.
+        let as_text = expected.filter(|expected| bytes > *expected).and_then(|_| self.went_as_text());
+        let is_text = options.ascii || as_text.is_some();
+        settle(path, target.kept(), &end, said, bytes, expected, is_new, is_text, as_text.or(cut))?;
         if let DataEnd::Local(source) = end {
             return Err(ClientError::Local { what: shown, source });
         }

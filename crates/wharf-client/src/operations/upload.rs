@@ -126,7 +126,7 @@ impl Session {
         if attempt.is_some() && !options.ascii {
             let way_on = if length.is_some() { WayOn::Upload } else { WayOn::Again };
             match self.size(path).await? {
-                Some(size) => check_size(path, bytes, size, way_on)?,
+                Some(size) => check_size(path, bytes, size, way_on).map_err(|error| self.as_text(error))?,
                 None => self.is_moved_as_it_is()?,
             }
         }
@@ -246,6 +246,18 @@ impl Session {
                 self.size(path).await.is_ok_and(|size| size.unwrap_or(0) == offset)
             }
             _ => false,
+        }
+    }
+
+    /// A wrong length, with its cause where that is known.
+    fn as_text(&self, error: ClientError) -> ClientError {
+        match (error, self.went_as_text()) {
+            (ClientError::Incomplete(mut incomplete), Some(reason)) => {
+                incomplete.reason = reason;
+                incomplete.way_on = WayOn::Again;
+                ClientError::Incomplete(incomplete)
+            }
+            (error, _) => error,
         }
     }
 

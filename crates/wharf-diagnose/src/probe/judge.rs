@@ -298,7 +298,9 @@ fn of_listing(tried: &Tried) -> Vec<Finding> {
             all.extend(of_refusal(command, reply).into_iter().filter(can_be));
         }
         Some(ClientError::Incomplete(incomplete)) => match &incomplete.reason {
-            IncompleteReason::CloseNotifyMissing(finding) | IncompleteReason::NothingCame { finding, .. } => {
+            IncompleteReason::CloseNotifyMissing(finding)
+            | IncompleteReason::WentAsText(finding)
+            | IncompleteReason::NothingCame { finding, .. } => {
                 all.push((**finding).clone());
             }
             IncompleteReason::DataBroke(error) => {

@@ -88,7 +88,9 @@ fn of_error(error: &ClientError, content: &[u8]) -> Vec<Finding> {
         ClientError::Incomplete(incomplete) => match &incomplete.reason {
             IncompleteReason::ServerGaveUp(reply) => judge::of_refusal("STOR", reply),
             // The server's own count: of what comes back none is asked.
-            IncompleteReason::WrongSize => stored(content, incomplete.bytes).into_iter().collect(),
+            IncompleteReason::WrongSize | IncompleteReason::WentAsText(_) => {
+                stored(content, incomplete.bytes).into_iter().collect()
+            }
             reason => {
                 let evidence = Evidence::DataCut { bytes: incomplete.bytes, error: reason.to_string() };
                 found(Cause::TransferCut, Confidence::Likely, vec![evidence]).into_iter().collect()
