@@ -27,6 +27,7 @@ pub fn findings(attempts: &[Attempt], control: Endpoints, choice: ModeChoice) ->
         let evidence = Evidence::FamilyDiffers { verb: verb.to_owned(), control_peer: control.server.ip() };
         found.add(Cause::FamilyMismatch, Confidence::Certain, vec![evidence]);
     }
+    behind_epsv_all(attempts, &mut found);
     for mode in [DataMode::Passive, DataMode::Active] {
         refused_mode(attempts, mode, &mut found);
     }
@@ -61,8 +62,19 @@ pub(crate) fn forgotten(failure: ControlFailure, idle: Duration) -> ControlFailu
     let evidence = vec![Evidence::CompletionMissing { idle }];
     match Finding::new(Cause::ControlCutIdle, Confidence::Possible, evidence) {
         Ok(finding) if idle >= LONG_SILENCE => {
-            ControlFailure::Forgotten { waited, finding: Box::new(finding) }
+            ControlFailure::SilentBehindData { waited, finding: Box::new(finding) }
         }
+        _ => failure,
+    }
+}
+
+/// What silence behind data means that are all over, where nothing else explains it. Of a transfer without a byte nobody knows
+/// that it was one.
+pub(crate) fn unfinished(failure: ControlFailure, verb: &str, bytes: u64) -> ControlFailure {
+    let ControlFailure::Silent(waited) = failure else { return failure };
+    let evidence = vec![Evidence::SilenceAfter { verb: verb.to_owned(), waited }];
+    match Finding::new(Cause::SlowCompletion, Confidence::Possible, evidence) {
+        Ok(finding) if bytes > 0 => ControlFailure::SilentBehindData { waited, finding: Box::new(finding) },
         _ => failure,
     }
 }
@@ -86,6 +98,34 @@ impl Findings {
             Err(unfounded) => tracing::error!(%unfounded, "a cause without its evidence"),
         }
     }
+}
+
+/// Somebody sent EPSV ALL in this session (RFC 2428 §4): the server says so; or it lets EPSV through, and neither PASV nor PORT,
+/// which every server has that has EPSV.
+fn behind_epsv_all(attempts: &[Attempt], found: &mut Findings) {
+    let refused: Vec<&Attempt> = attempts.iter().filter(|attempt| refusal(attempt).is_some()).collect();
+    let says_so = |attempt: &&&Attempt| refusal(attempt).is_some_and(says_epsv_all);
+    let told: Vec<_> =
+        refused.iter().filter(says_so).filter_map(|attempt| negotiation_reply(attempt)).collect();
+    if !told.is_empty() {
+        return found.add(Cause::EpsvAll, Confidence::Likely, told);
+    }
+    let classic = [NegotiationCommand::Pasv, NegotiationCommand::Port].map(|command| {
+        let silent = |reply: &Reply| texts_of(reply).is_empty();
+        refused.iter().find(|attempt| attempt.command == command && refusal(attempt).is_some_and(silent))
+    });
+    let works = |command| attempts.iter().any(|attempt| attempt.command == command && attempt.is_open());
+    if let [Some(pasv), Some(port)] = classic
+        && works(NegotiationCommand::Epsv)
+    {
+        let evidence = [pasv, port].into_iter().filter_map(|attempt| negotiation_reply(attempt)).collect();
+        found.add(Cause::EpsvAll, Confidence::Possible, evidence);
+    }
+}
+
+/// Whether a refusal's words tell of EPSV ALL.
+fn says_epsv_all(reply: &Reply) -> bool {
+    texts_of(reply) == [Cause::EpsvAll]
 }
 
 /// All commands of a mode refused as unknown or not implemented: the mode seems to be off, and is if the server says so.
@@ -136,9 +176,10 @@ fn refused_endpoint(attempt: &Attempt, reply: &Reply, control: Endpoints, found:
     let texts = texts_of(reply);
     let (client, server) = (control.client.ip(), control.server.ip());
     let verb = attempt.command.to_string();
-    if reply.code() == ReplyCode::NETWORK_PROTOCOL_NOT_SUPPORTED
-        && (texts.is_empty() || texts.contains(&Cause::FamilyMismatch))
-    {
+    let told = attempt.told.or(attempt.endpoint).filter(|_| attempt.mode() == DataMode::Active);
+    let is_of_other_family = told.is_some_and(|told| told.is_ipv4() != client.is_ipv4());
+    let says_so = reply.code() == ReplyCode::NETWORK_PROTOCOL_NOT_SUPPORTED && texts.is_empty();
+    if is_of_other_family || says_so || texts.contains(&Cause::FamilyMismatch) {
         let evidence = Evidence::FamilyDiffers { verb: verb.clone(), control_peer: server };
         found.add(Cause::FamilyMismatch, Confidence::Likely, vec![evidence, said(&verb, reply)]);
         return true;
@@ -146,12 +187,7 @@ fn refused_endpoint(attempt: &Attempt, reply: &Reply, control: Endpoints, found:
     let is_about_address =
         matches!(reply.code(), ReplyCode::PARAMETER_SYNTAX_ERROR | ReplyCode::PARAMETER_NOT_IMPLEMENTED)
             || texts.iter().any(|cause| matches!(cause, Cause::PortUnroutable | Cause::BounceRefused));
-    let Some(told) = attempt.told.or(attempt.endpoint).filter(|_| attempt.mode() == DataMode::Active) else {
-        return false;
-    };
-    if !is_about_address {
-        return false;
-    }
+    let Some(told) = told.filter(|_| is_about_address) else { return false };
     if is_private(told.ip()) && !is_private(server) {
         let evidence = Evidence::UnroutableAddressSent { told, control_source: client };
         found.add(Cause::PortUnroutable, Confidence::Likely, vec![evidence, said(&verb, reply)]);
@@ -184,7 +220,7 @@ fn judge(attempt: &Attempt, attempts: &[Attempt], control: Endpoints, found: &mu
         Outcome::NegotiationRefused => {
             if let Some(reply) = &attempt.reply {
                 // A cause that is known leaves nothing for the words to say.
-                if !refused_endpoint(attempt, reply, control, found) {
+                if !says_epsv_all(reply) && !refused_endpoint(attempt, reply, control, found) {
                     known_text(&verb, reply, found);
                 }
             }
@@ -236,7 +272,7 @@ fn judge(attempt: &Attempt, attempts: &[Attempt], control: Endpoints, found: &mu
             if let Some(secured) = attempt.secured {
                 return given_up_under_tls(attempt, secured, reply, found);
             }
-            if was_forbidden(attempt, reply, found) {
+            if was_forbidden(attempt, reply, found) || was_lost(attempt, reply, found) {
                 return;
             }
             if attempt.mode() == DataMode::Active {
@@ -256,6 +292,17 @@ fn was_forbidden(attempt: &Attempt, reply: &Reply, found: &mut Findings) -> bool
         let error = reply.to_string();
         let evidence = Evidence::ConnectForbidden { endpoint, error };
         found.add(Cause::ServerEgressBlocked, Confidence::Likely, vec![evidence]);
+    }
+    is_told
+}
+
+/// The server said yes to the negotiation, and behind it that there was none.
+fn was_lost(attempt: &Attempt, reply: &Reply, found: &mut Findings) -> bool {
+    let is_told = texts_of(reply) == [Cause::NoNegotiation];
+    if let Some(agreed) = attempt.reply.as_ref().filter(|_| is_told) {
+        let (verb, agreed, reply) = (attempt.command.to_string(), agreed.to_string(), reply.to_string());
+        let evidence = Evidence::AgreementLost { verb, agreed, reply };
+        found.add(Cause::NoNegotiation, Confidence::Likely, vec![evidence]);
     }
     is_told
 }

@@ -158,6 +158,16 @@ pub enum ClientError {
         /// The algorithm that was asked for; none for whichever.
         algorithm: Option<Algorithm>,
     },
+    /// TYPE I was taken for TYPE A, and no length tells whether that changed the file.
+    #[error(
+        "the server took TYPE I for text (\"{reply}\") and tells no length by which a damaged file could be known\n{finding}"
+    )]
+    TakenForText {
+        /// What TYPE I was answered with.
+        reply: Reply,
+        /// The root cause.
+        finding: Box<Finding>,
+    },
     /// Trouble with a file of this machine.
     #[error("{what}: {source}")]
     Local {
@@ -197,7 +207,7 @@ impl ClientError {
             Self::LoginRefused { .. } => 5,
             Self::Refused { .. } | Self::NotRenamed(_) | Self::NoChecksum { .. } => 6,
             Self::NoDataConnection(_) | Self::DataUnprotected { .. } | Self::NotDirect { .. } => 7,
-            Self::Incomplete(_) | Self::SumsDiffer(_) => 8,
+            Self::Incomplete(_) | Self::SumsDiffer(_) | Self::TakenForText { .. } => 8,
             Self::Local { .. } | Self::CannotResume(_) | Self::Certificate(_) => 9,
             Self::Unconfirmed { .. } => 10,
         }
@@ -228,6 +238,7 @@ impl ClientError {
             | Self::NoChecksum { .. }
             // Going on with it would find nothing missing.
             | Self::SumsDiffer(_)
+            | Self::TakenForText { .. }
             | Self::NoDataConnection(_)
             | Self::NotDirect { .. }
             | Self::Unconfirmed { .. }
@@ -251,11 +262,13 @@ impl ClientError {
             Self::NoDataConnection(failure) => &failure.findings,
             Self::Tls(failure) => &failure.findings,
             Self::DataUnprotected { finding, .. }
-            | Self::Unconfirmed { failure: ControlFailure::Forgotten { finding, .. }, .. } => {
+            | Self::TakenForText { finding, .. }
+            | Self::Unconfirmed { failure: ControlFailure::SilentBehindData { finding, .. }, .. } => {
                 std::slice::from_ref(finding)
             }
             Self::Incomplete(incomplete) => match &incomplete.reason {
                 IncompleteReason::CloseNotifyMissing(finding)
+                | IncompleteReason::WentAsText(finding)
                 | IncompleteReason::NothingCame { finding, .. } => std::slice::from_ref(finding),
                 _ => &[],
             },
@@ -285,13 +298,13 @@ pub enum ControlFailure {
     /// No whole reply came in time.
     #[error("no reply in {} s", .0.as_secs_f32())]
     Silent(Duration),
-    /// No reply came behind a transfer that left the control connection silent for long: somebody on the way may have
-    /// forgotten it.
+    /// No reply came behind data that are all over. Where the transfer left the control connection silent for long, somebody
+    /// on the way may have forgotten it; else the server may be busy with the file.
     #[error("no reply in {} s", .waited.as_secs_f32())]
-    Forgotten {
+    SilentBehindData {
         /// How long it was waited for.
         waited: Duration,
-        /// The root cause.
+        /// What it may be.
         finding: Box<Finding>,
     },
     /// What came is no FTP.
@@ -376,6 +389,9 @@ pub enum IncompleteReason {
     /// The data connection ended without close_notify, and nothing else proves that all of it came.
     #[error("its end may have been cut off: no close_notify came")]
     CloseNotifyMissing(Box<Finding>),
+    /// TYPE I was taken for TYPE A, and the length is not what it should be.
+    #[error("it went over as text, although TYPE I was asked for")]
+    WentAsText(Box<Finding>),
     /// The server gave it up.
     #[error("the server says \"{0}\"")]
     ServerGaveUp(Reply),
@@ -404,7 +420,9 @@ impl fmt::Display for Incomplete {
             WayOn::Again => "; try again",
         })?;
         match &self.reason {
-            IncompleteReason::CloseNotifyMissing(finding) | IncompleteReason::NothingCame { finding, .. } => {
+            IncompleteReason::CloseNotifyMissing(finding)
+            | IncompleteReason::WentAsText(finding)
+            | IncompleteReason::NothingCame { finding, .. } => {
                 write!(f, "\n{finding}")
             }
             _ => Ok(()),
@@ -451,7 +469,7 @@ fn joined(tries: &[(SocketAddr, String)]) -> String {
 /// The root cause of a failure, on lines of its own, where it has one.
 fn cause_note(failure: &ControlFailure) -> String {
     match failure {
-        ControlFailure::Forgotten { finding, .. } => format!("\n{finding}"),
+        ControlFailure::SilentBehindData { finding, .. } => format!("\n{finding}"),
         _ => String::new(),
     }
 }

@@ -82,6 +82,7 @@ pub mod rate;
 mod security;
 pub mod session;
 pub mod strategy;
+mod text_mode;
 mod times;
 pub mod tls_failure;
 mod transfer;

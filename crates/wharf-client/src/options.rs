@@ -120,9 +120,11 @@ pub enum Family {
 pub struct Times {
     /// From the start of looking up the name, for each step: the name, and each address.
     pub connect: Duration,
-    /// From a command to its reply, and from the end of the data to the final one; the greeting too. It is the time
-    /// to the end of the reply: bytes that trickle in do not extend it.
+    /// From a command to its reply; the greeting too. It is the time to the end of the reply: bytes that trickle in do not
+    /// extend it.
     pub reply: Duration,
+    /// From the end of the data of a transfer to its final reply.
+    pub completion: Duration,
     /// The longest time without a byte of data.
     pub stall: Duration,
     /// For the opening of a passive data connection while there is another rung to try.
@@ -154,6 +156,7 @@ impl Default for Times {
         Self {
             connect: limits::CONNECT_TIME,
             reply: limits::REPLY_TIME,
+            completion: limits::REPLY_TIME,
             stall: limits::DATA_STALL_TIME,
             passive: Duration::from_secs(3),
             active: Duration::from_secs(3),
@@ -170,6 +173,7 @@ impl Times {
         Self {
             connect: timeout,
             reply: timeout,
+            completion: timeout,
             stall: timeout,
             passive: usual.passive.min(timeout),
             active: usual.active.min(timeout),

@@ -1,9 +1,11 @@
 //! What a doctor asks of a session, and no ordinary operation does: one way to a data connection and no other, small
-//! segments, the first bytes of a file.
+//! segments, the first bytes of a file, a file as it comes.
 
+use std::io;
 use std::time::Duration;
 
 use tokio::time::timeout;
+use wharf_net::dtp::PumpError;
 use wharf_proto::Command;
 use wharf_proto::command::Representation;
 use wharf_proto::dialogue::Endpoints;
@@ -12,6 +14,7 @@ use wharf_proto::pathname::Pathname;
 use crate::attempt::Attempt;
 use crate::data_connection::Request;
 use crate::error::{ClientError, ControlFailure};
+use crate::operations::settle;
 use crate::options::ModeChoice;
 use crate::session::Session;
 use crate::strategy::WorkingMode;
@@ -66,6 +69,49 @@ impl Session {
     /// Whether the server still answers on this very control connection; saying that it ends the session is an answer.
     pub async fn answers(&mut self) -> bool {
         matches!(self.exchange(&Command::Noop).await, Ok(_) | Err(ControlFailure::Dismissed(_)))
+    }
+
+    /// The longest that it took so far from the end of the data of a transfer to its final reply.
+    #[must_use]
+    pub fn slowest_completion(&self) -> Duration {
+        self.slowest_completion
+    }
+
+    /// How long final replies are waited for from now on, behind the end of the data.
+    pub fn wait_for_completion(&mut self, limit: Duration) {
+        self.options.times.completion = limit;
+    }
+
+    /// Fetches `path` in TYPE I, whatever length the server tells of it, but no more than about `most` bytes.
+    ///
+    /// # Errors
+    /// When there is no data connection, it breaks or carries more, or the server does not confirm.
+    pub async fn fetch(&mut self, path: &Pathname, most: usize) -> Result<Vec<u8>, ClientError> {
+        let command = Command::Retr(path.clone());
+        let request = Request { command, representation: Representation::Image, offset: 0 };
+        let mut running = self.begin(&request).await?;
+        let mut transfer = running.transfer;
+        let mut content = Vec::new();
+        let work = async {
+            let mut buffer = vec![0; PIECE];
+            loop {
+                let count = transfer.receive(&mut buffer).await?;
+                content.extend_from_slice(&buffer[..count]);
+                if count == 0 {
+                    // The sender has ended in order already.
+                    let _ = transfer.finish().await;
+                    return Ok(());
+                }
+                if content.len() > most {
+                    let problem = format!("more than {most} bytes came");
+                    return Err(PumpError::Network(io::Error::other(problem)));
+                }
+            }
+        };
+        let (end, said) = self.attend(work, running.said.take()).await;
+        let bytes = content.len() as u64;
+        settle(path, None, &end, said, bytes, None, bytes == 0, false, None)?;
+        Ok(content)
     }
 
     /// Fetches the first `most` bytes of `path` and throws them away; `patience` is the longest wait for the next byte.

@@ -1,5 +1,7 @@
 //! A session: the control connection, who is logged in, and what is known of the server.
 
+mod entering;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +11,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use wharf_net::Clock;
 use wharf_net::control::{ControlConnection, Received};
 use wharf_net::tls::{Secured, is_of_tls};
-use wharf_proto::command::{Representation, Text};
-use wharf_proto::dialogue::{Deadlines, Deviation, Event, LoginState, Side};
+use wharf_proto::command::Representation;
+use wharf_proto::dialogue::{Deadlines, Deviation, Event, Side};
 use wharf_proto::pathname::{Pathname, escaped};
 use wharf_proto::reply::ReplyClass;
 use wharf_proto::user_pi::Answer;
@@ -19,7 +21,7 @@ use wharf_proto::{Command, Reply, ReplyCode, UserPi};
 use crate::ahead::Ahead;
 use crate::error::{ClientError, ControlFailure};
 use crate::features::Features;
-use crate::known_server::{KnownServer, LoginSteps, utf8_option};
+use crate::known_server::{KnownServer, LoginSteps};
 use crate::login::{Login, ServerAddress};
 use crate::memory::{network_of, recall};
 use crate::observer::Observer;
@@ -55,6 +57,8 @@ pub struct Session {
     /// That the server said 421 and stayed.
     stayed_after_goodbye: bool,
     representation_sent: bool,
+    /// What TYPE I was answered with, where that tells of TYPE A.
+    pub(crate) taken_for_text: Option<Reply>,
     /// On the present control connection.
     utf8_announced: bool,
     features: Features,
@@ -75,6 +79,8 @@ pub struct Session {
     failure: Option<ControlFailure>,
     /// The longest that this server took for a reply.
     pub(crate) slowest_reply: Duration,
+    /// The longest that it took from the end of the data of a transfer to the final reply.
+    pub(crate) slowest_completion: Duration,
     /// The longest segments that data connections may carry, in bytes; none: as the system has it.
     pub(crate) largest_segment: Option<u32>,
     /// The shortest that a command and its reply took, none before the first: on a busy machine this is what comes nearest to
@@ -139,6 +145,7 @@ impl Session {
             usable: true,
             stayed_after_goodbye: false,
             representation_sent: false,
+            taken_for_text: None,
             utf8_announced: false,
             features: Features::default(),
             system: None,
@@ -151,6 +158,7 @@ impl Session {
             unreadable: None,
             failure: None,
             slowest_reply: Duration::ZERO,
+            slowest_completion: Duration::ZERO,
             largest_segment: None,
             quickest_reply: None,
             directory: None,
@@ -254,7 +262,8 @@ impl Session {
             return Ok(());
         }
         let command = Command::Type(wanted);
-        accepted(&command, self.exchange(&command).await?)?;
+        let reply = accepted(&command, self.exchange(&command).await?)?;
+        self.note_representation(wanted, &reply);
         self.representation_sent = true;
         Ok(())
     }
@@ -300,28 +309,6 @@ impl Session {
         self.has_chosen_hash = false;
         self.failure = None;
         Ok(())
-    }
-
-    /// Logs in, at once where that is known to work, and step by step where it did not after all.
-    async fn come_in(&mut self, is_new: bool) -> Result<(), ClientError> {
-        match self.greet_and_log_in(is_new).await {
-            Err(error) if std::mem::take(&mut self.has_misfitted) => {
-                self.observer.note(&format!("logging in step by step from now on: {error}"));
-                self.reopen().await?;
-                self.greet_and_log_in(false).await
-            }
-            other => other,
-        }
-    }
-
-    /// All that a login sent at once has done besides.
-    pub(crate) fn has_entered_at_once(&mut self) {
-        self.representation_sent = true;
-        self.utf8_announced = true;
-    }
-
-    pub(crate) fn set_features(&mut self, features: Features) {
-        self.features = features;
     }
 
     /// Takes what the server said without being asked, an idle time that is over for one: it must not be taken for the
@@ -495,89 +482,6 @@ impl Session {
             }
             self.observer.deviation(&deviation);
         }
-    }
-
-    async fn greet_and_log_in(&mut self, is_new: bool) -> Result<(), ClientError> {
-        self.secure_at_once().await?;
-        let outcome = self.greet().await;
-        let greeting = outcome.map_err(|failure| {
-            self.usable = false;
-            ClientError::NotGreeted { endpoint: self.peer(), failure }
-        })?;
-        self.secure_behind_auth(&greeting).await?;
-        if self.log_in_at_once(is_new).await? {
-            return Ok(());
-        }
-        self.protect_data(false).await?;
-        self.log_in().await?;
-        self.protect_data(true).await
-    }
-
-    /// Waits for 220 (RFC 959 §5.4); 120 announces that it will take a while.
-    async fn greet(&mut self) -> Result<Reply, ControlFailure> {
-        let limit = self.options.times.reply;
-        let deadline = Instant::now() + limit;
-        loop {
-            let reply = self.answer_before(deadline, limit).await?.reply;
-            if reply.code().is_negative() {
-                return Err(ControlFailure::Dismissed(reply));
-            }
-            if self.pi.dialogue().is_greeted() {
-                return Ok(reply);
-            }
-        }
-    }
-
-    /// USER, PASS and ACCT, as far as the server asks for them (RFC 959 §6, figure "Login").
-    async fn log_in(&mut self) -> Result<(), ClientError> {
-        // Nobody misses a password that was not asked for.
-        let mut password_given = true;
-        let mut steps = LoginSteps::User;
-        let mut reply = self.exchange(&Command::User(self.login.user.clone())).await?;
-        if self.pi.dialogue().state().login == LoginState::UserNamed {
-            password_given = self.login.password.is_some();
-            let password = self.login.password.clone().unwrap_or_default();
-            reply = self.exchange(&Command::Pass(password)).await?;
-            steps = LoginSteps::Password;
-        }
-        let refused =
-            |user: &Text, reply| ClientError::LoginRefused { user: user.to_string(), password_given, reply };
-        if self.pi.dialogue().state().login == LoginState::AccountWanted {
-            let Some(account) = self.login.account.clone() else {
-                return Err(refused(&self.login.user, reply));
-            };
-            reply = self.exchange(&Command::Acct(account)).await?;
-            steps = LoginSteps::Other;
-        }
-        if self.pi.authenticated().is_some() {
-            self.login_steps = steps;
-            return Ok(());
-        }
-        self.usable = false;
-        if reply.code() == ReplyCode::SERVICE_NOT_AVAILABLE {
-            // It is not about who logs in.
-            return Err(ControlFailure::Dismissed(reply).into());
-        }
-        Err(refused(&self.login.user, reply))
-    }
-
-    async fn learn_features(&mut self) -> Result<(), ClientError> {
-        let reply = self.exchange(&Command::Feat).await?;
-        self.features = Features::from_reply(&reply);
-        self.announce_utf8().await
-    }
-
-    /// Servers that have UTF8 in FEAT take names as UTF-8 with or without this; some old ones only with. Where another charset
-    /// is asked for, those that can do without are told so.
-    async fn announce_utf8(&mut self) -> Result<(), ClientError> {
-        if self.features.utf8()
-            && !self.utf8_announced
-            && let Some(command) = utf8_option(self.options.charset)
-        {
-            self.exchange(&command).await?;
-            self.utf8_announced = true;
-        }
-        Ok(())
     }
 }
 

@@ -57,15 +57,22 @@ impl Session {
         };
         self.pi.handle_data(self.clock.now(), event);
         let limit = match &end {
-            DataEnd::Complete => self.options.times.reply,
+            DataEnd::Complete => self.options.times.completion,
             // The server's words are worth a moment; its confirmation would change nothing.
             DataEnd::Broken(_) | DataEnd::Stalled(_) => grace,
             DataEnd::Local(_) => Duration::ZERO,
         };
-        let idle = began.elapsed();
+        let ended = Instant::now();
+        let idle = ended.duration_since(began);
         let said = match said {
             Some(said) => said,
-            None => self.final_reply(limit).await,
+            None => {
+                let said = self.final_reply(limit).await;
+                if said.is_ok() {
+                    self.slowest_completion = self.slowest_completion.max(ended.elapsed());
+                }
+                said
+            }
         };
         let said = said.map_err(|failure| diagnosis::forgotten(failure, idle));
         self.observer.transfer_ended();
@@ -150,7 +157,7 @@ pub(crate) fn completion(
         }
         // All is there by the count; or nobody knows the count, but the server still holds the connection, as one that
         // was killed would not.
-        (DataEnd::Complete, Err(ControlFailure::Silent(_) | ControlFailure::Forgotten { .. }))
+        (DataEnd::Complete, Err(ControlFailure::Silent(_) | ControlFailure::SilentBehindData { .. }))
             if length_is_right =>
         {
             Err(None)

@@ -162,12 +162,25 @@ fn negotiations_that_are_refused() {
         (&[("PORT 192,0,2,9,8,86", "500 Illegal PORT command.")][..], "bounce-refused"),
         (&[("PORT 192,0,2,2,0,25", "500 Illegal PORT command.")], "bounce-refused"),
         (&[("EPSV ALL", "200 ok"), ("PASV", "503 EPSV ALL is in effect")], "epsv-all"),
+        // As vsftpd, Pure-FTPd and pyftpdlib have it.
+        (&[("EPSV ALL", "200 EPSV ALL ok."), ("PASV", "550 Permission denied.")], "epsv-all"),
+        (
+            &[
+                ("EPSV ALL", "220 Active mode is disabled"),
+                ("PORT 192,0,2,2,8,86", "501 Active mode is disabled"),
+            ],
+            "epsv-all",
+        ),
+        (&[("EPSV ALL", "220 Disabled."), ("PASV", "501 PASV not allowed after EPSV ALL.")], "epsv-all"),
         (&[("EPRT |2|2001:db8::1|2134|", "522 Network protocol not supported, use (1)")], "family-mismatch"),
+        (&[("EPRT |2|2001:db8::1|2134|", "500 Bad EPRT protocol.")], "family-mismatch"),
         (&[("PASV", "227 somewhere")], "malformed-reply"),
         (&[("EPSV", "229 (|||x|)")], "malformed-reply"),
         (&[("PASV", "550 Permission denied."), ("EPSV", "550 Permission denied.")], "mode-disabled"),
         (&[("EPSV", "500 what?")], "extended-unsupported"),
         (&[("RETR file", "425 Use PORT or PASV first.")], "no-negotiation"),
+        (&[("RETR file", "425 No data connection")], "no-negotiation"),
+        (&[("RETR file", "425 Unable to build data connection: Connection refused")], "no-negotiation"),
     ] {
         let mut talk = Talk::new();
         for (command, reply) in commands {

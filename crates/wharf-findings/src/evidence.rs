@@ -266,6 +266,15 @@ evidence! {
         /// The verb of the transfer.
         verb: String,
     },
+    /// The server agreed on a data connection, and knew nothing of that when the transfer was asked for.
+    AgreementLost {
+        /// The verb that negotiated.
+        verb: String,
+        /// The positive reply to it, code and text.
+        agreed: String,
+        /// The reply to the transfer, code and text.
+        reply: String,
+    },
     /// A data connection came from another address than the control connection.
     PeerDiffers {
         /// The other side's address on the control connection.

@@ -78,6 +78,10 @@ const PROFTPD_425: &str = "Unable to build data connection:";
 /// The texts; the first row that matches counts, so special ones stand before general ones.
 pub const KNOWN_TEXTS: &[KnownText] = &[
     known("ProFTPD", 500, Pattern::Pieces(&["Illegal", "command, EPSV ALL in effect"]), &[Cause::EpsvAll]),
+    // Its words for active mode behind EPSV ALL; PASV it still carries out.
+    known("Pure-FTPd", 501, Pattern::Whole("Active mode is disabled"), &[Cause::EpsvAll]),
+    known("pyftpdlib", 501, Pattern::Pieces(&["not allowed after EPSV ALL"]), &[Cause::EpsvAll]),
+    known("Wharf", 503, Pattern::Start("EPSV ALL is in effect"), &[Cause::EpsvAll]),
     // Bad syntax of the command is the third meaning; it is no cause of the catalogue. ProFTPD says it for another
     // address and for a port below 1024; a private address from a public peer it replaces in silence.
     known(
@@ -109,6 +113,13 @@ pub const KNOWN_TEXTS: &[KnownText] = &[
     ),
     known("vsftpd", 425, Pattern::Start("Security: Bad IP connecting"), &[Cause::DataPeerMismatch]),
     known("vsftpd", 425, Pattern::Whole("Use PORT or PASV first."), &[Cause::NoNegotiation]),
+    known("Pure-FTPd", 425, Pattern::Whole("No data connection"), &[Cause::NoNegotiation]),
+    known(
+        "Wharf",
+        425,
+        Pattern::Start("Use EPSV, PASV, EPRT or PORT before each transfer"),
+        &[Cause::NoNegotiation],
+    ),
     // Sent for any failure of TLS on a data connection.
     known(
         "vsftpd",
@@ -124,6 +135,7 @@ pub const KNOWN_TEXTS: &[KnownText] = &[
     ),
     known("vsftpd", 522, Pattern::Whole("Data connections must be encrypted."), &[Cause::ProtMismatch]),
     known("vsftpd", 522, Pattern::Whole("Bad network protocol."), &[Cause::FamilyMismatch, Cause::Nat64]),
+    known("vsftpd", 500, Pattern::Whole("Bad EPRT protocol."), &[Cause::FamilyMismatch]),
     known("vsftpd", 421, Pattern::Whole("Timeout."), &[Cause::ControlCutIdle]),
     known("vsftpd", 421, Pattern::Start("Data timeout."), &[Cause::TransferCut, Cause::MtuBlackHole]),
     known(

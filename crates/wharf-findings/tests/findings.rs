@@ -231,6 +231,7 @@ fn samples() -> Vec<Evidence> {
         E::FamilyDiffers { verb: verb(), control_peer: address("2001:db8::1") },
         E::TranslatedPeer { control_peer: "64:ff9b::c633:6402".parse().unwrap() },
         E::NotNegotiated { verb: "RETR".into() },
+        E::AgreementLost { verb: "PORT".into(), agreed: "200 yes".into(), reply: "425 what?".into() },
         E::PeerDiffers { control_peer: client, data_peer: told },
         E::FailsIntermittently { failed: 5, tried: 10 },
         E::ClosedWithoutReply { endpoint: told, waited },

@@ -18,6 +18,7 @@ mod listing;
 mod machine;
 mod metrics;
 mod occupancy;
+mod out_of_order;
 pub mod policy;
 mod quota;
 mod replies;

@@ -32,6 +32,7 @@ use crate::data::{Negotiated, Opening};
 use crate::generation::Shared;
 use crate::listing::FACTS;
 use crate::occupancy::Seat;
+use crate::out_of_order;
 use crate::replies;
 use crate::server::ShutdownStage;
 use crate::tls::{Protection, ServerTls};
@@ -320,7 +321,7 @@ impl Session {
     }
 
     fn note_deviation(&self, deviation: &Deviation) {
-        tracing::debug!(session = self.number, ?deviation, "the client does what no RFC says");
+        out_of_order::note(self.number, &self.shared.common.metrics, deviation);
     }
 
     /// Who is logged in from now on.

@@ -250,7 +250,7 @@ impl Session {
             Negotiated::Passive(listener) => accept_within(&listener, DATA_TIME),
             Negotiated::Active(target) => TcpStream::connect_timeout(&target, DATA_TIME).ok(),
         };
-        let Some(mut data) = data else { return self.say("425 no data connection") };
+        let Some(mut data) = data else { return self.say("425 nobody connected") };
         data.set_nonblocking(false).unwrap();
         data.set_read_timeout(Some(DATA_TIME)).unwrap();
         let fault = self.setting.fault;

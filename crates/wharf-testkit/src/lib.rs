@@ -8,6 +8,7 @@
 //! | our client against real servers | [`peers::Peer`] |
 //! | our server with real clients | [`clients`], [`process::run`] |
 //! | ports 20 and 21, 127.0.0.2, IPv6 for sure | [`namespace::NetworkNamespace`] |
+//! | a real server behind a gateway with ideas of its own | [`meddling::MeddlingBox`] |
 //! | proxies | [`proxy::TestProxy`] |
 //! | a disk that is slow, or hangs | [`slow_disk::SlowDisk`] |
 //! | a server that is far away | [`relay::DelayedLink`] |
@@ -29,6 +30,7 @@ pub mod hostile;
 pub mod http;
 mod janitor;
 pub mod lab;
+pub mod meddling;
 pub mod namespace;
 pub mod pair;
 pub mod peers;

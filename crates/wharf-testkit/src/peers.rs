@@ -174,6 +174,7 @@ pub struct PeerOptions<'a> {
     vsftpd_lines: &'a str,
     digests: bool,
     sessions: Option<u32>,
+    slow_storage: Duration,
     namespace: Option<&'a NetworkNamespace>,
 }
 
@@ -199,6 +200,7 @@ impl<'a> PeerOptions<'a> {
             vsftpd_lines: "",
             digests: false,
             sessions: None,
+            slow_storage: Duration::ZERO,
             namespace: None,
         }
     }
@@ -279,6 +281,13 @@ impl<'a> PeerOptions<'a> {
     #[must_use]
     pub fn sessions(mut self, most: u32) -> Self {
         self.sessions = Some(most);
+        self
+    }
+
+    /// Takes so long to close a file that was uploaded, before it confirms that: pyftpdlib only.
+    #[must_use]
+    pub fn slow_storage(mut self, time: Duration) -> Self {
+        self.slow_storage = time;
         self
     }
 

@@ -11,7 +11,8 @@ use wharf_net::passive_ports::PassivePorts;
 use wharf_net::tls::ConnectorOptions;
 use wharf_proto::dialogue::{DataMode, NegotiationCommand};
 
-use crate::args::connection::{ConnectionArguments, Mode, ProxyChoice, Tls};
+use crate::args::connection::{ConnectionArguments, Mode, ProxyChoice};
+use crate::args::reach::{ReachArguments, Tls};
 use crate::output::masked;
 
 /// How the client behaves.
@@ -71,12 +72,8 @@ impl ClientSettings {
                 told: active.told,
                 ports: active.ports.map_or(PassivePorts::Any, PassivePorts::Range),
             },
-            family: match (arguments.ipv4, arguments.ipv6) {
-                (true, _) => Family::V4,
-                (_, true) => Family::V6,
-                _ => Family::Any,
-            },
-            tls: tls(arguments),
+            family: family(&arguments.reach),
+            tls: with_identity(tls(&arguments.reach), arguments),
             times: arguments.timeout.map_or_else(Times::default, Times::with_timeout),
             charset: arguments.charset,
             proxy: None,
@@ -109,27 +106,36 @@ impl ClientSettings {
     }
 }
 
-/// When TLS is spoken.
-pub(crate) fn tls_mode(asked: Tls) -> TlsMode {
-    match asked {
-        Tls::Off => TlsMode::Off,
-        Tls::Auto => TlsMode::Auto,
-        Tls::Require => TlsMode::Require,
+/// Over which family a server is reached.
+pub(crate) fn family(arguments: &ReachArguments) -> Family {
+    match (arguments.ipv4, arguments.ipv6) {
+        (true, _) => Family::V4,
+        (_, true) => Family::V6,
+        _ => Family::Any,
     }
 }
 
-fn tls(arguments: &ConnectionArguments) -> TlsOptions {
-    let key = |certificate: &PathBuf| arguments.key.clone().unwrap_or_else(|| certificate.clone());
+/// When TLS is spoken, and who is believed.
+pub(crate) fn tls(arguments: &ReachArguments) -> TlsOptions {
     TlsOptions {
-        mode: tls_mode(arguments.tls),
-        insecure: arguments.insecure,
-        connector: ConnectorOptions {
-            authorities: arguments.ca.clone(),
-            identity: arguments.cert.clone().map(|certificate| (certificate.clone(), key(&certificate))),
-            newest: None,
+        mode: match arguments.tls {
+            Tls::Off => TlsMode::Off,
+            Tls::Auto => TlsMode::Auto,
+            Tls::Require => TlsMode::Require,
         },
-        clear_control: arguments.ccc,
+        insecure: arguments.insecure,
+        connector: ConnectorOptions { authorities: arguments.ca.clone(), identity: None, newest: None },
+        clear_control: false,
     }
+}
+
+/// Who we are, for servers that ask, and whether the control connection stays under TLS.
+fn with_identity(mut options: TlsOptions, arguments: &ConnectionArguments) -> TlsOptions {
+    let key = |certificate: &PathBuf| arguments.key.clone().unwrap_or_else(|| certificate.clone());
+    options.connector.identity =
+        arguments.cert.clone().map(|certificate| (certificate.clone(), key(&certificate)));
+    options.clear_control = arguments.ccc;
+    options
 }
 
 /// The URLs, all of them read before anything is done.

@@ -104,6 +104,19 @@ fn somebody_else_who_comes_instead_is_a_client_with_two_addresses() {
 }
 
 #[test]
+fn a_client_out_of_order_is_named() {
+    let namespace = namespace!();
+    let log = with_client(&namespace, "", |client| {
+        client.play("C: RETR file\nS: 425 *before each transfer*");
+        client.play("C: EPRT |2|::1|5000|\nS: 522 *IPv4*");
+        client.play("C: EPSV ALL\nS: 200\nC: PASV\nS: 503 *EPSV ALL*");
+    });
+    for named in ["possible_cause=\"no-negotiation\"", " cause=\"family-mismatch\"", " cause=\"epsv-all\""] {
+        assert_eq!(log.matches(named).count(), 1, "{named} in {log}");
+    }
+}
+
+#[test]
 fn a_private_address_in_a_227_that_goes_outside_is_named() {
     let namespace = namespace!();
     let mut replies = Vec::new();

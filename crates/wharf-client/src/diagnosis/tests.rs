@@ -150,10 +150,51 @@ fn no_rung_at_all_is_a_matter_of_families() {
 fn a_long_silence_behind_a_transfer_may_have_been_too_long() {
     let silent = || ControlFailure::Silent(Duration::from_secs(60));
     assert_eq!(forgotten(silent(), Duration::from_secs(3)), silent());
-    let ControlFailure::Forgotten { finding, .. } = forgotten(silent(), Duration::from_secs(90)) else {
+    let ControlFailure::SilentBehindData { finding, .. } = forgotten(silent(), Duration::from_secs(90))
+    else {
         panic!("90 s are long");
     };
     assert_eq!(finding.cause(), Cause::ControlCutIdle);
     assert_eq!(forgotten(ControlFailure::Closed, Duration::from_secs(90)), ControlFailure::Closed);
     assert_eq!(nothing_came("stalled").unwrap().cause(), Cause::MtuBlackHole);
+}
+
+#[test]
+fn silence_behind_data_may_be_a_server_that_is_not_done() {
+    let silent = || ControlFailure::Silent(Duration::from_secs(4));
+    let ControlFailure::SilentBehindData { finding, .. } = unfinished(silent(), "STOR", 5) else {
+        panic!("5 bytes are data");
+    };
+    assert_eq!((finding.cause(), finding.confidence()), (Cause::SlowCompletion, Confidence::Possible));
+    assert_eq!(unfinished(silent(), "STOR", 0), silent());
+    assert_eq!(unfinished(ControlFailure::Closed, "STOR", 5), ControlFailure::Closed);
+}
+
+#[test]
+fn epsv_all_is_in_the_words_or_in_what_is_refused() {
+    use Confidence::{Likely, Possible};
+    let refused = |command, code, text: &'static str| Attempt {
+        reply: Some(Reply::new(ReplyCode::new(code).unwrap(), text)),
+        ..attempt(command, Outcome::NegotiationRefused)
+    };
+    let epsv = || attempt(Epsv, Outcome::Open);
+    // A private address to a public server, and a code that is of parameters: the words come first.
+    for (code, text) in [(500, "Illegal PORT command, EPSV ALL in effect"), (501, "Active mode is disabled")]
+    {
+        assert_eq!(causes(&[epsv(), refused(Port, code, text)]), [(Cause::EpsvAll, Likely)], "{text}");
+    }
+    let silent = |command| refused(command, 550, "Permission denied.");
+    assert_eq!(
+        causes(&[epsv(), silent(Pasv), attempt(Eprt, Outcome::Open), silent(Port)]),
+        [(Cause::EpsvAll, Possible)]
+    );
+    assert!(causes(&[epsv(), silent(Pasv)]).is_empty());
+}
+
+#[test]
+fn what_was_agreed_and_is_not_known_any_more() {
+    let agreed = Reply::new(ReplyCode::COMMAND_OKAY, "PORT command successful.");
+    let reply = Reply::new(ReplyCode::CANNOT_OPEN_DATA_CONNECTION, "Use PORT or PASV first.");
+    let lost = Attempt { reply: Some(agreed), ..attempt(Port, Outcome::GivenUp { reply }) };
+    assert_eq!(causes(&[lost]), [(Cause::NoNegotiation, Confidence::Likely)]);
 }

@@ -16,6 +16,7 @@ use super::segments::Segments;
 use crate::attempt::Attempt;
 use crate::data_connection::{Request, Running};
 use crate::data_protection::EndOfData;
+use crate::diagnosis;
 use crate::digest::Sum;
 use crate::error::{ClientError, Incomplete, IncompleteReason, WayOn};
 use crate::local_target::{Destination, LocalTarget};
@@ -90,6 +91,9 @@ impl Session {
             ));
         }
         let size = if options.ascii { None } else { self.size(path).await? };
+        if size.is_none() && !options.ascii {
+            self.is_moved_as_it_is()?;
+        }
         let mut target = LocalTarget::open(&options.destination, file_name(path), options.resume).await?;
         let time = if target.keeps_time() { self.time_to_keep(path).await? } else { None };
         let have = target.length();
@@ -182,7 +186,10 @@ impl Session {
         let nothing_missing = bytes > 0 && bytes == had;
         let is_new = progress.bytes() == 0;
         let cut = tls_end.finding(bytes).map(IncompleteReason::CloseNotifyMissing);
-        settle(path, target.kept(), &end, said, bytes, expected, is_new, options.ascii, cut)?;
+        // Line ends take more room on the way than in a file.
+        let as_text = expected.filter(|expected| bytes > *expected).and_then(|_| self.went_as_text());
+        let is_text = options.ascii || as_text.is_some();
+        settle(path, target.kept(), &end, said, bytes, expected, is_new, is_text, as_text.or(cut))?;
         if let DataEnd::Local(source) = end {
             return Err(ClientError::Local { what: shown, source });
         }
@@ -255,7 +262,7 @@ pub(super) fn keeping(error: ClientError, kept: Option<PathBuf>) -> ClientError 
 
 /// Whether the download is complete; a local error is left to the caller.
 #[allow(clippy::too_many_arguments, reason = "what is known at the end of a transfer, judged once")]
-pub(super) fn settle(
+pub(crate) fn settle(
     path: &Pathname,
     kept: Option<PathBuf>,
     end: &DataEnd,
@@ -272,6 +279,7 @@ pub(super) fn settle(
     let reason = match (completion(end, &said, bytes, expected), said) {
         (Ok(()), _) => return Ok(()),
         (Err(None), Err(failure)) => {
+            let failure = diagnosis::unfinished(failure, "RETR", if nothing_came { 0 } else { bytes });
             let path = path.to_string();
             return Err(ClientError::Unconfirmed { path, bytes, kept, failure });
         }

@@ -14,6 +14,7 @@ use crate::attempt::Attempt;
 use crate::charset::Charset;
 use crate::data_connection::Request;
 use crate::data_protection::EndOfData;
+use crate::diagnosis;
 use crate::error::{ClientError, Incomplete, IncompleteReason, WayOn};
 use crate::session::Session;
 use crate::transfer::{completion, is_about_the_file};
@@ -186,6 +187,8 @@ impl Session {
                     Err(failure) => failure,
                     Ok(reply) => return Err(incomplete(shown, bytes, IncompleteReason::ServerGaveUp(reply))),
                 };
+                let verb = command.verb().map(|verb| verb.to_string()).unwrap_or_default();
+                let failure = diagnosis::unfinished(failure, &verb, bytes);
                 return Err(ClientError::Unconfirmed { path: shown, bytes, kept: None, failure });
             }
         }

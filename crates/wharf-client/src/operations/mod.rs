@@ -13,6 +13,7 @@ pub mod third_party;
 mod upload;
 
 pub use checksum::Verification;
+pub(crate) use download::settle;
 pub use download::{DownloadOptions, Downloaded};
 pub use listing::{Listed, ListingForm};
 pub use status::Status;

@@ -15,6 +15,7 @@ use wharf_proto::{Command, ReplyCode, limits};
 use super::OVERLAP;
 use crate::attempt::{Attempt, Outcome};
 use crate::data_connection::{Request, Running};
+use crate::diagnosis;
 use crate::digest::Sum;
 use crate::error::{ClientError, ControlFailure, Incomplete, IncompleteReason, WayOn};
 use crate::observer::TransferStarted;
@@ -122,12 +123,12 @@ impl Session {
             (sent.0, Some(sent.1))
         };
         // The server's own count, where it tells one.
-        if attempt.is_some()
-            && !options.ascii
-            && let Some(size) = self.size(path).await?
-        {
+        if attempt.is_some() && !options.ascii {
             let way_on = if length.is_some() { WayOn::Upload } else { WayOn::Again };
-            check_size(path, bytes, size, way_on)?;
+            match self.size(path).await? {
+                Some(size) => check_size(path, bytes, size, way_on).map_err(|error| self.as_text(error))?,
+                None => self.is_moved_as_it_is()?,
+            }
         }
         if let Some(time) = time.filter(|_| self.options.transfers.keep_times)
             && let Some(command) = self.setting_time(path, time)
@@ -208,6 +209,8 @@ impl Session {
         match (completion(&end, &said, bytes, length), said) {
             (Ok(()), _) => {}
             (Err(None), Err(failure)) => {
+                let verb = request.command.verb().map(|verb| verb.to_string()).unwrap_or_default();
+                let failure = diagnosis::unfinished(failure, &verb, progress.bytes());
                 return Err(ClientError::Unconfirmed { path: path.to_string(), bytes, kept: None, failure });
             }
             (Err(None), Ok(reply)) => return Err(incomplete(IncompleteReason::ServerGaveUp(reply), length)),
@@ -243,6 +246,18 @@ impl Session {
                 self.size(path).await.is_ok_and(|size| size.unwrap_or(0) == offset)
             }
             _ => false,
+        }
+    }
+
+    /// A wrong length, with its cause where that is known.
+    fn as_text(&self, error: ClientError) -> ClientError {
+        match (error, self.went_as_text()) {
+            (ClientError::Incomplete(mut incomplete), Some(reason)) => {
+                incomplete.reason = reason;
+                incomplete.way_on = WayOn::Again;
+                ClientError::Incomplete(incomplete)
+            }
+            (error, _) => error,
         }
     }
 

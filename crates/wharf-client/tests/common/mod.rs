@@ -46,6 +46,7 @@ pub(crate) fn options(mode: ModeChoice) -> Options {
     let times = Times {
         connect: Duration::from_secs(2),
         reply: Duration::from_secs(2),
+        completion: Duration::from_secs(2),
         stall: Duration::from_secs(2),
         passive: short,
         active: short,

@@ -112,6 +112,10 @@ pub(super) async fn try_command(column: &mut Column, plan: &Plan, command: Negot
     };
     let took = started.elapsed();
     let heard = column.watching.take();
+    if let Ok(Err(ClientError::Unconfirmed { .. })) = &listed {
+        // One that says nothing will not say more next time.
+        column.session.wait_for_completion(REPLY_TIME);
+    }
     let (error, is_late) = match listed {
         Ok(Ok(_)) => {
             column.working.get_or_insert(command);

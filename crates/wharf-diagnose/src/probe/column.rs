@@ -16,7 +16,7 @@ use wharf_proto::pathname::escaped;
 use super::cell::{Cell, CellOutcome, Family};
 use super::closer::{self, Look};
 use super::watching::Watching;
-use super::{Note, Plan, Progress, REPLY_TIME, found, tries_in_clear};
+use super::{COMPLETION_TIME, Note, Plan, Progress, REPLY_TIME, found, tries_in_clear};
 
 /// The control connection, as a report tells of it.
 #[derive(Clone, Debug, Default)]
@@ -93,6 +93,13 @@ impl Column {
     /// Our end of the control connection.
     pub(super) fn local(&self) -> SocketAddr {
         self.session.endpoints().client
+    }
+
+    /// That the server was longer in finishing a transfer than clients wait.
+    pub(super) fn slow_completion(&self) -> Option<Finding> {
+        let after = self.session.slowest_completion();
+        let evidence = vec![Evidence::CompletionLate { after, patience: REPLY_TIME }];
+        (after > REPLY_TIME).then(|| found(Cause::SlowCompletion, Confidence::Certain, evidence)).flatten()
     }
 
     pub(super) fn place(&self) -> Place {
@@ -201,6 +208,7 @@ async fn connect(plan: &Plan, family: Family, mode: TlsMode) -> Result<Column, (
         times: Times {
             connect: plan.patience.max(REPLY_TIME),
             reply: REPLY_TIME,
+            completion: COMPLETION_TIME,
             stall: plan.patience,
             passive: plan.patience,
             active: plan.patience,

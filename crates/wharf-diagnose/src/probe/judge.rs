@@ -249,12 +249,13 @@ fn inbound(finding: Finding, verdict: &Verdict, wire: Option<&Wire>) -> Vec<Find
 
 /// Where one cause of a failed active connection is sure, what was merely possible is not told beside it.
 fn without_what_is_ruled_out(findings: Vec<Finding>) -> Vec<Finding> {
-    const OF_ACTIVE: [Cause; 5] = [
+    const OF_ACTIVE: [Cause; 6] = [
         Cause::ClientRefusesInbound,
         Cause::ServerEgressBlocked,
         Cause::PortUnroutable,
         Cause::DataPeerMismatch,
         Cause::SourcePortFiltered,
+        Cause::NoNegotiation,
     ];
     let is_sure = findings
         .iter()
@@ -297,7 +298,9 @@ fn of_listing(tried: &Tried) -> Vec<Finding> {
             all.extend(of_refusal(command, reply).into_iter().filter(can_be));
         }
         Some(ClientError::Incomplete(incomplete)) => match &incomplete.reason {
-            IncompleteReason::CloseNotifyMissing(finding) | IncompleteReason::NothingCame { finding, .. } => {
+            IncompleteReason::CloseNotifyMissing(finding)
+            | IncompleteReason::WentAsText(finding)
+            | IncompleteReason::NothingCame { finding, .. } => {
                 all.push((**finding).clone());
             }
             IncompleteReason::DataBroke(error) => {

@@ -46,6 +46,10 @@ pub use report::{InJson, InWords};
 /// Longest wait for a reply, and for the control connection: some servers say only after 10 s that nobody connected to them.
 const REPLY_TIME: Duration = Duration::from_secs(12);
 
+/// Longest wait for the end of a transfer whose data are over: a server that is late, in the eyes of clients with the patience of
+/// [`REPLY_TIME`], is told from one that says nothing.
+const COMPLETION_TIME: Duration = Duration::from_secs(20);
+
 /// What is to be examined, and how.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -170,6 +174,7 @@ pub async fn examine(plan: &Plan, progress: &mut dyn Progress) -> Examination {
         }
     }
     for column in standing {
+        examined.findings.extend(column.slow_completion());
         column.session.quit().await;
     }
     settle(&mut examined, failure);

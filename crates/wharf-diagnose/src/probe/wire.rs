@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read};
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,9 +30,17 @@ const ACK: u8 = 0x10;
 /// A look at the wire, which ends with this.
 #[derive(Debug)]
 pub(super) struct Wire {
-    seen: Arc<Mutex<Seen>>,
-    is_over: Arc<AtomicBool>,
+    shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What the thread and whoever asks have in common. Packets are taken from the socket only by who has `seen`, so that nobody
+/// asks while one is on its way into it.
+#[derive(Debug)]
+struct Shared {
+    socket: Socket,
+    seen: Mutex<Seen>,
+    is_over: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -50,26 +59,74 @@ impl Wire {
         let protocol = Protocol::from(i32::from(ALL_PROTOCOLS.to_be()));
         let socket = Socket::new(Domain::PACKET, Type::DGRAM.cloexec(), Some(protocol)).ok()?;
         socket.set_read_timeout(Some(TURN)).ok()?;
-        let (seen, is_over) = (Arc::<Mutex<Seen>>::default(), Arc::<AtomicBool>::default());
-        let (theirs, ends) = (seen.clone(), is_over.clone());
-        let look = move || watch(socket, &theirs, &ends);
-        let thread = thread::Builder::new().name("wire".to_owned()).spawn(look).ok()?;
-        Some(Self { seen, is_over, thread: Some(thread) })
+        let shared = Arc::new(Shared { socket, seen: Mutex::default(), is_over: AtomicBool::new(false) });
+        let theirs = shared.clone();
+        let thread = thread::Builder::new().name("wire".to_owned()).spawn(move || theirs.watch()).ok()?;
+        Some(Self { shared, thread: Some(thread) })
     }
 
     /// The time to live, in hops, of the last reset from `endpoint`.
     pub(super) fn reset_from(&self, endpoint: SocketAddr) -> Option<u8> {
-        self.seen().resets.get(&plain(endpoint)).copied()
+        self.shared.up_to_now().resets.get(&plain(endpoint)).copied()
     }
 
     /// The time to live of what else came from `endpoint`.
     pub(super) fn time_to_live(&self, endpoint: SocketAddr) -> Option<u8> {
-        self.seen().time_to_live.get(&plain(endpoint)).copied()
+        self.shared.up_to_now().time_to_live.get(&plain(endpoint)).copied()
     }
 
     /// From where somebody tried to connect to `endpoint`, which is this machine's.
     pub(super) fn attempt_at(&self, endpoint: SocketAddr) -> Option<SocketAddr> {
-        self.seen().attempts.get(&plain(endpoint)).copied()
+        self.shared.up_to_now().attempts.get(&plain(endpoint)).copied()
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.shared.is_over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    /// Notes what passes until that is over, so that the socket's buffer does not overflow.
+    fn watch(&self) {
+        while !self.is_over.load(Ordering::Relaxed) {
+            let mut unread = [MaybeUninit::uninit()];
+            let noted = self.socket.peek(&mut unread).and_then(|_| self.note_one(&mut self.seen()));
+            match noted {
+                Ok(()) => {}
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+                // The interface is gone: nothing more is seen.
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// With all that has passed by now: a busy machine may not have let the thread get to it yet.
+    fn up_to_now(&self) -> MutexGuard<'_, Seen> {
+        let mut seen = self.seen();
+        if self.socket.set_nonblocking(true).is_ok() {
+            // On a busy wire there is always one more.
+            let mut pending = (0..MOST).map(|_| self.note_one(&mut seen));
+            while pending.next().is_some_and(|noted| noted.is_ok()) {}
+            drop(pending);
+            if let Err(error) = self.socket.set_nonblocking(false) {
+                tracing::debug!(%error, "the look at the wire does not wait any more");
+            }
+        }
+        seen
+    }
+
+    fn note_one(&self, seen: &mut Seen) -> std::io::Result<()> {
+        let mut packet = [0; HEADERS];
+        let length = (&self.socket).read(&mut packet)?;
+        if let Some(segment) = Segment::read(&packet[..length]) {
+            seen.note(&segment);
+        }
+        Ok(())
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -77,34 +134,9 @@ impl Wire {
     }
 }
 
-impl Drop for Wire {
-    fn drop(&mut self) {
-        self.is_over.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
 /// Without the scope of a link-local address, which no packet tells.
 fn plain(endpoint: SocketAddr) -> SocketAddr {
     SocketAddr::new(endpoint.ip(), endpoint.port())
-}
-
-fn watch(mut socket: Socket, seen: &Mutex<Seen>, is_over: &AtomicBool) {
-    let mut packet = [0; HEADERS];
-    while !is_over.load(Ordering::Relaxed) {
-        match socket.read(&mut packet) {
-            Ok(length) => {
-                if let Some(segment) = Segment::read(&packet[..length]) {
-                    seen.lock().unwrap_or_else(PoisonError::into_inner).note(&segment);
-                }
-            }
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
-            // The interface is gone: nothing more is seen.
-            Err(_) => return,
-        }
-    }
 }
 
 impl Seen {

@@ -38,12 +38,17 @@ pub(crate) static EPSV_ALL: Entry = Entry {
         "The client sent EPSV ALL, after which the server refuses every other way to open a connection.",
         "客户端发送了 EPSV ALL，此后服务器拒绝其他任何建立连接的方式。",
     ),
-    fix: Fix::NOBODY.client(
-        "Stay with EPSV for the rest of the session, or do not send EPSV ALL.",
-        "在会话余下的时间里一直使用 EPSV，或不要发送 EPSV ALL。",
-    ),
-    decided_by: &[Kind::RefusedAfterEpsvAll],
-    hinted_by: &[Kind::ReplyReceived],
+    fix: Fix::NOBODY
+        .client(
+            "Stay with EPSV for the rest of the session, or do not send EPSV ALL.",
+            "在会话余下的时间里一直使用 EPSV，或不要发送 EPSV ALL。",
+        )
+        .middle(
+            "Send no EPSV ALL of your own in the name of a client.",
+            "不要以客户端的名义自行发送 EPSV ALL。",
+        ),
+    decided_by: &[Kind::RefusedAfterEpsvAll, Kind::ReplyReceived],
+    hinted_by: &[],
 };
 
 pub(crate) static MALFORMED_REPLY: Entry = Entry {
@@ -88,10 +93,15 @@ pub(crate) static NO_NEGOTIATION: Entry = Entry {
         "A transfer was asked for without agreeing on a data connection first.",
         "在没有先协商数据连接的情况下请求了传输。",
     ),
-    fix: Fix::NOBODY.client(
-        "Send EPSV, PASV, EPRT or PORT before each transfer: one agreement serves one transfer.",
-        "每次传输前都要发送 EPSV、PASV、EPRT 或 PORT：一次协商只用于一次传输。",
-    ),
-    decided_by: &[Kind::NotNegotiated],
+    fix: Fix::NOBODY
+        .client(
+            "Send EPSV, PASV, EPRT or PORT before each transfer: one agreement serves one transfer.",
+            "每次传输前都要发送 EPSV、PASV、EPRT 或 PORT：一次协商只用于一次传输。",
+        )
+        .middle(
+            "Let PORT, EPRT, PASV and EPSV pass to the server, and answer none of them in its place.",
+            "把 PORT、EPRT、PASV 和 EPSV 传给服务器，不要代替服务器应答。",
+        ),
+    decided_by: &[Kind::NotNegotiated, Kind::AgreementLost],
     hinted_by: &[Kind::ReplyReceived],
 };

@@ -130,8 +130,12 @@ pub(crate) static ASCII_DAMAGED: Entry = Entry {
         .server(
             "Set `ascii = \"binary\"`, so that clients which never send TYPE I do no damage.",
             "设置 `ascii = \"binary\"`，使从不发送 TYPE I 的客户端不会造成损坏。",
+        )
+        .middle(
+            "Let TYPE I pass as it is: it is what keeps files whole that are not text.",
+            "让 TYPE I 原样通过：正是它保证非文本文件不被改动。",
         ),
-    decided_by: &[Kind::BinaryInAscii],
+    decided_by: &[Kind::BinaryInAscii, Kind::ReplyReceived],
     hinted_by: &[],
 };
 

@@ -104,6 +104,12 @@ pub(super) fn sentence(evidence: &Evidence) -> String {
         E::NotNegotiated { verb } => {
             format!("自上次传输以来没有发送 PORT、PASV、EPRT 或 EPSV，就发送了 {}。", escape(verb))
         }
+        E::AgreementLost { verb, agreed, reply } => format!(
+            "{} 得到的应答是 {}，而其后的传输得到的应答是 {}：服务器对已协商的内容一无所知。",
+            escape(verb),
+            quoted(agreed),
+            quoted(reply)
+        ),
         E::PeerDiffers { control_peer, data_peer } => {
             format!("数据连接来自 {data_peer}，控制连接的对端是 {control_peer}。")
         }

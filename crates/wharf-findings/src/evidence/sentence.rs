@@ -122,6 +122,12 @@ pub(super) fn english(evidence: &Evidence) -> String {
         E::NotNegotiated { verb } => {
             format!("{} was sent with no PORT, PASV, EPRT or EPSV since the last transfer.", escape(verb))
         }
+        E::AgreementLost { verb, agreed, reply } => format!(
+            "{} was answered with {}, and the transfer behind it with {}: the server knows nothing of what was agreed.",
+            escape(verb),
+            quoted(agreed),
+            quoted(reply)
+        ),
         E::PeerDiffers { control_peer, data_peer } => {
             format!("The data connection comes from {data_peer}, the control connection from {control_peer}.")
         }

@@ -4,31 +4,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use wharf_storage::{Kind, MemoryStorage, Storage, StorageError, StoragePath, WriteMode};
 
-use crate::assert_error;
 use crate::support::{Rooms, all, fill, names, open_write, path, read, read_rest, write};
+use crate::{assert_error, on_each_storage};
 
-macro_rules! conformance {
-    ($($name:ident,)*) => {
-        mod local {
-            $(
-                #[tokio::test]
-                async fn $name() {
-                    super::$name(&crate::support::Rooms::new().storage).await;
-                }
-            )*
-        }
-        mod memory {
-            $(
-                #[tokio::test]
-                async fn $name() {
-                    super::$name(&wharf_storage::MemoryStorage::new()).await;
-                }
-            )*
-        }
-    };
-}
-
-conformance! {
+on_each_storage! {
     what_is_written_can_be_read,
     reading_begins_at_the_offset,
     new_takes_only_a_free_name,

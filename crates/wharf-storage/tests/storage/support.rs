@@ -139,3 +139,26 @@ macro_rules! assert_error {
         }
     };
 }
+
+/// A test for each of these functions, with each storage.
+#[macro_export]
+macro_rules! on_each_storage {
+    ($($name:ident,)*) => {
+        mod local {
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    super::$name(&$crate::support::Rooms::new().storage).await;
+                }
+            )*
+        }
+        mod memory {
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    super::$name(&wharf_storage::MemoryStorage::new()).await;
+                }
+            )*
+        }
+    };
+}

@@ -8,8 +8,8 @@ use wharf_storage::{
     UploadMethod, UploadRequest, WriteMode, is_part,
 };
 
-use crate::assert_error;
 use crate::support::{Rooms, names, open_write, path, read, write};
+use crate::{assert_error, on_each_storage};
 
 const OWNER: &[u8] = b"owner";
 
@@ -32,28 +32,7 @@ async fn part_size(storage: &dyn Storage, at: &str) -> Option<u64> {
     storage.part_size(&path(at), OWNER).await.unwrap()
 }
 
-macro_rules! on_both {
-    ($($name:ident,)*) => {
-        mod local {
-            $(
-                #[tokio::test]
-                async fn $name() {
-                    super::$name(&crate::support::Rooms::new().storage).await;
-                }
-            )*
-        }
-        mod memory {
-            $(
-                #[tokio::test]
-                async fn $name() {
-                    super::$name(&wharf_storage::MemoryStorage::new()).await;
-                }
-            )*
-        }
-    };
-}
-
-on_both! {
+on_each_storage! {
     nothing_is_seen_of_an_upload_before_it_is_published,
     a_file_is_replaced_at_once_or_not_at_all,
     a_cut_upload_is_gone_on_with_by_its_owner_alone,

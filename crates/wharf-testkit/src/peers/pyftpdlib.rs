@@ -6,17 +6,29 @@ use std::process::Command;
 use super::{Modes, PASSWORD, Setup, USER};
 use crate::clients;
 
-/// The arguments are: address, port, root, user, password, modes, first and last passive port, advertised address, fxp or nothing.
+/// The arguments are: address, port, root, user, password, modes, first and last passive port, advertised address, fxp or nothing,
+/// seconds to close a file.
 const SCRIPT: &str = r#"
-import sys
+import io, sys, time
 from pyftpdlib.authorizers import DummyAuthorizer
+from pyftpdlib.filesystems import AbstractedFS
 from pyftpdlib.handlers import FTPHandler
 from pyftpdlib.servers import FTPServer
 
-address, port, root, user, password, modes, first, last, advertised, fxp = sys.argv[1:]
+address, port, root, user, password, modes, first, last, advertised, fxp, slow = sys.argv[1:]
 
 class Authorizer(DummyAuthorizer):
     pass
+
+class Slow(io.FileIO):
+    def close(self):
+        if not self.closed:
+            time.sleep(float(slow))
+        super().close()
+
+class SlowStorage(AbstractedFS):
+    def open(self, filename, mode):
+        return Slow(filename, mode.replace("b", "")) if "w" in mode else super().open(filename, mode)
 
 class Handler(FTPHandler):
     authorizer = Authorizer()
@@ -31,6 +43,8 @@ if first:
 if advertised:
     Handler.masquerade_address = advertised
 Handler.permit_foreign_addresses = bool(fxp)
+if float(slow):
+    Handler.abstracted_fs = SlowStorage
 FTPServer((address, int(port)), Handler).serve_forever()
 "#;
 
@@ -49,7 +63,7 @@ pub(super) fn command(setup: &Setup<'_>) -> Command {
     let (first, last) = ports.unwrap_or_default();
     let advertised = options.advertised.map(|address| address.to_string()).unwrap_or_default();
     let fxp = if options.allows_fxp { "fxp" } else { "" };
-    command.args([first, last, advertised, fxp.to_owned()]);
+    command.args([first, last, advertised, fxp.to_owned(), options.slow_storage.as_secs_f32().to_string()]);
     command
 }
 

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 
 use wharf_client::{Charset, Proxy};
 
+use super::reach::ReachArguments;
 use super::transfer::rate;
 use crate::config::values::port_range;
 
@@ -36,18 +37,8 @@ pub(crate) struct ConnectionArguments {
     #[arg(long, value_name = "MODE")]
     pub(crate) mode: Option<Mode>,
 
-    /// TLS for ftp:// URLs: "auto" takes it where the server offers it, "require" refuses to go on without it, and verifies
-    /// the certificate. ftpes:// always requires it, and so does ftps://, which begins with it
-    #[arg(long, value_name = "HOW", default_value = "auto")]
-    pub(crate) tls: Tls,
-
-    /// Go on with a server whose certificate does not prove who it is
-    #[arg(long)]
-    pub(crate) insecure: bool,
-
-    /// Trust the certificates in this file (PEM) beside the system's; may be given again
-    #[arg(long, value_name = "FILE")]
-    pub(crate) ca: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) reach: ReachArguments,
 
     /// Show this certificate (PEM) to servers that ask for one
     #[arg(long, value_name = "FILE")]
@@ -83,14 +74,6 @@ pub(crate) struct ConnectionArguments {
     /// Move at most so many bytes a second, all sessions together; 500k and 2.5M are understood
     #[arg(long, value_name = "BYTES", value_parser = rate)]
     pub(crate) limit_rate: Option<u64>,
-
-    /// Use IPv4 only
-    #[arg(short = '4', long, conflicts_with = "ipv6")]
-    pub(crate) ipv4: bool,
-
-    /// Use IPv6 only
-    #[arg(short = '6', long)]
-    pub(crate) ipv6: bool,
 
     /// No progress, no notes: errors only
     #[arg(short, long, conflicts_with = "verbose")]
@@ -132,17 +115,6 @@ pub(crate) enum Mode {
     Eprt,
     /// Active
     Port,
-}
-
-/// Whether TLS is used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Tls {
-    /// Never
-    Off,
-    /// If the server offers it
-    Auto,
-    /// Or nothing
-    Require,
 }
 
 /// `[ADDR][:FIRST-LAST]`, an IPv6 address in brackets where ports follow; `FIRST-LAST` alone too.

@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::connection::{Tls, seconds};
+use super::connection::seconds;
+use super::reach::ReachArguments;
 use crate::config::values::port_range;
 
 /// Find out why data connections fail.
@@ -64,25 +64,8 @@ pub(crate) struct DoctorArguments {
     #[arg(long, value_name = "S", default_value = "75", value_parser = seconds, requires = "deep")]
     pub(crate) idle: Duration,
 
-    /// TLS for ftp:// URLs, as in `wharf get`; with "auto" sessions in clear are tried as well
-    #[arg(long, value_name = "HOW", default_value = "auto")]
-    pub(crate) tls: Tls,
-
-    /// Go on with a server whose certificate does not prove who it is
-    #[arg(long)]
-    pub(crate) insecure: bool,
-
-    /// Trust the certificates in this file (PEM) beside the system's; may be given again
-    #[arg(long, value_name = "FILE")]
-    pub(crate) ca: Vec<PathBuf>,
-
-    /// IPv4 only
-    #[arg(short = '4', long, conflicts_with = "ipv6")]
-    pub(crate) ipv4: bool,
-
-    /// IPv6 only
-    #[arg(short = '6', long)]
-    pub(crate) ipv6: bool,
+    #[command(flatten)]
+    pub(crate) reach: ReachArguments,
 
     /// No progress
     #[arg(short, long)]

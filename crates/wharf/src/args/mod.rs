@@ -11,6 +11,7 @@ pub(crate) mod import;
 pub(crate) mod mirror;
 pub(crate) mod paths;
 pub(crate) mod put;
+pub(crate) mod reach;
 pub(crate) mod rules;
 pub(crate) mod serve;
 pub(crate) mod shell;

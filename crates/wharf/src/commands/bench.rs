@@ -14,6 +14,7 @@ use wharf_proto::command::ListArgument;
 use wharf_proto::{Command, Pathname};
 
 use super::client::{INTERRUPTED, LAST_WORK, interruption};
+use super::event_loop;
 use crate::args::bench::{BenchArguments, ListingCommand, Work as Kind};
 use crate::args::connection::ProxyChoice;
 use crate::output;
@@ -45,12 +46,9 @@ pub(crate) fn run(arguments: BenchArguments) -> ExitCode {
         );
     }
     super::serve::raise_descriptor_limit();
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match event_loop::start() {
         Ok(runtime) => runtime,
-        Err(error) => {
-            output::error(&format!("no event loop: {error}"));
-            return ExitCode::FAILURE;
-        }
+        Err(code) => return code,
     };
     let code = runtime.block_on(async {
         let found = tokio::select! {

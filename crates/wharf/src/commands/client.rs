@@ -25,6 +25,7 @@ use wharf_proto::command::Password;
 use wharf_proto::dialogue::DataMode;
 use wharf_proto::pathname::Pathname;
 
+use super::event_loop;
 use crate::args::connection::ConnectionArguments;
 use crate::args::transfer::TransferArguments;
 use crate::hosts::{self, Hosts};
@@ -94,12 +95,9 @@ pub(crate) fn run_owned(
             return error.exit_code().into();
         }
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match event_loop::start() {
         Ok(runtime) => runtime,
-        Err(error) => {
-            output::error(&format!("no event loop: {error}"));
-            return ExitCode::FAILURE;
-        }
+        Err(code) => return code,
     };
     let work = work(Client {
         settings,

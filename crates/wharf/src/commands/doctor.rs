@@ -4,17 +4,16 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use wharf_client::netrc::Netrc;
-use wharf_client::options::{ActiveOptions, Family, Options, TlsOptions};
+use wharf_client::options::{ActiveOptions, Options};
 use wharf_client::{ClientError, Login, ServerAddress};
 use wharf_diagnose::probe::{self, Plan};
 use wharf_net::passive_ports::PassivePorts;
-use wharf_net::tls::ConnectorOptions;
 
-use super::client;
+use super::{client, event_loop};
 use crate::args::doctor::DoctorArguments;
 use crate::language;
 use crate::output;
-use crate::settings::{parse_url, tls_mode};
+use crate::settings::{family, parse_url, tls};
 
 pub(crate) fn run(arguments: DoctorArguments) -> ExitCode {
     let plan = match plan(&arguments) {
@@ -24,12 +23,9 @@ pub(crate) fn run(arguments: DoctorArguments) -> ExitCode {
             return error.exit_code().into();
         }
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match event_loop::start() {
         Ok(runtime) => runtime,
-        Err(error) => {
-            output::error(&format!("no event loop: {error}"));
-            return ExitCode::FAILURE;
-        }
+        Err(code) => return code,
     };
     let mut steps = Steps { are_shown: !arguments.quiet && io::stderr().is_terminal() };
     let examined = runtime.block_on(probe::examine(&plan, &mut steps));
@@ -65,17 +61,8 @@ fn plan(arguments: &DoctorArguments) -> Result<Plan, ClientError> {
             told: arguments.active_address,
             ports: arguments.ports.clone().map_or(PassivePorts::Any, PassivePorts::Range),
         },
-        family: match (arguments.ipv4, arguments.ipv6) {
-            (true, _) => Family::V4,
-            (_, true) => Family::V6,
-            _ => Family::Any,
-        },
-        tls: TlsOptions {
-            mode: tls_mode(arguments.tls),
-            insecure: arguments.insecure,
-            connector: ConnectorOptions { authorities: arguments.ca.clone(), identity: None, newest: None },
-            clear_control: false,
-        },
+        family: family(&arguments.reach),
+        tls: tls(&arguments.reach),
         ..Options::default()
     };
     Ok(Plan {

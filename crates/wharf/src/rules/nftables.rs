@@ -8,9 +8,16 @@ const HEAD: &str = "\
 # /etc/nftables.conf, with the policy drop: load it behind that (nft -f). On a router write forward for input and output.
 ";
 
+/// What stands there besides where clients come over IPv6.
+const ABOUT_IPV6: &str = "\
+# The rules are for IPv4 and IPv6 alike. Of the latter ICMPv6 has to pass for anything to work (RFC 4890): meta l4proto ipv6-icmp accept
+# in input and output.
+";
+
 /// As `nft -f` reads them.
 pub(super) fn told(plan: &Plan) -> String {
-    filter_rules(plan, HEAD, line)
+    let about = if plan.families.ipv6 { ABOUT_IPV6 } else { "" };
+    filter_rules(plan, &format!("{HEAD}{about}"), line)
 }
 
 fn line(plan: &Plan, rule: &Rule) -> String {

@@ -1,6 +1,7 @@
 //! From a configuration to rules.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
 use super::{Direction, Ports, Rule, Section};
@@ -17,6 +18,8 @@ pub(crate) struct Plan {
     pub(super) side: Side,
     /// The control ports, those of implicit FTPS among them.
     pub(super) control: Vec<u16>,
+    /// Over which families clients come.
+    pub(super) families: Families,
     /// Active mode, where it is on offer: where the server's data connections come from; none: from anywhere.
     pub(super) active: Option<Vec<Option<u16>>>,
     /// Where clients listen in active mode.
@@ -29,6 +32,21 @@ pub(crate) struct Plan {
     pub(super) each_port: bool,
 }
 
+/// Address families.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Families {
+    pub(super) ipv4: bool,
+    pub(super) ipv6: bool,
+}
+
+impl Families {
+    /// Those that reach these addresses. `[::]` serves IPv4 too.
+    fn of<'a>(listen: impl Iterator<Item = &'a SocketAddr> + Clone) -> Self {
+        let is_for_ipv4 = |address: &SocketAddr| address.is_ipv4() || address.ip().is_unspecified();
+        Self { ipv4: listen.clone().any(is_for_ipv4), ipv6: listen.clone().any(SocketAddr::is_ipv6) }
+    }
+}
+
 impl Plan {
     /// What `configuration` needs.
     ///
@@ -36,7 +54,8 @@ impl Plan {
     /// Why that cannot be expressed, and what to change.
     pub(crate) fn new(configuration: &Configuration, arguments: &RulesArguments) -> Result<Self, String> {
         let listen = configuration.listen.iter().chain(&configuration.tls.implicit_listen);
-        let control: BTreeSet<u16> = listen.map(std::net::SocketAddr::port).collect();
+        let families = Families::of(listen.clone());
+        let control: BTreeSet<u16> = listen.map(SocketAddr::port).collect();
         let offers = |mode| configuration.modes.contains(&mode);
         let source = |control: u16| match configuration.active.source_port {
             SourcePort::ControlMinusOne => Some(control.saturating_sub(1)).filter(|port| *port > 0),
@@ -51,6 +70,7 @@ impl Plan {
         let plan = Self {
             side: arguments.side,
             control: control.into_iter().collect(),
+            families,
             active: offers(Mode::Active).then(|| sources.into_iter().collect()),
             listening: arguments.active_ports.as_ref().map_or(Ports::UNPRIVILEGED, ports),
             passive: offers(Mode::Passive).then_some(passive),

@@ -5,9 +5,10 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 
 use rustix::fs::{FlockOperation, flock};
+use wharf_findings::Cause;
 use wharf_testkit::lab::scenario::Scenario;
 
-use crate::{IN_MATRIX, faulty_servers};
+use crate::{IN_MATRIX, faulty_servers, meddled_servers};
 
 /// What the clients did.
 pub(crate) const LAB: &str = "lab.md";
@@ -63,6 +64,11 @@ fn write(name: &str, section_name: &str, section: String) {
     fs::write(path(name), document.to_string()).unwrap();
 }
 
+/// What is no scenario of the lab, in the order of the document.
+fn single_servers() -> impl Iterator<Item = &'static str> {
+    faulty_servers::NAMES.iter().chain(meddled_servers::NAMES).copied()
+}
+
 /// An introduction, and a section for each scenario by its name.
 struct Document {
     introduction: String,
@@ -86,8 +92,7 @@ impl std::fmt::Display for Document {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "{}", self.introduction)?;
         let catalogue = Scenario::catalogue();
-        let names =
-            catalogue.iter().map(|scenario| scenario.name).chain(faulty_servers::NAMES.iter().copied());
+        let names = catalogue.iter().map(|scenario| scenario.name).chain(single_servers());
         let known = names.filter_map(|name| self.sections.get(name));
         known.into_iter().try_for_each(|section| write!(f, "\n{section}\n"))
     }
@@ -104,10 +109,26 @@ fn the_documents_have_a_section_for_each_scenario_and_no_other() {
             let has = document.sections.contains_key(scenario.name);
             assert_eq!(has, is_told, "{name}: {}", scenario.name);
         }
-        for faulty in faulty_servers::NAMES {
-            assert_eq!(document.sections.contains_key(*faulty), name == DIAGNOSIS, "{name}: {faulty}");
+        for server in single_servers() {
+            assert_eq!(document.sections.contains_key(server), name == DIAGNOSIS, "{name}: {server}");
         }
         let why = "it has a section too many, or not in the order of the catalogue";
         assert_eq!(document.to_string(), text, "{name}: {why}");
     }
+}
+
+/// Causes that no situation shows yet.
+const NOT_SHOWN: &[&str] = &["ports-unpublished", "stolen-accept", "tls-order-deadlock"];
+
+#[test]
+fn the_doctor_is_shown_with_every_cause_of_the_catalogue() {
+    let text = fs::read_to_string(path(DIAGNOSIS)).unwrap();
+    let sure = ["certain", "likely", "possible"];
+    let is_shown = |id: &str| sure.iter().any(|sure| text.contains(&format!(" {id} ({sure})")));
+    let missing: Vec<&str> = Cause::ALL.iter().map(|cause| cause.id()).filter(|id| !is_shown(id)).collect();
+    let unexpected: Vec<&&str> = missing.iter().filter(|id| !NOT_SHOWN.contains(id)).collect();
+    assert!(
+        unexpected.is_empty(),
+        "docs/{DIAGNOSIS} has no situation in which the doctor says {unexpected:?}"
+    );
 }

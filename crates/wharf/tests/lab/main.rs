@@ -13,6 +13,7 @@ mod dynamic_name;
 mod exposed_ports;
 mod faulty_servers;
 mod matrix;
+mod meddled_servers;
 mod memory;
 mod modes_document;
 mod programs;

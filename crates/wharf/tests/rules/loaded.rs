@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -16,21 +16,32 @@ use wharf_testkit::served::Served;
 
 use crate::wharf;
 
-const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
-const CLIENT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
+/// In either family.
+const SERVER: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V6(of_lab(1))];
+const CLIENT: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), IpAddr::V6(of_lab(2))];
+const PREFIX_LENGTHS: [u8; 2] = [24, 64];
 const PASSIVE: std::ops::RangeInclusive<u16> = 50_000..=50_004;
 /// How long an answer to a scan is waited for; between two machines that are one it takes no time.
 const ANSWER: Duration = Duration::from_millis(800);
 
-/// A table as distributions have it, with nothing in it but loopback.
+const fn of_lab(host: u16) -> Ipv6Addr {
+    Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, host)
+}
+
+/// A table as distributions have it, with nothing in it but loopback and ICMPv6.
 const NFT_DROP: &str = "\
 table inet filter {
-    chain input { type filter hook input priority filter; policy drop; iif lo accept; }
+    chain input { type filter hook input priority filter; policy drop; iif lo accept; meta l4proto ipv6-icmp accept; }
     chain forward { type filter hook forward priority filter; policy drop; }
-    chain output { type filter hook output priority filter; policy drop; oif lo accept; }
+    chain output { type filter hook output priority filter; policy drop; oif lo accept; meta l4proto ipv6-icmp accept; }
 }
 ";
-const IPTABLES_DROP: &str = "iptables -P INPUT DROP\niptables -P OUTPUT DROP\niptables -P FORWARD DROP\n";
+const IPTABLES_DROP: &str = "\
+for program in iptables ip6tables; do
+    for chain in INPUT OUTPUT FORWARD; do $program -P $chain DROP; done
+done
+for chain in INPUT OUTPUT; do ip6tables -A $chain -p ipv6-icmp -j ACCEPT; done
+";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
@@ -54,7 +65,7 @@ fn load(lab: &Lab, side: &str, firewall: &str, mode: Mode, flags: &[&str]) {
     let ports = format!("{}-{}", PASSIVE.start(), PASSIVE.end());
     let mut command = wharf();
     command.args(["rules", "--side", side, "--for", firewall, "--modes", &mode]);
-    command.args(["--listen", "0.0.0.0:21", "--passive-ports", &ports]).args(flags);
+    command.args(["--listen", "[::]:21", "--passive-ports", &ports]).args(flags);
     let printed = wharf_testkit::process::run(&mut command);
     let rules = printed.assert_success().output();
     let host = lab.host(side);
@@ -70,7 +81,7 @@ fn stand() -> Option<Lab> {
     let topology = Topology::new()
         .host(Host::new("client"))
         .host(Host::new("server"))
-        .link("cable", [("server", &[format!("{SERVER}/24")]), ("client", &[format!("{CLIENT}/24")])]);
+        .link("cable", [("server", &ends(SERVER)), ("client", &ends(CLIENT))]);
     match Lab::start(&topology) {
         Ok(lab) => Some(lab),
         Err(reason) => {
@@ -80,42 +91,49 @@ fn stand() -> Option<Lab> {
     }
 }
 
+fn ends(addresses: [IpAddr; 2]) -> [String; 2] {
+    [0, 1].map(|family| format!("{}/{}", addresses[family], PREFIX_LENGTHS[family]))
+}
+
 #[track_caller]
 fn serve(lab: &Lab, directory: &TestDirectory) -> Served {
     directory.write("hello.txt", "hello");
     let mut command = wharf();
-    command.arg("serve").arg(directory.path()).args(["--anonymous", "--listen"]).arg(format!("{SERVER}:21"));
+    command.arg("serve").arg(directory.path()).args(["--anonymous", "--listen", "[::]:21"]);
     command.arg("--passive-ports").arg(format!("{}-{}", PASSIVE.start(), PASSIVE.end()));
     Served::from_command(&mut lab.host("server").adopt(&command))
 }
 
-/// Whether ours, curl and lftp fetch a file in `mode`, each of which waits so many seconds for an answer.
-fn fetches(lab: &Lab, mode: Mode, patience: u32) -> Vec<(&'static str, bool)> {
+/// Whether ours, curl and lftp fetch a file in `mode` over either family, each of which waits so many seconds for an answer.
+fn fetches(lab: &Lab, mode: Mode, patience: u32) -> Vec<(String, bool)> {
     // lftp does not keep to its own time-outs.
     let limit = Duration::from_secs((4 * patience).into());
     let (patience, in_all) = (patience.to_string(), (2 * patience + 1).to_string());
-    let url = format!("ftp://{SERVER}/hello.txt");
-    let ours = || {
+    let url = |server: IpAddr| format!("ftp://{}/hello.txt", SocketAddr::new(server, 21));
+    let ours = |server| {
         let mut command = wharf();
         let how = if mode == Mode::Active { "--active" } else { "--passive" };
-        command.args(["get", "--timeout", &patience, how, "-o", "-", &url]);
+        command.args(["get", "--timeout", &patience, how, "-o", "-", &url(server)]);
         command
     };
-    let curl = || {
+    let curl = |server| {
         let mut command = clients::curl();
-        command.args(["--connect-timeout", &patience, "--max-time", &in_all, &url]);
+        command.args(["--connect-timeout", &patience, "--max-time", &in_all, &url(server)]);
         if mode == Mode::Active {
             command.args(["--ftp-port", "-"]);
         }
         command
     };
-    let lftp = || {
+    let lftp = |server| {
         let how = if mode == Mode::Active { LftpMode::Active } else { LftpMode::Passive };
-        clients::lftp(how, &format!("set net:timeout {patience}; cat {url}"))
+        clients::lftp(how, &format!("set net:timeout {patience}; cat {}", url(server)))
     };
-    let mut programs = vec![("wharf", ours())];
-    programs.extend(clients::is_installed("curl").then(|| ("curl", curl())));
-    programs.extend(clients::is_installed("lftp").then(|| ("lftp", lftp())));
+    let mut programs = Vec::new();
+    for server in SERVER {
+        programs.push((format!("wharf to {server}"), ours(server)));
+        programs.extend(clients::is_installed("curl").then(|| (format!("curl to {server}"), curl(server))));
+        programs.extend(clients::is_installed("lftp").then(|| (format!("lftp to {server}"), lftp(server))));
+    }
     std::thread::scope(|scope| {
         let running: Vec<_> = programs
             .into_iter()
@@ -131,18 +149,23 @@ fn fetches(lab: &Lab, mode: Mode, patience: u32) -> Vec<(&'static str, bool)> {
 }
 
 /// The ports of `target` that answer a SYN at all, with SYN-ACK or RST: those that the firewall lets through.
-fn reachable(target: Ipv4Addr, ports: impl Iterator<Item = u16>, source: Option<u16>) -> BTreeSet<u16> {
+fn reachable(target: IpAddr, ports: impl Iterator<Item = u16>, source: Option<u16>) -> BTreeSet<u16> {
     let ports: Vec<u16> = ports.collect();
     let mut answered = BTreeSet::new();
     for batch in ports.chunks(800) {
         let sockets: Vec<(u16, Socket)> = batch
             .iter()
             .map(|port| {
-                let socket =
-                    Socket::new(Domain::IPV4, Type::STREAM.nonblocking(), Some(Protocol::TCP)).unwrap();
+                let domain = Domain::for_address(SocketAddr::new(target, *port));
+                let socket = Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP)).unwrap();
                 if let Some(source) = source {
                     socket.set_reuse_address(true).unwrap();
-                    socket.bind(&SockAddr::from(SocketAddr::from((Ipv4Addr::UNSPECIFIED, source)))).unwrap();
+                    let any: IpAddr = if target.is_ipv4() {
+                        Ipv4Addr::UNSPECIFIED.into()
+                    } else {
+                        Ipv6Addr::UNSPECIFIED.into()
+                    };
+                    socket.bind(&SockAddr::from(SocketAddr::new(any, source))).unwrap();
                 }
                 let _ = socket.connect(&SocketAddr::from((target, *port)).into());
                 (*port, socket)
@@ -195,19 +218,21 @@ fn works_and_nothing_else(firewall: &str, mode: Mode, flags: &[&str]) {
         assert!(!works, "{program} in {other:?} mode through the rules of {mode:?}, {firewall} {flags:?}");
     }
     // From outside: the control port, and the passive range where that is the mode.
-    let mut expected = BTreeSet::from([21]);
+    let mut outside = BTreeSet::from([21]);
     if mode == Mode::Passive {
-        expected.extend(PASSIVE);
+        outside.extend(PASSIVE);
     }
-    let open = lab.host("client").enter(|| reachable(SERVER, scanned(), None));
-    assert_eq!(open, expected, "from outside, {firewall} {mode:?} {flags:?}");
     // From inside: nothing but active mode's connections, from port 20.
-    let from_anywhere = lab.host("server").enter(|| reachable(CLIENT, scanned(), None));
-    assert!(from_anywhere.is_empty(), "from inside: {from_anywhere:?}, {firewall} {mode:?} {flags:?}");
     let high = || scanned().filter(|port| *port >= 1024);
-    let from_20 = lab.host("server").enter(|| reachable(CLIENT, scanned(), Some(20)));
-    let expected: BTreeSet<u16> = if mode == Mode::Active { high().collect() } else { BTreeSet::new() };
-    assert_eq!(from_20, expected, "from port 20, {firewall} {mode:?} {flags:?}");
+    let inside: BTreeSet<u16> = if mode == Mode::Active { high().collect() } else { BTreeSet::new() };
+    for (server, client) in SERVER.into_iter().zip(CLIENT) {
+        let open = lab.host("client").enter(|| reachable(server, scanned(), None));
+        assert_eq!(open, outside, "from outside to {server}, {firewall} {mode:?} {flags:?}");
+        let from_anywhere = lab.host("server").enter(|| reachable(client, scanned(), None));
+        assert!(from_anywhere.is_empty(), "from {server}: {from_anywhere:?}, {firewall} {mode:?} {flags:?}");
+        let from_20 = lab.host("server").enter(|| reachable(client, scanned(), Some(20)));
+        assert_eq!(from_20, inside, "from port 20 of {server}, {firewall} {mode:?} {flags:?}");
+    }
 }
 
 #[test]
@@ -261,8 +286,10 @@ fn at_the_client() {
         for (program, works) in fetches(&lab, mode, 10) {
             assert!(works, "{program} in {mode:?} mode\n{}", served.log());
         }
-        let way_in = lab.host("server").enter(|| reachable(CLIENT, scanned(), None));
-        assert!(way_in.is_empty(), "{mode:?}: {way_in:?}");
+        for client in CLIENT {
+            let way_in = lab.host("server").enter(|| reachable(client, scanned(), None));
+            assert!(way_in.is_empty(), "{mode:?}, {client}: {way_in:?}");
+        }
     }
 }
 
@@ -270,11 +297,13 @@ fn at_the_client() {
 #[test]
 fn the_scan_sees_open_ports() {
     let Some(lab) = stand() else { return };
-    let listener = lab.host("server").enter(|| TcpListener::bind((SERVER, 2100)).unwrap());
-    let open = lab.host("client").enter(|| {
-        drop(TcpStream::connect((SERVER, 2100)).unwrap());
-        reachable(SERVER, 2090..2110, None)
-    });
-    assert_eq!(open, (2090..2110).collect());
-    drop(listener);
+    for server in SERVER {
+        let listener = lab.host("server").enter(|| TcpListener::bind((server, 2100)).unwrap());
+        let open = lab.host("client").enter(|| {
+            drop(TcpStream::connect((server, 2100)).unwrap());
+            reachable(server, 2090..2110, None)
+        });
+        assert_eq!(open, (2090..2110).collect());
+        drop(listener);
+    }
 }

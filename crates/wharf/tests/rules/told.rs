@@ -8,11 +8,14 @@ use wharf_testkit::process::run;
 
 use crate::wharf;
 
-const SERVER: &[&str] = &["--listen", "0.0.0.0:21", "--passive-ports", "50000-50002"];
+const SERVER: &[&str] = &["--passive-ports", "50000-50002"];
+const IPV4: &[&str] = &["--listen", "0.0.0.0:21"];
+const IPV6_TOO: &[&str] = &["--listen", "[::]:21"];
+const IPV6_ONLY: &[&str] = &["--listen", "[2001:db8::1]:21"];
 
 #[track_caller]
-fn compare(name: &str, flags: &[&str]) {
-    let printed = run(wharf().arg("rules").args(SERVER).args(flags));
+fn compare(name: &str, listen: &[&str], flags: &[&str]) {
+    let printed = run(wharf().arg("rules").args(listen).args(SERVER).args(flags));
     let text = printed.assert_success().output();
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rules/told").join(name);
     if std::env::var_os("WHARF_WRITE_DOCS").is_some() {
@@ -39,8 +42,11 @@ fn each_form_is_as_it_was_read_and_approved() {
         ("active.nft", &["--modes", "active"]),
         ("passive.nft", &["--modes", "passive"]),
     ] {
-        compare(name, flags);
+        compare(name, IPV4, flags);
     }
+    compare("dual-stack.nft", IPV6_TOO, &[]);
+    compare("dual-stack.iptables", IPV6_TOO, &["--for", "iptables"]);
+    compare("ipv6-stateless.iptables", IPV6_ONLY, &["--for", "iptables", "--stateless"]);
 }
 
 #[test]

@@ -50,7 +50,8 @@ fn refused(case: &mut Case<'_>, negotiation: &Negotiation, reply: &Said) {
         case.add(Cause::RangeExhausted, Confidence::Possible, vec![said(&verb, reply)]);
         return;
     }
-    if reply.code == ReplyCode::NETWORK_PROTOCOL_NOT_SUPPORTED {
+    let is_of_other_family = negotiation.told.is_some_and(|told| told.is_ipv4() != client.is_ipv4());
+    if reply.code == ReplyCode::NETWORK_PROTOCOL_NOT_SUPPORTED || is_of_other_family {
         let asked = negotiation.asked.unwrap_or(reply.sight);
         if let IpAddr::V6(server) = conversation.server.ip()
             && is_nat64(server)
