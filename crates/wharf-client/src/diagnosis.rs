@@ -2,7 +2,7 @@
 
 mod compare;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use wharf_findings::{Cause, Confidence, Evidence, Finding, Side, candidates};
@@ -50,6 +50,14 @@ pub fn of_reply(verb: &str, reply: &Reply) -> Vec<Finding> {
     let mut found = Findings(Vec::new());
     known_text(verb, reply, &mut found);
     found.0
+}
+
+/// The passive ports of a container are not published: possible where the server's own `address` is one of a container, and
+/// no connection to its passive ports comes up.
+#[must_use]
+pub fn of_container(attempts: &[Attempt], address: IpAddr, control: Endpoints) -> Option<Finding> {
+    let evidence = compare::unpublished(attempts, address, control)?;
+    Finding::new(Cause::PortsUnpublished, Confidence::Possible, evidence).ok()
 }
 
 /// Silence of the control connection behind which a NAT may have forgotten it; many do so within a minute.

@@ -23,11 +23,13 @@ pub mod path;
 pub mod scenario;
 pub mod server;
 mod topology;
+pub mod translator;
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+pub use names::NameServer;
 pub use topology::{Host, Topology};
 
 use crate::clients;

@@ -6,6 +6,7 @@
 //!        EPSV, PASV, EPRT, PORT, each with a real listing      cell.rs      one after another: some servers stall
 //!        what failed is looked at once more                    closer.rs    ICMP, resets
 //!        what a gateway makes of PORT and 227                  canary.rs    with our own server
+//! the prefix of a NAT64                                         translation.rs
 //! segments of full size against small ones                     segments.rs
 //! a small file up and down                                     written.rs   --write
 //! many sessions, many ports, an idle one                       deep.rs      --deep
@@ -24,6 +25,7 @@ mod icmp;
 mod judge;
 mod report;
 mod segments;
+mod translation;
 mod watching;
 mod wire;
 mod written;
@@ -156,6 +158,11 @@ pub async fn examine(plan: &Plan, progress: &mut dyn Progress) -> Examination {
         }
     }
     examined.findings.extend(judge::findings(&verdicts, wire.as_ref(), plan.exposed.as_ref()));
+    if let Some(finding) = translation::examine(&verdicts).await {
+        // The families differ because of it.
+        examined.findings.retain(|other| other.cause() != Cause::FamilyMismatch);
+        examined.findings.push(finding);
+    }
     examined.notes.extend(judge::notes(&verdicts));
     examined.cells.extend(verdicts.into_iter().flat_map(|verdict| verdict.tried).map(|tried| tried.cell));
     if let Some(column) = standing.iter_mut().find(|column| column.working.is_some()) {

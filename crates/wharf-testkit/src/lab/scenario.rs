@@ -4,18 +4,21 @@
 //! tells what came of them.
 
 mod client_side;
+mod containers;
 mod healthy;
 mod ports;
 mod rules;
 mod server_side;
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::path::Path as FilePath;
 use std::time::Duration;
 
 use super::Lab;
-use super::path::{Path, SERVER};
+use super::path::{CLIENT, CLIENT_ROUTER, Path, SERVER};
 use super::server::{LabServer, ServerKind, ServerSetup};
+use super::translator::{Translator, translated};
 
 /// A situation.
 #[derive(Clone, Debug)]
@@ -143,8 +146,14 @@ impl Scenario {
     /// All of them, in the order of docs/lab.md.
     #[must_use]
     pub fn catalogue() -> Vec<Self> {
-        [healthy::scenarios(), client_side::scenarios(), server_side::scenarios(), ports::scenarios()]
-            .concat()
+        [
+            healthy::scenarios(),
+            client_side::scenarios(),
+            server_side::scenarios(),
+            containers::scenarios(),
+            ports::scenarios(),
+        ]
+        .concat()
     }
 
     /// The one of this name.
@@ -187,6 +196,9 @@ impl Scenario {
     ) -> Result<Standing, String> {
         let numbers: Vec<u8> = self.servers.iter().map(|server| server.number()).collect();
         let lab = Lab::start(&self.path.topology(&numbers))?;
+        let gateway = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 1);
+        let translator = self.path.nat64.then(|| Translator::start(&lab, CLIENT_ROUTER, CLIENT, gateway));
+        let translator = translator.transpose()?;
         before_servers(&lab);
         let (mut servers, mut missing) = (Vec::new(), Vec::new());
         for kind in &self.servers {
@@ -197,7 +209,10 @@ impl Scenario {
                 continue;
             }
             let number = kind.number();
-            let (inside, outside) = if self.over_ipv6 {
+            let (inside, outside) = if self.path.nat64 {
+                let address = self.path.server_address(number);
+                (address.into(), translated(address).into())
+            } else if self.over_ipv6 {
                 let address = Path::server_address_v6(number);
                 (address.into(), address.into())
             } else {
@@ -205,7 +220,7 @@ impl Scenario {
             };
             servers.extend(LabServer::start(*kind, lab.host(SERVER), wharf, &self.setup, inside, outside));
         }
-        Ok(Standing { servers, missing, lab })
+        Ok(Standing { servers, missing, _translator: translator, lab })
     }
 }
 
@@ -216,6 +231,8 @@ pub struct Standing {
     pub servers: Vec<LabServer>,
     /// Why others do not.
     pub missing: Vec<String>,
+    /// The NAT64 before the client, where there is one.
+    _translator: Option<Translator>,
     /// The network.
     pub lab: Lab,
 }

@@ -17,6 +17,7 @@ mod memory;
 mod modes_document;
 mod programs;
 mod ranges;
+mod unpublished;
 
 use std::path::Path;
 use std::process::Command;
@@ -112,6 +113,10 @@ scenarios! {
     tls_required
     control_port_filtered
     control_port_prohibited
+    nat64
+    container_publishes_range
+    container_publishes_control_port_only
+    container_publishes_no_range
     active_only
     passive_only
 }

@@ -71,15 +71,22 @@ table inet own_firewall {{
 /// A NAT that publishes the four servers: the control port and `passive` ports lead in, each server's connections go
 /// out under its own outside address. `more` are statements before the others' in the chain that leads in.
 pub(super) fn publish(passive: &str, more: &str) -> String {
+    publish_at("10.2.0", passive, more)
+}
+
+/// The same with the first three numbers of the servers' own addresses.
+pub(super) fn publish_at(network: &str, passive: &str, more: &str) -> String {
     let mut inwards = more.to_owned();
     let mut outwards = String::new();
     for number in 21..=24 {
         for ports in ["21", passive].iter().filter(|ports| !ports.is_empty()) {
-            inwards +=
-                &format!("        ip daddr 198.51.100.{number} tcp dport {ports} dnat to 10.2.0.{number}\n");
+            inwards += &format!(
+                "        ip daddr 198.51.100.{number} tcp dport {ports} dnat to {network}.{number}\n"
+            );
         }
-        outwards +=
-            &format!("        oifname \"internet\" ip saddr 10.2.0.{number} snat to 198.51.100.{number}\n");
+        outwards += &format!(
+            "        oifname \"internet\" ip saddr {network}.{number} snat to 198.51.100.{number}\n"
+        );
     }
     format!(
         "\
