@@ -14,7 +14,7 @@ use wharf_proto::{Command, Reply, ReplyCode};
 use crate::attempt::{Attempt, Outcome};
 use crate::error::{ClientError, ControlFailure};
 use crate::options::ModeChoice;
-use crate::tls_failure;
+use crate::{passed_by, tls_failure};
 
 /// The root causes that the attempts prove or point to, the surest first, each once. Attempts that worked may be among
 /// them: what works tells why the rest does not.
@@ -231,6 +231,11 @@ fn judge(attempt: &Attempt, attempts: &[Attempt], control: Endpoints, found: &mu
             if let Some(endpoint) = attempt.endpoint {
                 let evidence = Evidence::ClosedWithoutReply { endpoint, waited: attempt.took };
                 found.add(Cause::DataPeerMismatch, Confidence::Possible, vec![evidence]);
+            }
+        }
+        Outcome::PassedBy { .. } => {
+            if let Some(finding) = passed_by::finding(attempts) {
+                found.add(finding.cause(), finding.confidence(), finding.evidence().to_vec());
             }
         }
         Outcome::CannotListen { .. } => {}

@@ -82,6 +82,7 @@ impl Session {
             command: Command::Retr(path.clone()),
             representation: Representation::Image,
             offset: 0,
+            expected: None,
         };
         let mut running = self.begin(&request).await?;
         let mut buffer = vec![0; PIECE];

@@ -22,6 +22,7 @@ pub mod names;
 pub mod path;
 pub mod scenario;
 pub mod server;
+pub mod stranger;
 mod topology;
 pub mod translator;
 

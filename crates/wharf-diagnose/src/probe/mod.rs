@@ -4,6 +4,7 @@
 //! control: name, connect, greeting, AUTH TLS, login, FEAT      column.rs
 //!   └─ for each address family, in clear and under TLS: one column
 //!        EPSV, PASV, EPRT, PORT, each with a real listing      cell.rs      one after another: some servers stall
+//!        who takes what came out empty                         strangers.rs
 //!        what failed is looked at once more                    closer.rs    ICMP, resets
 //!        what a gateway makes of PORT and 227                  canary.rs    with our own server
 //! the prefix of a NAT64                                         translation.rs
@@ -25,6 +26,7 @@ mod icmp;
 mod judge;
 mod report;
 mod segments;
+mod strangers;
 mod translation;
 mod watching;
 mod wire;
@@ -134,6 +136,7 @@ pub async fn examine(plan: &Plan, progress: &mut dyn Progress) -> Examination {
     let mut verdicts = Vec::new();
     let mut standing: Vec<Column> = Vec::new();
     let mut failure = None;
+    let mut stolen = Vec::new();
     for family in families {
         let opened = column::open(plan, family, progress).await;
         examined.notes.extend(opened.notes);
@@ -151,6 +154,7 @@ pub async fn examine(plan: &Plan, progress: &mut dyn Progress) -> Examination {
                 progress.step(&format!("{command} over {}", column.described()));
                 tried.push(cell::try_command(&mut column, plan, command).await);
             }
+            stolen.extend(strangers::examine(&mut column, plan, &mut tried).await);
             let looks = closer::look_at_failures(&column, &tried, plan).await;
             let rewritten = canary::compare(&mut column, plan).await;
             verdicts.push(judge::Verdict { place: column.place(), tried, looks, rewritten });
@@ -158,6 +162,10 @@ pub async fn examine(plan: &Plan, progress: &mut dyn Progress) -> Examination {
         }
     }
     examined.findings.extend(judge::findings(&verdicts, wire.as_ref(), plan.exposed.as_ref()));
+    if !stolen.is_empty() {
+        examined.findings.retain(|other| !strangers::LOOK_ALIKES.contains(&other.cause()));
+        examined.findings.append(&mut stolen);
+    }
     if let Some(finding) = translation::examine(&verdicts).await {
         // The families differ because of it.
         examined.findings.retain(|other| other.cause() != Cause::FamilyMismatch);

@@ -9,6 +9,7 @@ mod healthy;
 mod ports;
 mod rules;
 mod server_side;
+mod strangers;
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -16,8 +17,9 @@ use std::path::Path as FilePath;
 use std::time::Duration;
 
 use super::Lab;
-use super::path::{CLIENT, CLIENT_ROUTER, Path, SERVER};
+use super::path::{CLIENT, CLIENT_ROUTER, Path, SERVER, SERVER_ROUTER};
 use super::server::{LabServer, ServerKind, ServerSetup};
+use super::stranger::Stranger;
 use super::translator::{Translator, translated};
 
 /// A situation.
@@ -39,6 +41,8 @@ pub struct Scenario {
     pub servers: Vec<ServerKind>,
     /// How they are set up.
     pub setup: ServerSetup,
+    /// Somebody at the server's router connects to each passive port as soon as it opens.
+    pub has_stranger: bool,
     /// The file that is fetched.
     pub file: &'static str,
     /// How long an ordinary client waits for an answer, in all of its waits.
@@ -132,6 +136,7 @@ impl Scenario {
             over_ipv6: false,
             servers: ServerKind::ALL.to_vec(),
             setup: ServerSetup::default(),
+            has_stranger: false,
             file: "hello.txt",
             patience: Duration::from_secs(8),
             works: Ways::ALL,
@@ -151,6 +156,7 @@ impl Scenario {
             client_side::scenarios(),
             server_side::scenarios(),
             containers::scenarios(),
+            strangers::scenarios(),
             ports::scenarios(),
         ]
         .concat()
@@ -220,13 +226,21 @@ impl Scenario {
             };
             servers.extend(LabServer::start(*kind, lab.host(SERVER), wharf, &self.setup, inside, outside));
         }
-        Ok(Standing { servers, missing, _translator: translator, lab })
+        let stranger = self.has_stranger.then(|| {
+            let addresses = servers.iter().map(|server| self.path.server_address(server.kind.number()));
+            let ports = || self.setup.passive_ports.clone();
+            let targets = addresses.flat_map(|address| ports().map(move |port| (address, port).into()));
+            Stranger::start(lab.host(SERVER_ROUTER), targets.collect())
+        });
+        Ok(Standing { _stranger: stranger, servers, missing, _translator: translator, lab })
     }
 }
 
 /// A scenario that is set up.
 #[derive(Debug)]
 pub struct Standing {
+    /// Who connects to the servers' passive ports.
+    _stranger: Option<Stranger>,
     /// The servers that run in it. Before the lab, so that they go first.
     pub servers: Vec<LabServer>,
     /// Why others do not.

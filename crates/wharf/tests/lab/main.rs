@@ -117,6 +117,9 @@ scenarios! {
     container_publishes_range
     container_publishes_control_port_only
     container_publishes_no_range
+    first_syn_lost
+    stolen_accept
+    stolen_accept_by_anybody
     active_only
     passive_only
 }

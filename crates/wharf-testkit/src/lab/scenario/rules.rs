@@ -68,6 +68,25 @@ table inet own_firewall {{
     )
 }
 
+/// Lets each connection to `ports` begin with its second packet: a client tries again after a second.
+pub(super) fn first_lost(ports: &str) -> String {
+    format!(
+        "\
+table ip lossy {{
+    set seen {{
+        type ipv4_addr . inet_service . inet_service
+        flags dynamic
+        timeout 10s
+    }}
+    chain forward {{
+        type filter hook forward priority filter
+        iifname \"internet\" tcp dport {ports} tcp flags & (syn | ack) == syn ip daddr . tcp sport . tcp dport != @seen add @seen {{ ip daddr . tcp sport . tcp dport }} drop
+    }}
+}}
+"
+    )
+}
+
 /// A NAT that publishes the four servers: the control port and `passive` ports lead in, each server's connections go
 /// out under its own outside address. `more` are statements before the others' in the chain that leads in.
 pub(super) fn publish(passive: &str, more: &str) -> String {
