@@ -5,6 +5,7 @@
 //!   └─ for each address family, in clear and under TLS: one column
 //!        EPSV, PASV, EPRT, PORT, each with a real listing      cell.rs      one after another: some servers stall
 //!        who takes what came out empty                         strangers.rs
+//!        who has to begin under TLS                            order.rs
 //!        what failed is looked at once more                    closer.rs    ICMP, resets
 //!        what a gateway makes of PORT and 227                  canary.rs    with our own server
 //! the prefix of a NAT64                                         translation.rs
@@ -24,6 +25,8 @@ mod column;
 mod deep;
 mod icmp;
 mod judge;
+mod listening;
+mod order;
 mod report;
 mod segments;
 mod strangers;
@@ -156,6 +159,7 @@ pub async fn examine(plan: &Plan, progress: &mut dyn Progress) -> Examination {
             }
             stolen.extend(strangers::examine(&mut column, plan, &mut tried).await);
             let looks = closer::look_at_failures(&column, &tried, plan).await;
+            examined.findings.extend(order::examine(&column, plan, &tried).await);
             let rewritten = canary::compare(&mut column, plan).await;
             verdicts.push(judge::Verdict { place: column.place(), tried, looks, rewritten });
             standing.push(column);

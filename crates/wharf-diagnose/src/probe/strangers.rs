@@ -1,19 +1,18 @@
 //! Whether somebody else takes the server's passive data connections: a transfer is asked for, and this machine connects
 //! nowhere. A server that confirms it has given its data to a stranger.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use tokio::time::timeout;
 use wharf_client::attempt::Outcome;
 use wharf_client::{ClientError, Session, diagnosis};
 use wharf_findings::{Cause, Confidence, Evidence, Finding};
-use wharf_proto::command::{EpsvArgument, ListArgument};
+use wharf_proto::Reply;
 use wharf_proto::dialogue::{DataMode, NegotiationCommand};
-use wharf_proto::host_port::{HostPort, find_extended_port};
-use wharf_proto::{Command, Reply};
 
 use super::cell::{CellOutcome, Tried};
 use super::column::{self, Column};
+use super::listening::{list, listening};
 use super::{Plan, found};
 
 /// What a stolen data connection looks like where nobody looks closer.
@@ -30,9 +29,7 @@ pub(super) async fn examine(column: &mut Column, plan: &Plan, tried: &mut [Tried
     let is_empty = tried.iter().any(|it| it.is_empty && it.cell.command.mode() == DataMode::Active);
     let suspect = tried.iter().find(|it| is_suspect(it, is_empty))?.cell.command;
     let mut session = column::another(plan, column).await.ok()?;
-    let server = session.endpoints().server.ip();
-    let (reply, endpoint) =
-        timeout(plan.patience, take_nothing(&mut session, suspect, server)).await.ok()??;
+    let (reply, endpoint) = timeout(plan.patience, take_nothing(&mut session, suspect)).await.ok()??;
     session.quit().await;
     let evidence =
         vec![Evidence::TakenByAnother { verb: "LIST".to_owned(), reply: reply.to_string(), endpoint }];
@@ -65,23 +62,10 @@ fn is_suspect(tried: &Tried, is_empty: bool) -> bool {
 }
 
 /// Has the server listen and list, and connects nowhere. Its reply, where that is one to a connection that came up.
-async fn take_nothing(
-    session: &mut Session,
-    command: NegotiationCommand,
-    server: IpAddr,
-) -> Option<(Reply, SocketAddr)> {
-    let verb = match command {
-        NegotiationCommand::Pasv => Command::Pasv,
-        _ => Command::Epsv(EpsvArgument::Same),
-    };
-    let told = session.execute(&verb).await.ok()?;
-    let port = match command {
-        NegotiationCommand::Pasv => HostPort::find_in_reply_text(told.text()).ok()?.port,
-        _ => find_extended_port(told.text()).ok()?,
-    };
-    let list = Command::List(ListArgument { options: Box::default(), path: None });
-    let reply = session.execute(&list).await.ok()?;
-    (reply.code().is_positive() || says_stranger(&reply)).then(|| (reply, SocketAddr::new(server, port)))
+async fn take_nothing(session: &mut Session, command: NegotiationCommand) -> Option<(Reply, SocketAddr)> {
+    let endpoint = listening(session, command).await?;
+    let reply = session.execute(&list()).await.ok()?;
+    (reply.code().is_positive() || says_stranger(&reply)).then_some((reply, endpoint))
 }
 
 /// Whether the words say that the data connection came from another address than the client's.

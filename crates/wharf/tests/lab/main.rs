@@ -18,6 +18,7 @@ mod modes_document;
 mod programs;
 mod ranges;
 mod unpublished;
+mod waiting_client;
 
 use std::path::Path;
 use std::process::Command;
