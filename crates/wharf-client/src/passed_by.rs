@@ -1,5 +1,6 @@
 //! Data that the server has sent, and that did not come over the connection that we opened: somebody else was faster, and had it.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -37,8 +38,8 @@ pub(crate) async fn passed_by(
     let announced = length.and_then(|length| length.checked_sub(request.offset));
     match timeout(BEHIND_CONFIRMATION, stream.is_at_end()).await {
         Ok(Ok(false)) => None,
-        Ok(Err(_)) => Some(PassedBy { announced }),
-        Ok(Ok(true)) | Err(_) => (announced > Some(0)).then_some(PassedBy { announced }),
+        Ok(Err(error)) if error.kind() != ErrorKind::TimedOut => Some(PassedBy { announced }),
+        _ => (announced > Some(0)).then_some(PassedBy { announced }),
     }
 }
 

@@ -167,7 +167,7 @@ pub async fn examine(plan: &Plan, progress: &mut dyn Progress) -> Examination {
     }
     examined.findings.extend(judge::findings(&verdicts, wire.as_ref(), plan.exposed.as_ref()));
     if !stolen.is_empty() {
-        examined.findings.retain(|other| !strangers::LOOK_ALIKES.contains(&other.cause()));
+        examined.findings.retain(|other| !strangers::is_look_alike(other));
         examined.findings.append(&mut stolen);
     }
     if let Some(finding) = translation::examine(&verdicts).await {

@@ -15,8 +15,11 @@ use super::column::{self, Column};
 use super::listening::{list, listening};
 use super::{Plan, found};
 
-/// What a stolen data connection looks like where nobody looks closer.
-pub(super) const LOOK_ALIKES: [Cause; 3] = [Cause::DataPeerMismatch, Cause::MtuBlackHole, Cause::TransferCut];
+/// Whether this is what a stolen data connection looks like where nobody looks closer.
+pub(super) fn is_look_alike(finding: &Finding) -> bool {
+    finding.confidence() == Confidence::Possible
+        && matches!(finding.cause(), Cause::DataPeerMismatch | Cause::MtuBlackHole | Cause::TransferCut)
+}
 
 /// Looks closer where a passive listing ended without a byte, or as one whose data connection was somebody else's. The cells
 /// of empty listings become what they are.
@@ -33,7 +36,11 @@ pub(super) async fn examine(column: &mut Column, plan: &Plan, tried: &mut [Tried
     session.quit().await;
     let evidence =
         vec![Evidence::TakenByAnother { verb: "LIST".to_owned(), reply: reply.to_string(), endpoint }];
-    let finding = found(Cause::StolenAccept, Confidence::Certain, evidence)?;
+    // Of a directory that may be empty, a server might say so without any connection.
+    let is_proven =
+        says_stranger(&reply) || tried.iter().any(|it| it.cell.outcome == CellOutcome::Ok && !it.is_empty);
+    let confidence = if is_proven { Confidence::Certain } else { Confidence::Likely };
+    let finding = found(Cause::StolenAccept, confidence, evidence)?;
     let stolen = |it: &&mut Tried| it.is_empty && it.cell.command.mode() == DataMode::Passive;
     for it in tried.iter_mut().filter(stolen) {
         it.cell.outcome = CellOutcome::Error;
