@@ -18,7 +18,10 @@ use super::{Plan, found};
 /// Whether this is what a stolen data connection looks like where nobody looks closer.
 pub(super) fn is_look_alike(finding: &Finding) -> bool {
     finding.confidence() == Confidence::Possible
-        && matches!(finding.cause(), Cause::DataPeerMismatch | Cause::MtuBlackHole | Cause::TransferCut)
+        && matches!(
+            finding.cause(),
+            Cause::DataPeerMismatch | Cause::MtuBlackHole | Cause::TransferCut | Cause::TlsOrderDeadlock
+        )
 }
 
 /// Looks closer where a passive listing ended without a byte, or as one whose data connection was somebody else's. The cells

@@ -17,6 +17,7 @@ mod memory;
 mod modes_document;
 mod programs;
 mod ranges;
+mod stolen_under_tls;
 mod unpublished;
 mod waiting_client;
 
