@@ -75,6 +75,11 @@ pub enum Outcome {
     ConnectUnanswered,
     /// The server took our connection, closed it at once, and did not answer.
     ClosedAtOnce,
+    /// The server confirmed the transfer, and not a byte came over our connection: somebody else had them.
+    PassedBy {
+        /// Bytes that should have come, where that is known.
+        announced: Option<u64>,
+    },
     /// We cannot listen.
     CannotListen {
         /// Why.
@@ -174,6 +179,12 @@ impl fmt::Display for Attempt {
             Outcome::ClosedAtOnce => {
                 write!(f, ": the server closed it at once and did not answer in {seconds:.1} s")
             }
+            Outcome::PassedBy { announced: Some(bytes) } => {
+                write!(f, ": the server confirmed {bytes} bytes, and none of them came")
+            }
+            Outcome::PassedBy { announced: None } => f.write_str(
+                ": the server confirmed the transfer, and reset our connection before its first byte",
+            ),
             Outcome::CannotListen { error } => write!(f, ": {error}"),
             Outcome::NothingConnected { strangers: 0, .. } => {
                 write!(f, ": the server did not connect in {seconds:.1} s")

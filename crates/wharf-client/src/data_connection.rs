@@ -3,6 +3,7 @@
 //! A rung is left for the next one by what the *connect* did, not only by the reply: the negotiation refused or not
 //! answered, the connect refused or silent, 425 to the transfer.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +24,7 @@ use crate::attempt::{Attempt, Outcome};
 use crate::data_protection::Protected;
 use crate::diagnosis;
 use crate::error::{ClientError, ControlFailure, NoDataConnection};
+use crate::passed_by::{after_passing_by, passed_by};
 use crate::proxy::Target;
 use crate::session::{Session, accepted};
 use crate::strategy::{WorkingMode, passive_endpoints, rungs};
@@ -43,6 +45,8 @@ pub(crate) struct Request {
     pub(crate) representation: Representation,
     /// REST, in bytes; none is sent for 0.
     pub(crate) offset: u64,
+    /// The length of the whole file, where it is known before it is fetched.
+    pub(crate) expected: Option<u64>,
 }
 
 /// A listener for an active data connection.
@@ -105,6 +109,15 @@ impl Session {
         request: &Request,
         mut attempts: Vec<Attempt>,
     ) -> Result<Running, ClientError> {
+        let begun = self.climb(request, &mut attempts).await;
+        begun.map_err(|error| after_passing_by(error, request, &attempts))
+    }
+
+    async fn climb(
+        &mut self,
+        request: &Request,
+        attempts: &mut Vec<Attempt>,
+    ) -> Result<Running, ClientError> {
         self.expressible(&request.command)?;
         self.make_ready(request).await?;
         self.provide_tickets().await?;
@@ -118,8 +131,8 @@ impl Session {
             self.make_ready(request).await?;
             let is_last = index + 1 == rungs.len();
             let step = match command.mode() {
-                DataMode::Passive => self.try_passive(*command, is_last, request, &mut attempts).await?,
-                DataMode::Active => self.try_active(*command, is_last, request, &mut attempts).await?,
+                DataMode::Passive => self.try_passive(*command, is_last, request, attempts).await?,
+                DataMode::Active => self.try_active(*command, is_last, request, attempts).await?,
             };
             let running = match step {
                 Step::Running(running) => running,
@@ -130,9 +143,9 @@ impl Session {
                 && running.attempt.endpoint.map(|endpoint| endpoint.ip()) != Some(self.peer().ip());
             self.working = Some(WorkingMode { command: *command, advertised });
             attempts.pop(); // the one that is open
-            return Ok(Running { before: attempts, ..*running });
+            return Ok(Running { before: std::mem::take(attempts), ..*running });
         }
-        Err(self.no_data_connection(attempts))
+        Err(self.no_data_connection(attempts.clone()))
     }
 
     /// The error of a transfer for which none of these attempts was good.
@@ -212,6 +225,12 @@ impl Session {
             }
             return match verdict {
                 Verdict::Begun { first, said } => {
+                    if !is_last
+                        && let Some(passed) = passed_by(&mut stream, request, &first, said.as_ref()).await
+                    {
+                        self.note(attempts, attempt(Outcome::PassedBy { announced: passed.announced }));
+                        return Ok(Step::Next);
+                    }
                     let attempt = self.note(attempts, attempt(Outcome::Open));
                     self.running(attempt, stream, verified, first, said)
                 }
@@ -427,7 +446,8 @@ impl Session {
                     biased;
                     is_at_end = &mut sign => match is_at_end {
                         Ok(Ok(true)) => break,
-                        // Data, or nothing in particular: what breaks or stalls shows when it is read.
+                        Ok(Err(error)) if error.kind() == ErrorKind::ConnectionReset => break,
+                        // Data, or nothing in particular: what stalls shows when it is read.
                         _ => return Verdict::Begun { first, said: None },
                     },
                     answer = self.next_answer() => match answer.and_then(|answer| self.final_of(answer)) {
@@ -439,7 +459,7 @@ impl Session {
             }
         }
         // ProFTPD confirms an empty file only when we have ended too, or after ten seconds. If this end is of no use any more,
-        // that shows when it is read.
+        // and where it broke, that shows when it is read.
         let _ = stream.finish().await;
         let said = self.final_reply(self.options.times.reply).await;
         ended_at_once(first, said)

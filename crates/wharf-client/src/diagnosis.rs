@@ -2,7 +2,7 @@
 
 mod compare;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use wharf_findings::{Cause, Confidence, Evidence, Finding, Side, candidates};
@@ -14,7 +14,7 @@ use wharf_proto::{Command, Reply, ReplyCode};
 use crate::attempt::{Attempt, Outcome};
 use crate::error::{ClientError, ControlFailure};
 use crate::options::ModeChoice;
-use crate::tls_failure;
+use crate::{passed_by, tls_failure};
 
 /// The root causes that the attempts prove or point to, the surest first, each once. Attempts that worked may be among
 /// them: what works tells why the rest does not.
@@ -51,6 +51,14 @@ pub fn of_reply(verb: &str, reply: &Reply) -> Vec<Finding> {
     let mut found = Findings(Vec::new());
     known_text(verb, reply, &mut found);
     found.0
+}
+
+/// The passive ports of a container are not published: possible where the server's own `address` is one of a container, and
+/// no connection to its passive ports comes up.
+#[must_use]
+pub fn of_container(attempts: &[Attempt], address: IpAddr, control: Endpoints) -> Option<Finding> {
+    let evidence = compare::unpublished(attempts, address, control)?;
+    Finding::new(Cause::PortsUnpublished, Confidence::Possible, evidence).ok()
 }
 
 /// Silence of the control connection behind which a NAT may have forgotten it; many do so within a minute.
@@ -259,6 +267,11 @@ fn judge(attempt: &Attempt, attempts: &[Attempt], control: Endpoints, found: &mu
             if let Some(endpoint) = attempt.endpoint {
                 let evidence = Evidence::ClosedWithoutReply { endpoint, waited: attempt.took };
                 found.add(Cause::DataPeerMismatch, Confidence::Possible, vec![evidence]);
+            }
+        }
+        Outcome::PassedBy { .. } => {
+            if let Some(finding) = passed_by::finding(attempts) {
+                found.add(finding.cause(), finding.confidence(), finding.evidence().to_vec());
             }
         }
         Outcome::CannotListen { .. } => {}

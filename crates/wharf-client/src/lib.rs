@@ -76,6 +76,7 @@ mod open_control;
 pub mod operations;
 pub mod options;
 mod paced;
+mod passed_by;
 pub mod probing;
 pub mod proxy;
 pub mod rate;

@@ -88,7 +88,7 @@ impl Session {
     /// When there is no data connection, it breaks or carries more, or the server does not confirm.
     pub async fn fetch(&mut self, path: &Pathname, most: usize) -> Result<Vec<u8>, ClientError> {
         let command = Command::Retr(path.clone());
-        let request = Request { command, representation: Representation::Image, offset: 0 };
+        let request = Request { command, representation: Representation::Image, offset: 0, expected: None };
         let mut running = self.begin(&request).await?;
         let mut transfer = running.transfer;
         let mut content = Vec::new();
@@ -128,6 +128,7 @@ impl Session {
             command: Command::Retr(path.clone()),
             representation: Representation::Image,
             offset: 0,
+            expected: None,
         };
         let mut running = self.begin(&request).await?;
         let mut buffer = vec![0; PIECE];

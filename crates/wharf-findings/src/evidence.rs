@@ -310,6 +310,15 @@ evidence! {
         /// Who was expected.
         expected: IpAddr,
     },
+    /// The server answered a transfer as one whose data connection came up, while its client had connected nowhere.
+    TakenByAnother {
+        /// The verb of the transfer.
+        verb: String,
+        /// The reply, code and text.
+        reply: String,
+        /// Where the server listened.
+        endpoint: SocketAddr,
+    },
     /// Transfers succeeded without a byte.
     EmptyTransfers {
         /// How many were empty.
@@ -330,6 +339,11 @@ evidence! {
         listening: SocketAddr,
         /// How long it listened.
         waited: Duration,
+    },
+    /// The server's own address is one of those that are given to containers.
+    ContainerAddress {
+        /// The address, as a reply told it or as the server sees it.
+        address: IpAddr,
     },
     /// PORT or EPRT named another host or a port below 1024.
     IllegalEndpoint {

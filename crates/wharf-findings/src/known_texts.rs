@@ -135,7 +135,7 @@ pub const KNOWN_TEXTS: &[KnownText] = &[
     ),
     known("vsftpd", 522, Pattern::Whole("Data connections must be encrypted."), &[Cause::ProtMismatch]),
     known("vsftpd", 522, Pattern::Whole("Bad network protocol."), &[Cause::FamilyMismatch, Cause::Nat64]),
-    known("vsftpd", 500, Pattern::Whole("Bad EPRT protocol."), &[Cause::FamilyMismatch]),
+    known("vsftpd", 500, Pattern::Whole("Bad EPRT protocol."), &[Cause::FamilyMismatch, Cause::Nat64]),
     known("vsftpd", 421, Pattern::Whole("Timeout."), &[Cause::ControlCutIdle]),
     known("vsftpd", 421, Pattern::Start("Data timeout."), &[Cause::TransferCut, Cause::MtuBlackHole]),
     known(
@@ -268,6 +268,12 @@ pub const KNOWN_TEXTS: &[KnownText] = &[
         425,
         Pattern::Pieces(&["Nobody connected to", "from elsewhere"]),
         &[Cause::DataPeerMismatch],
+    ),
+    known(
+        "Wharf",
+        425,
+        Pattern::Pieces(&["Nothing connected to", "the address of a container"]),
+        &[Cause::PortsUnpublished, Cause::PassivePortFiltered],
     ),
     known(
         "Wharf",

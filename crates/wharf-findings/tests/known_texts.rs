@@ -20,6 +20,7 @@ fn what_real_programs_say() {
         (425, "Use PORT or PASV first.", &[NoNegotiation]),
         (522, "Data connections must be encrypted.", &[ProtMismatch]),
         (522, "Bad network protocol.", &[FamilyMismatch, Nat64]),
+        (500, "Bad EPRT protocol.", &[FamilyMismatch, Nat64]),
         (421, "Timeout.", &[ControlCutIdle]),
         (421, "Data timeout. Reconnect. Sorry.", &[TransferCut, MtuBlackHole]),
         (426, "Failure reading network stream.", &[TransferCut, MissingCloseNotify]),
@@ -68,6 +69,11 @@ fn what_real_programs_say() {
             425,
             "Nothing connected to 192.0.2.2:40012 in 30 s: a firewall between you and this server probably blocks the passive range 40000-40100.",
             &[PassivePortFiltered, PortsUnpublished],
+        ),
+        (
+            425,
+            "Nothing connected to 172.17.0.2:40012 in 30 s: this server has the address of a container, which probably does not publish the passive range 40000-40100 under the same numbers.",
+            &[PortsUnpublished, PassivePortFiltered],
         ),
         (
             425,

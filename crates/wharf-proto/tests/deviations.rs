@@ -3,7 +3,7 @@
 
 use wharf_proto::dialogue::{
     Authenticated, Deadlines, Deviation, Dialogue, Endpoints, Event, NegotiationCommand, Side,
-    canonical_endpoint, is_private,
+    canonical_endpoint, is_of_container, is_private,
 };
 use wharf_proto::{Command, Reply, ReplyCode, Timestamp, Verb};
 
@@ -231,5 +231,15 @@ fn addresses_are_canonical_and_private_ones_known() {
     }
     for public in ["198.51.100.2", "100.128.0.1", "172.32.0.1", "2001:db8::1"] {
         assert!(!is_private(public.parse().unwrap()), "{public}");
+    }
+}
+
+#[test]
+fn addresses_of_containers_are_those_that_engines_give_by_themselves() {
+    for given in ["172.17.0.2", "::ffff:172.18.0.3", "172.30.1.1", "10.88.0.5", "10.42.1.7", "10.244.2.9"] {
+        assert!(is_of_container(given.parse().unwrap()), "{given}");
+    }
+    for other in ["172.16.0.2", "172.31.0.2", "10.2.0.21", "192.168.1.5", "203.0.113.21", "fd00::1"] {
+        assert!(!is_of_container(other.parse().unwrap()), "{other}");
     }
 }

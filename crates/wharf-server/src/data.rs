@@ -11,7 +11,7 @@ use wharf_net::dtp::{
 };
 
 use wharf_net::passive_ports::PassivePorts;
-use wharf_proto::dialogue::{DataMode, Side, is_private};
+use wharf_proto::dialogue::{DataMode, Side, is_of_container, is_private};
 
 use crate::config::ActiveSourcePort;
 use crate::generation::Shared;
@@ -177,6 +177,9 @@ impl NotConnected {
             ConnectError::NothingConnected { strangers: 1.., .. } => Some(Cause::DataPeerMismatch),
             ConnectError::NothingConnected { .. } if self.is_private_told_outside() => {
                 Some(Cause::PasvPrivateAddress)
+            }
+            ConnectError::NothingConnected { listener, .. } if is_of_container(listener.ip()) => {
+                Some(Cause::PortsUnpublished)
             }
             ConnectError::NothingConnected { .. } => Some(Cause::PassivePortFiltered),
             ConnectError::Refused { source, .. } => Some(match source.kind() {

@@ -6,7 +6,7 @@ use wharf_net::dtp::{ConnectError, PumpError};
 use wharf_net::passive_ports::ListenError;
 use wharf_net::tls::HandshakeError;
 use wharf_proto::command::Text;
-use wharf_proto::dialogue::DataMode;
+use wharf_proto::dialogue::{DataMode, is_of_container};
 use wharf_proto::pathname::escaped;
 use wharf_proto::{Pathname, Reply, ReplyCode};
 use wharf_storage::{PathError, StorageError, StoragePath};
@@ -238,6 +238,14 @@ pub(crate) fn cannot_connect(missed: &NotConnected) -> Reply {
                 _ if missed.is_private_told_outside() => format!(
                     "Nothing connected to {told} in {seconds} s: that address is private, and you come from {}; use EPSV, and let this server advertise its outside address.",
                     missed.client
+                ),
+                (0, Some(range)) if is_of_container(listener.ip()) => format!(
+                    "Nothing connected to {told} in {seconds} s: this server has the address of a container, which probably does not publish the passive range {}-{} under the same numbers.",
+                    range.start(),
+                    range.end()
+                ),
+                (0, None) if is_of_container(listener.ip()) => format!(
+                    "Nothing connected to {told} in {seconds} s: this server has the address of a container, which probably does not publish that port; give the server a passive range and publish it."
                 ),
                 (0, Some(range)) if range.contains(&told.port()) => format!(
                     "Nothing connected to {told} in {seconds} s: a firewall between you and this server probably blocks the passive range {}-{}.",

@@ -49,6 +49,10 @@ pub enum Fault {
     PlainEnd,
     /// It wants the control connection's session resumed, and gives no ticket.
     NothingToResume,
+    /// Under PROT P it says 150 behind the handshake only.
+    ShakesFirst,
+    /// Under PROT P it takes the data connection, and neither shakes hands nor says anything.
+    NeverShakes,
     /// It ends each handshake with an alert about the version.
     OldTls,
 }
@@ -244,7 +248,11 @@ impl Session {
     }
 
     fn transfer(&mut self, content: &[u8]) -> Option<()> {
-        self.say("150 here it comes")?;
+        let shakes_first = matches!(self.setting.fault, Fault::ShakesFirst | Fault::NeverShakes);
+        let is_late = self.is_private && shakes_first;
+        if !is_late {
+            self.say("150 here it comes")?;
+        }
         let data = match std::mem::replace(&mut self.negotiated, Negotiated::Nothing) {
             Negotiated::Nothing => None,
             Negotiated::Passive(listener) => accept_within(&listener, DATA_TIME),
@@ -255,8 +263,16 @@ impl Session {
         data.set_read_timeout(Some(DATA_TIME)).unwrap();
         let fault = self.setting.fault;
         let tls = self.setting.tls.clone().filter(|_| self.is_private && fault != Fault::DataInClear);
+        if fault == Fault::NeverShakes && is_late {
+            // Until the client goes away.
+            while let Ok(1..) = data.read(&mut [0; 1024]) {}
+            return self.say("425 no TLS");
+        }
         if let Some(tls) = tls {
             let Ok(mut secured) = tls.accept_for_data(data) else { return self.say("425 no TLS") };
+            if is_late {
+                self.say("150 here it comes")?;
+            }
             if fault == Fault::NothingToResume {
                 close_in_order(secured);
                 return self

@@ -22,12 +22,15 @@ pub mod names;
 pub mod path;
 pub mod scenario;
 pub mod server;
+pub mod stranger;
 mod topology;
+pub mod translator;
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+pub use names::NameServer;
 pub use topology::{Host, Topology};
 
 use crate::clients;

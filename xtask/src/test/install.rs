@@ -28,6 +28,7 @@ const TOOLS: &[Tool] = &[
     tool("ip", "iproute2", "the tests in network namespaces (ports 20 and 21)"),
     tool("nft", "nftables", "the network lab: the tests behind firewalls and NAT"),
     tool("dnsmasq", "dnsmasq-base", "the tests with a name whose address changes"),
+    tool("tayga", "tayga", "the scenarios behind a NAT64"),
     tool("iptables", "iptables", "the tests that load the rules of wharf rules"),
     tool("tcpdump", "tcpdump", "the tests that look at packets"),
     tool("tshark", "tshark", "the comparison of `wharf explain` with tshark"),

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use wharf_findings::{Cause, Confidence, Evidence};
 use wharf_proto::Reply;
-use wharf_proto::dialogue::{DataMode, Endpoints, NegotiationCommand, is_private};
+use wharf_proto::dialogue::{DataMode, Endpoints, NegotiationCommand, is_of_container, is_private};
 
 use super::Findings;
 use crate::attempt::{Attempt, Outcome};
@@ -25,6 +25,12 @@ pub(super) fn together(attempts: &[Attempt], control: Endpoints, found: &mut Fin
         let evidence = Evidence::ExtendedPortDead { extended, classic };
         found.add(Cause::EpsvOnlyText, Confidence::Likely, vec![evidence]);
     }
+    let of_container = attempts.iter().filter(|attempt| attempt.command == NegotiationCommand::Pasv);
+    for told in of_container.filter_map(|attempt| attempt.told) {
+        if let Some(evidence) = unpublished(attempts, told.ip(), control) {
+            found.add(Cause::PortsUnpublished, Confidence::Possible, evidence);
+        }
+    }
     if let IpAddr::V6(control_peer) = control.server.ip()
         && is_nat64(control_peer.segments())
         && attempts.iter().any(|attempt| !attempt.is_open())
@@ -34,6 +40,33 @@ pub(super) fn together(attempts: &[Attempt], control: Endpoints, found: &mut Fin
             .extend(attempts.iter().filter(|attempt| !attempt.is_open()).find_map(super::negotiation_reply));
         found.add(Cause::Nat64, Confidence::Likely, evidence);
     }
+}
+
+/// No connection comes up to any passive port of a server whose own `address` is one of a container, and which is reached at
+/// another one: what speaks for ports that are not published.
+pub(super) fn unpublished(
+    attempts: &[Attempt],
+    address: IpAddr,
+    control: Endpoints,
+) -> Option<Vec<Evidence>> {
+    if !is_of_container(address) || control.server.ip() == address {
+        return None;
+    }
+    let passive = || attempts.iter().filter(|attempt| attempt.mode() == DataMode::Passive);
+    if passive().any(Attempt::is_open) {
+        return None;
+    }
+    let failed = passive().find_map(|attempt| {
+        let endpoint = attempt.endpoint?;
+        match &attempt.outcome {
+            Outcome::ConnectRefused { error } => {
+                Some(Evidence::ConnectRefused { endpoint, error: error.clone() })
+            }
+            Outcome::ConnectUnanswered => Some(Evidence::SynUnanswered { endpoint, waited: attempt.took }),
+            _ => None,
+        }
+    })?;
+    Some(vec![Evidence::ContainerAddress { address }, failed])
 }
 
 /// Whether what failed in `attempt` is told by what another did, so that it proves nothing of its own.

@@ -108,6 +108,7 @@ impl Session {
             command: Command::Retr(path.clone()),
             representation: if options.ascii { Representation::Ascii } else { Representation::Image },
             offset: target.length() - overlap,
+            expected: size,
         };
         let (running, offset) = self.begin_or_start_over(request, &mut target).await?;
         let expected = size.or_else(|| {

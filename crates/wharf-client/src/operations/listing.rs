@@ -148,7 +148,7 @@ impl Session {
             ListingForm::Lines => (ListingKind::Lines, Representation::Ascii),
         };
         let shown = path.map_or_else(|| "the login directory".to_owned(), ToString::to_string);
-        let request = Request { command: command.clone(), representation, offset: 0 };
+        let request = Request { command: command.clone(), representation, offset: 0, expected: None };
         let mut running = self.begin(&request).await?;
         let mut reading = Reading {
             parser: ListingParser::new(kind, now()),

@@ -159,6 +159,7 @@ impl Session {
             command: if offset > 0 { Command::Appe(path.clone()) } else { Command::Stor(path.clone()) },
             representation: if ascii { Representation::Ascii } else { Representation::Image },
             offset: 0,
+            expected: None,
         };
         // Of a stream nobody knows where to go on.
         let way_on = if length.is_some() { WayOn::Upload } else { WayOn::Again };
@@ -285,6 +286,7 @@ impl Session {
             command: Command::Retr(path.clone()),
             representation: Representation::Image,
             offset: from,
+            expected: None,
         };
         let mut running = match self.begin(&request).await {
             Err(ClientError::Refused { .. }) => {

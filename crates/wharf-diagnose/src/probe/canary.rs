@@ -28,6 +28,8 @@ pub(super) struct Compared {
     pub(super) client_as_seen: Option<SocketAddr>,
     /// What we told with PORT or EPRT.
     pub(super) told: Option<SocketAddr>,
+    /// Where the server listens by its own account, where the reply tells no address.
+    pub(super) listening: Option<IpAddr>,
 }
 
 impl Compared {
@@ -72,18 +74,19 @@ async fn compare_one(session: &mut Session, command: NegotiationCommand) -> Opti
     let client_as_seen = song.peer;
     if command.mode() == DataMode::Active {
         let (sent, received) = (told.to_string(), song.heard?.to_string());
-        return Some(Compared { command, sent, received, client_as_seen, told: Some(told) });
+        return Some(Compared { command, sent, received, client_as_seen, told: Some(told), listening: None });
     }
-    let sent = song.told?;
+    let sent_by_server = song.told?;
     let (sent, received) = match command {
         NegotiationCommand::Pasv => {
             let read = HostPort::find_in_reply_text(reply.text()).ok()?;
-            (sent.to_string(), SocketAddr::new(IpAddr::V4(read.address), read.port).to_string())
+            (sent_by_server.to_string(), SocketAddr::new(IpAddr::V4(read.address), read.port).to_string())
         }
         // 229 tells the port alone.
-        _ => (sent.port().to_string(), find_extended_port(reply.text()).ok()?.to_string()),
+        _ => (sent_by_server.port().to_string(), find_extended_port(reply.text()).ok()?.to_string()),
     };
-    Some(Compared { command, sent, received, client_as_seen, told: None })
+    let listening = (command == NegotiationCommand::Epsv).then_some(sent_by_server.ip());
+    Some(Compared { command, sent, received, client_as_seen, told: None, listening })
 }
 
 /// What the server says: `200 CANARY peer=HEX heard=HEX told=HEX`, each an endpoint, `-` where there is none.

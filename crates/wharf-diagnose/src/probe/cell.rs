@@ -93,6 +93,8 @@ pub(super) struct Tried {
     pub(super) error: Option<ClientError>,
     /// Bytes behind which the data ended without close_notify.
     pub(super) ended_plainly: Option<u64>,
+    /// Whether the listing came, and has no entry.
+    pub(super) is_empty: bool,
 }
 
 /// Tries one command with a listing.
@@ -116,6 +118,7 @@ pub(super) async fn try_command(column: &mut Column, plan: &Plan, command: Negot
         // One that says nothing will not say more next time.
         column.session.wait_for_completion(REPLY_TIME);
     }
+    let is_empty = matches!(&listed, Ok(Ok(listed)) if listed.entries == 0);
     let (error, is_late) = match listed {
         Ok(Ok(_)) => {
             column.working.get_or_insert(command);
@@ -168,7 +171,7 @@ pub(super) async fn try_command(column: &mut Column, plan: &Plan, command: Negot
         problem,
         is_policy: false,
     };
-    Tried { cell, attempts, error, ended_plainly: heard.ended_plainly }
+    Tried { cell, attempts, error, ended_plainly: heard.ended_plainly, is_empty }
 }
 
 /// What the server said no with.
@@ -211,6 +214,7 @@ fn outcome_of(attempt: &Attempt) -> CellOutcome {
         Outcome::ConnectRefused { .. } => CellOutcome::Rejected,
         Outcome::ReplyUnreadable { .. }
         | Outcome::ClosedAtOnce
+        | Outcome::PassedBy { .. }
         | Outcome::CannotListen { .. }
         | Outcome::HandshakeFailed { .. }
         | Outcome::GivenUp { .. } => CellOutcome::Error,

@@ -245,8 +245,13 @@ async fn connect(plan: &Plan, family: Family, mode: TlsMode) -> Result<Column, (
 
 /// One session more, as that of `column`.
 pub(super) async fn another(plan: &Plan, column: &Column) -> Result<Session, ClientError> {
+    another_column(plan, column).await.map(|column| column.session)
+}
+
+/// The same with what is heard in it.
+pub(super) async fn another_column(plan: &Plan, column: &Column) -> Result<Column, ClientError> {
     let mode = if column.tls { plan.options.tls.mode } else { TlsMode::Off };
-    connect(plan, column.family, mode).await.map(|column| column.session).map_err(|(error, _)| error)
+    connect(plan, column.family, mode).await.map_err(|(error, _)| error)
 }
 
 /// The causes of a session that did not come up; none where this machine has no way there.

@@ -57,6 +57,11 @@ pub(super) fn findings(
             let told = diagnosis::findings(&attempts, verdict.place.endpoints, ModeChoice::Auto);
             let told = told.into_iter().flat_map(|finding| sharpened(finding, verdict, wire));
             all.extend(without_what_is_ruled_out(told.collect()));
+            let listening = verdict.rewritten.iter().find_map(|compared| compared.listening);
+            all.extend(
+                listening
+                    .and_then(|address| diagnosis::of_container(&attempts, address, verdict.place.endpoints)),
+            );
         }
         all.extend(attempts.iter().filter_map(|attempt| outside_of(attempt, exposed?)));
         all.extend(verdict.tried.iter().flat_map(of_listing));
@@ -177,8 +182,10 @@ fn not_attached(verdict: &Verdict) -> Vec<Finding> {
                 told,
                 control_source: seen_as.ip(),
             };
-            let is_translated =
-                seen_as.ip() != verdict.place.endpoints.client.ip() && told.ip() != seen_as.ip();
+            // A translator between the families (NAT64) is no NAT that a helper could do something about.
+            let is_translated = seen_as.ip() != verdict.place.endpoints.client.ip()
+                && told.ip() != seen_as.ip()
+                && told.is_ipv4() == seen_as.is_ipv4();
             is_translated.then(|| found(Cause::AlgNotAttached, Confidence::Certain, vec![evidence])).flatten()
         })
         .take(1)

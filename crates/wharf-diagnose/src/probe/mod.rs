@@ -4,8 +4,11 @@
 //! control: name, connect, greeting, AUTH TLS, login, FEAT      column.rs
 //!   └─ for each address family, in clear and under TLS: one column
 //!        EPSV, PASV, EPRT, PORT, each with a real listing      cell.rs      one after another: some servers stall
+//!        who takes what came out empty                         strangers.rs
+//!        who has to begin under TLS                            order.rs
 //!        what failed is looked at once more                    closer.rs    ICMP, resets
 //!        what a gateway makes of PORT and 227                  canary.rs    with our own server
+//! the prefix of a NAT64                                         translation.rs
 //! segments of full size against small ones                     segments.rs
 //! a small file up and down                                     written.rs   --write
 //! many sessions, many ports, an idle one                       deep.rs      --deep
@@ -22,8 +25,12 @@ mod column;
 mod deep;
 mod icmp;
 mod judge;
+mod listening;
+mod order;
 mod report;
 mod segments;
+mod strangers;
+mod translation;
 mod watching;
 mod wire;
 mod written;
@@ -136,6 +143,7 @@ pub async fn examine(plan: &Plan, progress: &mut dyn Progress) -> Examination {
     let mut verdicts = Vec::new();
     let mut standing: Vec<Column> = Vec::new();
     let mut failure = None;
+    let mut stolen = Vec::new();
     for family in families {
         let opened = column::open(plan, family, progress).await;
         examined.notes.extend(opened.notes);
@@ -153,13 +161,24 @@ pub async fn examine(plan: &Plan, progress: &mut dyn Progress) -> Examination {
                 progress.step(&format!("{command} over {}", column.described()));
                 tried.push(cell::try_command(&mut column, plan, command).await);
             }
+            stolen.extend(strangers::examine(&mut column, plan, &mut tried).await);
             let looks = closer::look_at_failures(&column, &tried, plan).await;
+            examined.findings.extend(order::examine(&column, plan, &tried).await);
             let rewritten = canary::compare(&mut column, plan).await;
             verdicts.push(judge::Verdict { place: column.place(), tried, looks, rewritten });
             standing.push(column);
         }
     }
     examined.findings.extend(judge::findings(&verdicts, wire.as_ref(), plan.exposed.as_ref()));
+    if !stolen.is_empty() {
+        examined.findings.retain(|other| !strangers::is_look_alike(other));
+        examined.findings.append(&mut stolen);
+    }
+    if let Some(finding) = translation::examine(&verdicts).await {
+        // The families differ because of it.
+        examined.findings.retain(|other| other.cause() != Cause::FamilyMismatch);
+        examined.findings.push(finding);
+    }
     examined.notes.extend(judge::notes(&verdicts));
     examined.cells.extend(verdicts.into_iter().flat_map(|verdict| verdict.tried).map(|tried| tried.cell));
     if let Some(column) = standing.iter_mut().find(|column| column.working.is_some()) {

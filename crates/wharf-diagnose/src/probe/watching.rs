@@ -4,6 +4,7 @@ use std::mem;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::Notify;
 use wharf_client::{Attempt, Observer};
 use wharf_proto::Reply;
 
@@ -12,7 +13,7 @@ const MOST: usize = 64;
 
 /// What was heard since it was last asked for; shared with the session that says it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Watching(Arc<Mutex<Heard>>);
+pub(super) struct Watching(Arc<Mutex<Heard>>, Arc<Notify>);
 
 /// See [`Watching`].
 #[derive(Debug, Default)]
@@ -34,6 +35,11 @@ impl Watching {
         mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Waits for the next 1yz reply.
+    pub(super) async fn begun(&self) {
+        self.1.notified().await;
+    }
+
     fn hear(&self, what: impl FnOnce(&mut Heard)) {
         what(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
@@ -45,6 +51,9 @@ impl Observer for Watching {
     }
 
     fn reply(&mut self, reply: &Reply) {
+        if reply.code().is_preliminary() {
+            self.1.notify_waiters();
+        }
         self.hear(|heard| {
             if mem::take(&mut heard.awaits_greeting) {
                 heard.greeting = Some(reply.clone());

@@ -76,13 +76,18 @@ pub(crate) static FAMILY_MISMATCH: Entry = Entry {
 pub(crate) static NAT64: Entry = Entry {
     id: "nat64",
     summary: Text::of(
-        "An IPv6 client reaches an IPv4 server through NAT64, where PASV and PORT cannot work and EPSV is refused.",
-        "IPv6 客户端经 NAT64 访问 IPv4 服务器：此时 PASV 和 PORT 不可能工作，而 EPSV 被拒绝。",
+        "An IPv6 client reaches an IPv4 server through NAT64, where PASV, PORT and EPRT tell addresses of the wrong family and only EPSV can work.",
+        "IPv6 客户端经 NAT64 访问 IPv4 服务器：PASV、PORT 和 EPRT 携带的地址属于错误的地址族，只有 EPSV 能够工作。",
     ),
-    fix: Fix::NOBODY.server(
-        "Enable EPSV on IPv4 too: it is the only command that works through NAT64.",
-        "在 IPv4 上也启用 EPSV：它是唯一能穿过 NAT64 的命令。",
-    ),
+    fix: Fix::NOBODY
+        .client(
+            "Use EPSV without an argument: active mode cannot work through NAT64, and EPSV 2 asks the server for IPv6.",
+            "使用不带参数的 EPSV：主动模式无法穿过 NAT64，而 EPSV 2 是要求服务器使用 IPv6。",
+        )
+        .server(
+            "Enable EPSV on IPv4 too: it is the only command that works through NAT64.",
+            "在 IPv4 上也启用 EPSV：它是唯一能穿过 NAT64 的命令。",
+        ),
     decided_by: &[Kind::TranslatedPeer],
     hinted_by: &[Kind::ReplyReceived],
 };

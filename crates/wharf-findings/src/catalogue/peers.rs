@@ -41,7 +41,7 @@ pub(crate) static STOLEN_ACCEPT: Entry = Entry {
         "Check who connects to a data port, drop strangers, and go on listening for the rightful client.",
         "检查是谁连接了数据端口，丢弃陌生连接，并继续等待真正的客户端。",
     ),
-    decided_by: &[Kind::StrangerConnected],
+    decided_by: &[Kind::StrangerConnected, Kind::TakenByAnother],
     hinted_by: &[Kind::EmptyTransfers, Kind::FailsIntermittently],
 };
 
@@ -65,7 +65,7 @@ pub(crate) static PORTS_UNPUBLISHED: Entry = Entry {
     fix: Fix::NOBODY
         .server("Set a small passive range, and publish the same range with the same numbers in the container or Service.", "设置较小的被动端口范围，并在容器或 Service 中以相同的端口号发布同一范围。"),
     decided_by: &[Kind::NeverAccepted],
-    hinted_by: &[Kind::ReplyReceived, Kind::ConnectRefused, Kind::SynUnanswered],
+    hinted_by: &[Kind::ContainerAddress, Kind::ReplyReceived, Kind::ConnectRefused, Kind::SynUnanswered],
 };
 
 pub(crate) static BOUNCE_REFUSED: Entry = Entry {

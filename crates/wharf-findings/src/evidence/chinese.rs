@@ -125,6 +125,11 @@ pub(super) fn sentence(evidence: &Evidence) -> String {
         E::StrangerConnected { stranger, expected } => {
             format!("{stranger} 连接了本应由 {expected} 连接的数据端口。")
         }
+        E::TakenByAnother { verb, reply, endpoint } => format!(
+            "本客户端没有连接 {endpoint}，而服务器对 {} 的应答是 {}：连接它的另有其人。",
+            escape(verb),
+            quoted(reply)
+        ),
         E::EmptyTransfers { empty, tried } => {
             format!("{tried} 次传输中有 {empty} 次成功结束，但内容为空。")
         }
@@ -132,6 +137,9 @@ pub(super) fn sentence(evidence: &Evidence) -> String {
         E::AllPortsInUse { first, last } => format!("{first} 至 {last} 的被动端口已全部被占用。"),
         E::NeverAccepted { listening, waited } => {
             format!("服务器在 {listening} 监听了 {}，没有任何连接到来。", time(*waited))
+        }
+        E::ContainerAddress { address } => {
+            format!("服务器自身的地址 {address} 属于 Docker、Podman 或 Kubernetes 分配给容器的地址。")
         }
         E::IllegalEndpoint { told, control_peer } if told.ip() == *control_peer => {
             format!("客户端 {control_peer} 要求连接到 {told}，该端口小于 1024。")

@@ -144,6 +144,11 @@ pub(super) fn english(evidence: &Evidence) -> String {
         E::StrangerConnected { stranger, expected } => {
             format!("{stranger} connected to the data port that was meant for {expected}.")
         }
+        E::TakenByAnother { verb, reply, endpoint } => format!(
+            "Nothing of this client connected to {endpoint}, and the server answered {} with {}: somebody else did.",
+            escape(verb),
+            quoted(reply)
+        ),
         E::EmptyTransfers { empty, tried } => {
             format!("{empty} of {tried} transfers ended well and empty.")
         }
@@ -155,6 +160,11 @@ pub(super) fn english(evidence: &Evidence) -> String {
         }
         E::NeverAccepted { listening, waited } => {
             format!("The server listened on {listening} for {} and nobody connected.", time(*waited))
+        }
+        E::ContainerAddress { address } => {
+            format!(
+                "The server's own address, {address}, is one that Docker, Podman or Kubernetes give to a container."
+            )
         }
         E::IllegalEndpoint { told, control_peer } if told.ip() == *control_peer => {
             format!("The client {control_peer} asked for a connection to {told}, a port below 1024.")

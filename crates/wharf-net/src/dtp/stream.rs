@@ -34,6 +34,8 @@ pub struct DataStream {
     stall: Duration,
     /// Calls since there was a wait.
     calls: u32,
+    /// What broke it before the first byte. The kernel tells a reset once, and an end in order from then on.
+    broken: Option<Errno>,
     tls: Option<Box<Channel>>,
     /// Under TLS from now on: while the channel is away, or was lost with work that was cut, nothing goes in clear.
     is_secured: bool,
@@ -63,6 +65,7 @@ impl DataStream {
             peer,
             stall,
             calls: 0,
+            broken: None,
             tls: None,
             is_secured: false,
             tolerates_plain_end: false,
@@ -223,6 +226,9 @@ impl DataStream {
         interest: Interest,
         mut operation: impl FnMut(BorrowedFd<'_>) -> Result<T, Errno>,
     ) -> io::Result<T> {
+        if let Some(error) = self.broken {
+            return Err(error.into());
+        }
         // A peer that never lets us wait would keep our task from the control connection.
         if self.calls >= CALLS_WITHOUT_WAIT {
             self.calls = 0;
@@ -295,7 +301,9 @@ impl DataStream {
         let peek = rustix::net::RecvFlags::PEEK;
         let received =
             self.attempt(Interest::READABLE, |socket| rustix::net::recv(socket, &mut byte[..], peek));
-        received.await.map(|(count, _)| count == 0)
+        let received = received.await;
+        self.broken = received.as_ref().err().and_then(Errno::from_io_error);
+        received.map(|(count, _)| count == 0)
     }
 
     /// Sends all of `bytes`.

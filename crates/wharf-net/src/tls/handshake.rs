@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::Error;
 use tokio::io::Interest;
@@ -106,9 +106,12 @@ pub(crate) async fn shake_hands(
     match tokio::time::timeout(limit, exchange(channel, socket)).await {
         Ok(Ok(())) => Ok(secured(channel)),
         Ok(Err(error)) => Err(error),
-        Err(_) if channel.has_received() => Err(HandshakeError::Slow { waited: limit }),
-        Err(_) => Err(HandshakeError::Silent { waited: limit }),
+        Err(_) => Err(unanswered(channel, limit)),
     }
+}
+
+fn unanswered(channel: &Channel, waited: Duration) -> HandshakeError {
+    if channel.has_received() { HandshakeError::Slow { waited } } else { HandshakeError::Silent { waited } }
 }
 
 /// Shakes hands over a socket that blocks, and knows itself how long.
@@ -133,6 +136,7 @@ fn secured(channel: &Channel) -> Secured {
 }
 
 async fn exchange(channel: &mut Channel, socket: &mut impl Socket) -> Result<(), HandshakeError> {
+    let started = Instant::now();
     // A client has begun already.
     flush(channel, socket).await?;
     while channel.is_handshaking() {
@@ -141,8 +145,15 @@ async fn exchange(channel: &mut Channel, socket: &mut impl Socket) -> Result<(),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 socket.acknowledge();
-                socket.wait(Interest::READABLE).await?;
-                continue;
+                match socket.wait(Interest::READABLE).await {
+                    Ok(()) => continue,
+                    // Its patience with a peer that does not move is shorter than that with a handshake.
+                    Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                        let tenths = (started.elapsed().as_secs_f32() * 10.0).round();
+                        return Err(unanswered(channel, Duration::from_secs_f32(tenths / 10.0)));
+                    }
+                    Err(error) => return Err(error.into()),
+                }
             }
             Err(error) => return Err(error.into()),
         }

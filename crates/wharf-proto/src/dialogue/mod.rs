@@ -47,7 +47,8 @@ use std::net::SocketAddr;
 pub use deviation::Deviation;
 pub use event::{Event, Timer};
 pub use negotiation::{
-    DataConnectionPlan, DataMode, NegotiationCommand, Side, canonical, canonical_endpoint, is_private,
+    DataConnectionPlan, DataMode, NegotiationCommand, Side, canonical, canonical_endpoint, is_of_container,
+    is_private,
 };
 pub use permission::Refusal;
 pub use session::{LoginState, SecurityState, SessionState};

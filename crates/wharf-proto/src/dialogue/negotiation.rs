@@ -165,6 +165,15 @@ pub fn is_private(address: IpAddr) -> bool {
     }
 }
 
+/// Whether an address is one of those that are given to containers where nobody chose others: by Docker (172.17.0.0/16 and
+/// those behind it), Podman (10.88.0.0/16), and to pods by flannel (10.244.0.0/16) and K3s (10.42.0.0/16). Others use them as
+/// well, so it proves nothing. 172.31.0.0/16 is left out: it is the first network that a machine in Amazon's cloud is in.
+#[must_use]
+pub fn is_of_container(address: IpAddr) -> bool {
+    let IpAddr::V4(v4) = canonical(address) else { return false };
+    matches!(v4.octets(), [172, 17..=30, ..] | [10, 42 | 88 | 244, ..])
+}
+
 /// The endpoint that PORT or EPRT names.
 pub(super) fn told_by_client(command: &Command) -> Option<SocketAddr> {
     match command {

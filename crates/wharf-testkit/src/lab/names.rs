@@ -1,6 +1,6 @@
 //! A name server whose answers change.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,29 +30,46 @@ impl Lab {
     pub fn name_server_or_skip(
         &self,
         host: &str,
-        listen: Ipv4Addr,
+        listen: impl Into<IpAddr>,
         name: &str,
-        address: Ipv4Addr,
+        address: impl Into<IpAddr>,
     ) -> Option<NameServer> {
+        match NameServer::start(self, host, listen.into(), name, address.into()) {
+            Ok(running) => Some(running),
+            Err(reason) => {
+                crate::skip(&reason);
+                None
+            }
+        }
+    }
+}
+
+impl NameServer {
+    /// As [`Lab::name_server_or_skip`]; the error is the reason why it cannot be had here.
+    pub(super) fn start(
+        lab: &Lab,
+        host: &str,
+        listen: IpAddr,
+        name: &str,
+        address: IpAddr,
+    ) -> Result<Self, String> {
         if !clients::is_installed("dnsmasq") {
-            crate::skip("the test changes a name's address and needs dnsmasq");
-            return None;
+            return Err("a name whose address the lab tells needs dnsmasq".into());
         }
         let directory = TestDirectory::new();
         let hosts = directory.write("hosts", format!("{address} {name}\n"));
-        let mut command = self.host(host).command("dnsmasq");
+        let mut command = lab.host(host).command("dnsmasq");
         command.args(["--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root"]);
         command.args(["--log-facility=-", "--pid-file", "--bind-interfaces", "--local-ttl=1"]);
         command.arg(format!("--listen-address={listen}")).arg(format!("--addn-hosts={}", hosts.display()));
         let dnsmasq = Background::start(&mut command);
         dnsmasq.wait_for_errors(LIMIT, |errors| errors.contains("read "));
-        Some(NameServer { name: name.to_owned(), hosts, dnsmasq, _directory: directory })
+        Ok(Self { name: name.to_owned(), hosts, dnsmasq, _directory: directory })
     }
-}
 
-impl NameServer {
     /// From now on, the name has this address.
-    pub fn change(&self, address: Ipv4Addr) {
+    pub fn change(&self, address: impl Into<IpAddr>) {
+        let address: IpAddr = address.into();
         let read = |text: &str| text.lines().filter(|line| line.contains("read ")).count();
         let before = read(&self.dnsmasq.errors());
         std::fs::write(&self.hosts, format!("{address} {}\n", self.name)).unwrap();

@@ -45,6 +45,11 @@ pub struct Path {
     pub client_is_private: bool,
     /// The server's network has private addresses; its router's rules have to lead in.
     pub server_is_private: bool,
+    /// The server is in a container: its network has the addresses of Docker's bridge, and the machine around it is the
+    /// router, whose rules publish ports.
+    pub server_is_contained: bool,
+    /// The client has IPv6 only, and its router is a NAT64: the server, which has IPv4 only, is behind its prefix.
+    pub nat64: bool,
     /// The client's network, with private addresses, is at the server's router: both are in one house.
     pub client_is_inside: bool,
     /// The rules of each box, in nft's language.
@@ -75,7 +80,9 @@ impl Path {
     /// The address that the server with this number has itself.
     #[must_use]
     pub fn server_address(&self, number: u8) -> Ipv4Addr {
-        if self.server_is_private {
+        if self.server_is_contained {
+            Ipv4Addr::new(172, 17, 0, number)
+        } else if self.server_is_private {
             Ipv4Addr::new(10, 2, 0, number)
         } else {
             Ipv4Addr::new(203, 0, 113, number)
@@ -85,8 +92,13 @@ impl Path {
     /// The address by which the client reaches the server with this number.
     #[must_use]
     pub fn server_outside(&self, number: u8) -> Ipv4Addr {
-        let from_outside = self.server_is_private && !self.client_is_inside;
+        let from_outside = self.server_is_published() && !self.client_is_inside;
         if from_outside { published(number) } else { self.server_address(number) }
+    }
+
+    /// Whether the server's router has an address for it outside.
+    fn server_is_published(&self) -> bool {
+        self.server_is_private || self.server_is_contained
     }
 
     /// The IPv6 address of the server with this number, inside and outside.
@@ -109,12 +121,21 @@ impl Path {
         let mut inside = each(&|number| self.server_address(number).into());
         inside.extend(each(&|number| Self::server_address_v6(number).into()));
         let mut outside = vec![with_length(SERVER_ROUTER_OUTSIDE.into()), v6(0xffff, 2)];
-        if self.server_is_private {
+        if self.server_is_published() {
             outside.extend(each(&|number| published(number).into()));
         }
         let client_at = if self.client_is_inside { SERVER_ROUTER } else { CLIENT_ROUTER };
         let client_outside =
             [with_length(CLIENT_OUTSIDE.into()), with_length(CLIENT_OUTSIDE_OTHER.into()), v6(0xffff, 1)];
+        let v4 = |address: Ipv4Addr| (!self.nat64).then(|| with_length(address.into()));
+        let mut in_client: Vec<String> = v4(client).into_iter().collect();
+        in_client.push(v6(1, 2));
+        let mut at_gateway: Vec<String> = v4(client_gateway).into_iter().collect();
+        at_gateway.push(v6(1, 1));
+        let mut client_host = Host::new(CLIENT).default_route("2001:db8:1::1").nft(&self.client_rules);
+        if !self.nat64 {
+            client_host = client_host.default_route(&client_gateway.to_string());
+        }
         let mut client_router = Host::new(CLIENT_ROUTER)
             .forwarding()
             .route("203.0.113.0/24", &SERVER_ROUTER_OUTSIDE.to_string())
@@ -124,12 +145,7 @@ impl Path {
             client_router = client_router.setting(name, value);
         }
         let topology = Topology::new()
-            .host(
-                Host::new(CLIENT)
-                    .default_route(&client_gateway.to_string())
-                    .default_route("2001:db8:1::1")
-                    .nft(&self.client_rules),
-            )
+            .host(client_host)
             .host(client_router)
             .host(
                 Host::new(SERVER_ROUTER)
@@ -144,13 +160,7 @@ impl Path {
                     .default_route("2001:db8:2::1")
                     .nft(&self.server_rules),
             )
-            .link(
-                CLIENT_LAN,
-                [
-                    (CLIENT, &[with_length(client.into()), v6(1, 2)]),
-                    (client_at, &[with_length(client_gateway.into()), v6(1, 1)]),
-                ],
-            )
+            .link(CLIENT_LAN, [(CLIENT, &in_client), (client_at, &at_gateway)])
             .link(
                 SERVER_LAN,
                 [(SERVER_ROUTER, &[with_length(server_gateway.into()), v6(2, 1)]), (SERVER, &inside)],
@@ -172,7 +182,8 @@ table ip client_nat {
 }
 ";
         let nat = if self.client_is_private { masquerade } else { "" };
-        format!("{nat}{}", self.client_router_rules)
+        let translated = if self.nat64 { super::translator::rules(INTERNET) } else { String::new() };
+        format!("{nat}{translated}{}", self.client_router_rules)
     }
 }
 

@@ -4,18 +4,23 @@
 //! tells what came of them.
 
 mod client_side;
+mod containers;
 mod healthy;
 mod ports;
 mod rules;
 mod server_side;
+mod strangers;
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::path::Path as FilePath;
 use std::time::Duration;
 
 use super::Lab;
-use super::path::{Path, SERVER};
+use super::path::{CLIENT, CLIENT_ROUTER, Path, SERVER, SERVER_ROUTER};
 use super::server::{LabServer, ServerKind, ServerSetup};
+use super::stranger::Stranger;
+use super::translator::{Translator, translated};
 
 /// A situation.
 #[derive(Clone, Debug)]
@@ -36,6 +41,8 @@ pub struct Scenario {
     pub servers: Vec<ServerKind>,
     /// How they are set up.
     pub setup: ServerSetup,
+    /// Somebody at the server's router connects to each passive port as soon as it opens.
+    pub has_stranger: bool,
     /// The file that is fetched.
     pub file: &'static str,
     /// How long an ordinary client waits for an answer, in all of its waits.
@@ -129,6 +136,7 @@ impl Scenario {
             over_ipv6: false,
             servers: ServerKind::ALL.to_vec(),
             setup: ServerSetup::default(),
+            has_stranger: false,
             file: "hello.txt",
             patience: Duration::from_secs(8),
             works: Ways::ALL,
@@ -143,8 +151,15 @@ impl Scenario {
     /// All of them, in the order of docs/lab.md.
     #[must_use]
     pub fn catalogue() -> Vec<Self> {
-        [healthy::scenarios(), client_side::scenarios(), server_side::scenarios(), ports::scenarios()]
-            .concat()
+        [
+            healthy::scenarios(),
+            client_side::scenarios(),
+            server_side::scenarios(),
+            containers::scenarios(),
+            strangers::scenarios(),
+            ports::scenarios(),
+        ]
+        .concat()
     }
 
     /// The one of this name.
@@ -187,6 +202,9 @@ impl Scenario {
     ) -> Result<Standing, String> {
         let numbers: Vec<u8> = self.servers.iter().map(|server| server.number()).collect();
         let lab = Lab::start(&self.path.topology(&numbers))?;
+        let gateway = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 1);
+        let translator = self.path.nat64.then(|| Translator::start(&lab, CLIENT_ROUTER, CLIENT, gateway));
+        let translator = translator.transpose()?;
         before_servers(&lab);
         let (mut servers, mut missing) = (Vec::new(), Vec::new());
         for kind in &self.servers {
@@ -197,7 +215,10 @@ impl Scenario {
                 continue;
             }
             let number = kind.number();
-            let (inside, outside) = if self.over_ipv6 {
+            let (inside, outside) = if self.path.nat64 {
+                let address = self.path.server_address(number);
+                (address.into(), translated(address).into())
+            } else if self.over_ipv6 {
                 let address = Path::server_address_v6(number);
                 (address.into(), address.into())
             } else {
@@ -205,17 +226,27 @@ impl Scenario {
             };
             servers.extend(LabServer::start(*kind, lab.host(SERVER), wharf, &self.setup, inside, outside));
         }
-        Ok(Standing { servers, missing, lab })
+        let stranger = self.has_stranger.then(|| {
+            let addresses = servers.iter().map(|server| self.path.server_address(server.kind.number()));
+            let ports = || self.setup.passive_ports.clone();
+            let targets = addresses.flat_map(|address| ports().map(move |port| (address, port).into()));
+            Stranger::start(lab.host(SERVER_ROUTER), targets.collect())
+        });
+        Ok(Standing { _stranger: stranger, servers, missing, _translator: translator, lab })
     }
 }
 
 /// A scenario that is set up.
 #[derive(Debug)]
 pub struct Standing {
+    /// Who connects to the servers' passive ports.
+    _stranger: Option<Stranger>,
     /// The servers that run in it. Before the lab, so that they go first.
     pub servers: Vec<LabServer>,
     /// Why others do not.
     pub missing: Vec<String>,
+    /// The NAT64 before the client, where there is one.
+    _translator: Option<Translator>,
     /// The network.
     pub lab: Lab,
 }

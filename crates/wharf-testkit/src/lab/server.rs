@@ -75,6 +75,8 @@ pub struct ServerSetup {
     pub from_port_20: bool,
     /// Explicit FTPS is offered beside clear sessions.
     pub tls: bool,
+    /// The servers, but for ours, take data connections of anybody, as for transfers between servers.
+    pub takes_strangers: bool,
     /// What else `wharf serve` is told, as its configuration file.
     pub wharf_toml: &'static str,
 }
@@ -102,6 +104,7 @@ impl Default for ServerSetup {
             advertise: Advertise::Own,
             from_port_20: true,
             tls: false,
+            takes_strangers: false,
             wharf_toml: "",
         }
     }
@@ -215,6 +218,9 @@ impl LabServer {
             .passive_ports(setup.passive_ports.clone());
         if setup.from_port_20 {
             options = options.from_port_20();
+        }
+        if setup.takes_strangers {
+            options = options.fxp();
         }
         if let Some(certificate) = &certificate {
             options = options.tls(certificate);

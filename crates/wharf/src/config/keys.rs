@@ -88,7 +88,8 @@ section! {
         ascii: Ascii = Ascii::Convert, r#""binary""#, "--ascii";
         /// Whether clients may ask with SITE CANARY what arrived of their PORT and what left of the 227, in a form that no
         /// gateway rewrites. `wharf doctor` finds with it what a gateway (ALG) on the way changes. It tells a client nothing
-        /// but its own address, as it looks from the server, and what it was told anyway.
+        /// but its own address, as it looks from the server, what it was told anyway, and after EPSV the address at which the
+        /// server listens.
         canary: bool = true, "false";
         /// Passive mode (PASV, EPSV): the server listens, the client connects.
         passive: Passive = Passive::default(), "";

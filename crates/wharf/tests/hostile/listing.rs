@@ -32,6 +32,12 @@ fn listings_that_break() {
         list("reset", 8, &[], &format!("150 x & {one} & pause 100 & reset & 426 cut")),
         list("550", 6, &["550"], "550 no"),
         list("nothing", 0, &[], "150 x & open & end & 226 done"),
+        list(
+            "a reset, and 226",
+            8,
+            &["stolen-accept"],
+            "150 x & open & reset & pause 100 & 226 done\nEPRT: 500 no\nPORT: 500 no",
+        ),
         list("150 never", 3, &["no reply"], "deaf").hasty(),
         list("without line ends", 1, &["given up"], "150 x & flood data x"),
         list("nonsense without an end", 1, &["given up"], "150 x & flood data what is this?\\r\\n"),

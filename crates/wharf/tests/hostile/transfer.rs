@@ -46,6 +46,25 @@ fn the_order_of_things() {
         get("226 before the data", 0, &[], "RETR: 150 x & 226 done & data hello & end").file(),
         get("226 and no 150", 0, &[], "RETR: data hello & end & 226 done").file(),
         get("226 and no data", 8, &["0 of 5"], "RETR: 150 x & open & end & 226 done"),
+        get(
+            "226 and no data, told why",
+            8,
+            &["0 of 5", "stolen-accept"],
+            "RETR: 150 x & open & end & 226 done\nEPRT: 500 no\nPORT: 500 no",
+        ),
+        get(
+            "226 and a reset",
+            8,
+            &["stolen-accept"],
+            "RETR: 150 x & open & reset & pause 100 & 226 done\nEPRT: 500 no\nPORT: 500 no",
+        ),
+        get(
+            "a stranger's data, then ours",
+            0,
+            &[],
+            "RETR: 150 x & open & end & 226 done\nRETR: 150 x & data hello & end & 226 done",
+        )
+        .file(),
         get("two 150", 0, &[], "RETR: 150 x & 150 y & data hello & end & 226 done").file(),
         get("125", 0, &[], "RETR: 125 x & data hello & end & 226 done").file(),
         get("100", 0, &[], "RETR: 100 x & data hello & end & 226 done").file(),

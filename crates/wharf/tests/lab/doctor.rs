@@ -40,6 +40,48 @@ fn examine_one(scenario: &Scenario, standing: &Standing, server: &LabServer) -> 
     Diagnosed { server: Some(server.kind), ..Diagnosed::from_run(run) }
 }
 
+/// What it said of each server is right.
+#[track_caller]
+pub(crate) fn check_all(diagnosed: &[Diagnosed], scenario: &Scenario, standing: &Standing) {
+    for told in diagnosed {
+        let log = told.server.map(|server| log_of(standing, server)).unwrap_or_default();
+        told.check(scenario, &log);
+    }
+}
+
+/// What the server has said so far.
+pub(crate) fn log_of(standing: &Standing, server: ServerKind) -> String {
+    standing.servers.iter().find(|it| it.kind == server).map(LabServer::log).unwrap_or_default()
+}
+
+/// A line for each server: what the doctor saw and concluded, what `ours`, our client, came to, what the server did by its
+/// replies and, where it is ours, by what `log` gives.
+pub(crate) fn table(
+    diagnosed: &[Diagnosed],
+    ours: &[(ServerKind, String)],
+    log: impl Fn(ServerKind) -> String,
+) -> String {
+    let mut table =
+        "| server | the ways | the doctor | `wharf get` | the server's words |\n|---|---|---|---|---|\n"
+            .to_owned();
+    for (told, server) in diagnosed.iter().filter_map(|told| Some((told, told.server?))) {
+        let mut words = told.words();
+        if server == ServerKind::Wharf {
+            words.extend(logged(&log(server)).iter().map(|cause| format!("log: {cause}")));
+        }
+        let words = if words.is_empty() { "–".to_owned() } else { words.join("; ") };
+        table += &format!(
+            "| {} | {} | {} | {} | {} |\n",
+            server,
+            told.ways(),
+            told.causes(),
+            ours.iter().find(|(kind, _)| *kind == server).map_or("–", |(_, seen)| seen),
+            words.replace('|', "\\|")
+        );
+    }
+    table
+}
+
 impl Diagnosed {
     /// What a run of it said.
     pub(crate) fn from_run(run: Run) -> Self {

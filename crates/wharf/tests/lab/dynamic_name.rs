@@ -4,13 +4,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use wharf_testkit::lab::path::{CLIENT, INTERNET, SERVER, SERVER_ROUTER, SERVER_ROUTER_INSIDE};
-use wharf_testkit::lab::scenario::Standing;
+use wharf_testkit::lab::scenario::{Scenario, Standing};
 use wharf_testkit::lab::server::Advertise;
 use wharf_testkit::process::run;
 use wharf_testkit::scripted::ScriptedClient;
 use wharf_testkit::{TestDirectory, clients, skip};
 
-use crate::{document, scenario, wharf};
+use crate::programs::Program;
+use crate::{doctor, document, scenario, wharf};
 
 pub(crate) const SCENARIO: &str = "server-nat-dynamic-name";
 
@@ -32,13 +33,14 @@ fn server_nat_dynamic_name() {
         lab.host(SERVER).resolve_names_at(SERVER_ROUTER_INSIDE.into());
         names = lab.name_server_or_skip(SERVER_ROUTER, SERVER_ROUTER_INSIDE, name, old);
     });
-    let standing = match standing {
+    let mut standing = match standing {
         Ok(standing) => standing,
         Err(reason) => skip!("{reason}"),
     };
     let Some(names) = names else { return };
     assert_eq!(told(&standing, old), old);
     wget(&standing, old);
+    let at_first = examined(&scenario, &standing);
 
     // The provider gives another address, the NAT goes on with it, and so does the name.
     standing.lab.add_address(SERVER_ROUTER, INTERNET, &format!("{NEW}/24"));
@@ -50,6 +52,13 @@ fn server_nat_dynamic_name() {
         assert!(Instant::now() < deadline, "it still tells the old address\n{}", standing.servers[0].log());
     }
     wget(&standing, NEW);
+    standing.servers[0].outside.set_ip(NEW.into());
+    let afterwards = examined(&scenario, &standing);
+    document::compare(
+        document::DIAGNOSIS,
+        &scenario,
+        &format!("At first:\n\n{at_first}\nThe address has changed, and the name with it:\n\n{afterwards}"),
+    );
     document::compare(
         document::LAB,
         &scenario,
@@ -58,6 +67,23 @@ fn server_nat_dynamic_name() {
              | the address has changed, and the name with it | {NEW} | works |\n"
         ),
     );
+}
+
+/// What the doctor and our client say, where clients reach the server now.
+#[track_caller]
+fn examined(scenario: &Scenario, standing: &Standing) -> String {
+    let diagnosed = doctor::examine(scenario, standing);
+    doctor::check_all(&diagnosed, scenario, standing);
+    let server = &standing.servers[0];
+    let directory = TestDirectory::new();
+    let file = directory.join("fetched");
+    let command = Program::Wharf.command(scenario, server, &file);
+    let run = run(&mut standing.lab.host(CLIENT).adopt(&command));
+    run.assert_success();
+    let is_right = directory.read("fetched") == b"hello, world\n";
+    doctor::table(&diagnosed, &[(server.kind, Program::Wharf.seen(&run, is_right))], |kind| {
+        doctor::log_of(standing, kind)
+    })
 }
 
 /// The address in the 227 of the server that is reached at `outside`.

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use serde_json::Value;
+use wharf_testkit::clients;
 use wharf_testkit::faulty::{Fault, FaultyServer};
 use wharf_testkit::namespace::NetworkNamespace;
 use wharf_testkit::process::{self, run_within};
@@ -36,6 +37,8 @@ pub(crate) const NAMES: &[&str] = &[
     "server-data-in-clear",
     "server-without-close-notify",
     "server-gives-no-ticket",
+    "server-shakes-hands-first",
+    "server-never-shakes-hands",
     "server-tls-too-old",
     "server-certificate-expired",
 ];
@@ -201,6 +204,37 @@ fn data_under_tls() {
     let case =
         Case::new("server-gives-no-ticket", about, Fault::NothingToResume, &["tls-resumption-required"]);
     case.under_tls().run();
+}
+
+#[test]
+fn order_of_tls() {
+    let about = "The server shakes hands on the data connection before it says 150. A client that waits for the 150 first, as \
+                 Python's ftplib does, waits for ever.";
+    let case = Case::new("server-shakes-hands-first", about, Fault::ShakesFirst, &["tls-order-deadlock"]);
+    case.under_tls().run();
+}
+
+#[test]
+fn no_handshake() {
+    let about = "The server takes the data connection, and then neither shakes hands nor says 150.";
+    let case = Case::new("server-never-shakes-hands", about, Fault::NeverShakes, &["tls-order-deadlock"]);
+    case.under_tls().flags(&["--timeout", "2"]).run();
+}
+
+/// What the doctor plays is what a real client does.
+#[test]
+fn pythons_ftplib_waits_for_a_server_that_shakes_hands_first() {
+    if !clients::is_installed("python3") {
+        wharf_testkit::skip!("python3 is not installed");
+    }
+    let certificate = TestCertificate::new(&["127.0.0.1"]);
+    let listing = |fault| {
+        let server = FaultyServer::start(Ipv4Addr::LOCALHOST.into(), fault, Some(&certificate));
+        let script = "ftp.sock.settimeout(2)\ntry:\n    ftp.retrlines('LIST')\nexcept TimeoutError:\n    print('no 150')\n";
+        process::run(&mut clients::ftplib_tls(server.address(), "test", "secret", script)).output()
+    };
+    assert!(listing(Fault::None).ends_with("hello.txt\n"));
+    assert_eq!(listing(Fault::ShakesFirst), "no 150\n");
 }
 
 #[test]

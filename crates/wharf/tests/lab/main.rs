@@ -18,6 +18,9 @@ mod memory;
 mod modes_document;
 mod programs;
 mod ranges;
+mod stolen_under_tls;
+mod unpublished;
+mod waiting_client;
 
 use std::path::Path;
 use std::process::Command;
@@ -113,6 +116,13 @@ scenarios! {
     tls_required
     control_port_filtered
     control_port_prohibited
+    nat64
+    container_publishes_range
+    container_publishes_control_port_only
+    container_publishes_no_range
+    first_syn_lost
+    stolen_accept
+    stolen_accept_by_anybody
     active_only
     passive_only
 }

@@ -33,45 +33,18 @@ pub(crate) fn run(scenario: &Scenario) {
         check(scenario, cell, &standing);
     }
     let diagnosed = doctor::examine(scenario, &standing);
-    for told in &diagnosed {
-        let log = told.server.map(|server| log_of(&standing, server)).unwrap_or_default();
-        told.check(scenario, &log);
-    }
+    doctor::check_all(&diagnosed, scenario, &standing);
     // A table with holes can be compared with nothing.
     if standing.missing.is_empty() && Program::ALL.into_iter().all(Program::is_installed) {
         document::compare(LAB, scenario, &table(&cells));
-        document::compare(DIAGNOSIS, scenario, &diagnosis(&cells, &diagnosed, &standing));
-    }
-}
-
-fn log_of(standing: &Standing, server: ServerKind) -> String {
-    standing.servers.iter().find(|it| it.kind == server).map(LabServer::log).unwrap_or_default()
-}
-
-/// A line for each server: what the doctor saw and concluded, what our client said, what the server did.
-fn diagnosis(cells: &[Cell], diagnosed: &[doctor::Diagnosed], standing: &Standing) -> String {
-    let mut table =
-        "| server | the ways | the doctor | `wharf get` | the server's words |\n|---|---|---|---|---|\n"
-            .to_owned();
-    for (told, server) in diagnosed.iter().filter_map(|told| Some((told, told.server?))) {
-        let client = cells.iter().find(|cell| cell.server == server && cell.program == Program::Wharf);
-        let mut words = told.words();
-        if server == ServerKind::Wharf {
-            words.extend(
-                doctor::logged(&log_of(standing, server)).iter().map(|cause| format!("log: {cause}")),
-            );
-        }
-        let words = if words.is_empty() { "–".to_owned() } else { words.join("; ") };
-        table += &format!(
-            "| {} | {} | {} | {} | {} |\n",
-            server,
-            told.ways(),
-            told.causes(),
-            client.map_or("–", |cell| &cell.seen),
-            words.replace('|', "\\|")
+        let ours = cells.iter().filter(|cell| cell.program == Program::Wharf);
+        let ours: Vec<_> = ours.map(|cell| (cell.server, cell.seen.clone())).collect();
+        document::compare(
+            DIAGNOSIS,
+            scenario,
+            &doctor::table(&diagnosed, &ours, |server| doctor::log_of(&standing, server)),
         );
     }
-    table
 }
 
 fn fetch_everything(scenario: &Scenario, standing: &Standing) -> Vec<Cell> {

@@ -67,6 +67,8 @@ impl Program {
         match self {
             // It takes PASV and PORT only after a refusal of the others, and no scenario has just that.
             Self::Curl => ways.epsv,
+            // It asks for the family of its own connection (EPSV 2), and the server's is the other one.
+            Self::Wget if scenario.path.nat64 => false,
             Self::CurlActive => ways.eprt,
             Self::Lftp if ways.pasv_at_peer && fixes_address => true,
             Self::Wget | Self::Lftp => {

@@ -8,7 +8,7 @@ use wharf_testkit::lab::scenario::Standing;
 use wharf_testkit::lab::server::ServerKind;
 use wharf_testkit::process::{Run, run};
 
-use crate::{client, document, scenario, stand};
+use crate::{client, doctor, document, scenario, stand};
 
 pub(crate) const EIGHT: &str = "range-of-8";
 pub(crate) const FIFTY: &str = "range-of-50";
@@ -56,7 +56,15 @@ fn many_clients(name: &str) {
         };
         table += &format!("| {} | all | {seen} |\n", server.kind);
     }
+    let diagnosed = doctor::examine(&scenario, &standing);
+    doctor::check_all(&diagnosed, &scenario, &standing);
     if standing.missing.is_empty() {
+        let all = format!("works (all {CLIENTS})");
+        let ours: Vec<_> = standing.servers.iter().map(|server| (server.kind, all.clone())).collect();
+        // How often the range was full before is chance.
+        let table_of_doctor = doctor::table(&diagnosed, &ours, |_| String::new());
+        let told = format!("When the clients are done:\n\n{table_of_doctor}");
+        document::compare(document::DIAGNOSIS, &scenario, &told);
         let about = format!("{CLIENTS} × `wharf get` at once, {FILES} files each.");
         document::compare(document::LAB, &scenario, &format!("{about}\n\n{table}"));
     }

@@ -58,6 +58,7 @@ pub(super) async fn fetch(
         command: Command::Retr(remote.clone()),
         representation: Representation::Image,
         offset: have - tail.len() as u64,
+        expected,
     };
     let exact = job.source.exact_time();
     session.ask_afterwards(afterwards(job, remote));

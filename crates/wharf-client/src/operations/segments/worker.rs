@@ -297,6 +297,7 @@ impl Shared {
             command: Command::Retr(self.path.clone()),
             representation: Representation::Image,
             offset,
+            expected: Some(size),
         };
         let mut running = match session.begin(&request).await {
             Err(ClientError::Refused { command, reply }) if command.starts_with("REST") => {

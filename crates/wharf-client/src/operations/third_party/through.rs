@@ -27,7 +27,8 @@ pub(super) async fn transfer(
     to: &Pathname,
     expected: Option<u64>,
 ) -> Result<(u64, Attempt), ClientError> {
-    let request = |command| Request { command, representation: Representation::Image, offset: 0 };
+    let request =
+        |command| Request { command, representation: Representation::Image, offset: 0, expected: None };
     // First: of a file that is not there, nothing shall be at the destination.
     let coming = source.begin(&request(Command::Retr(from.clone()))).await?;
     let going = match destination.begin(&request(Command::Stor(to.clone()))).await {

@@ -172,6 +172,20 @@ pub(super) fn scenarios() -> Vec<Scenario> {
             )
         },
         Scenario {
+            healthy_twin: Some("ipv6"),
+            path: Path { nat64: true, ..Path::default() },
+            over_ipv6: true,
+            patience: Duration::from_secs(4),
+            works: Ways { epsv: true, ..Ways::NONE },
+            diagnosed: &["nat64"],
+            ..Scenario::new(
+                "nat64",
+                "The client has IPv6 only and the servers IPv4 only; a NAT64 (tayga) is between them. The address in a 227 or an \
+                 EPRT is of no use to the other side; EPSV, which tells the port alone, gets through. (wget asks for IPv6 by EPSV 2, \
+                 which an IPv4 server refuses.)",
+            )
+        },
+        Scenario {
             healthy_twin: Some("client-nat"),
             path: Path {
                 client_is_private: true,

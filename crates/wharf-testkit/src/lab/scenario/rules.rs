@@ -68,18 +68,44 @@ table inet own_firewall {{
     )
 }
 
+/// Lets each connection to `ports` begin with its second packet: a client tries again after a second.
+pub(super) fn first_lost(ports: &str) -> String {
+    format!(
+        "\
+table ip lossy {{
+    set seen {{
+        type ipv4_addr . inet_service . inet_service
+        flags dynamic
+        timeout 10s
+    }}
+    chain forward {{
+        type filter hook forward priority filter
+        iifname \"internet\" tcp dport {ports} tcp flags & (syn | ack) == syn ip daddr . tcp sport . tcp dport != @seen add @seen {{ ip daddr . tcp sport . tcp dport }} drop
+    }}
+}}
+"
+    )
+}
+
 /// A NAT that publishes the four servers: the control port and `passive` ports lead in, each server's connections go
 /// out under its own outside address. `more` are statements before the others' in the chain that leads in.
 pub(super) fn publish(passive: &str, more: &str) -> String {
+    publish_at("10.2.0", passive, more)
+}
+
+/// The same with the first three numbers of the servers' own addresses.
+pub(super) fn publish_at(network: &str, passive: &str, more: &str) -> String {
     let mut inwards = more.to_owned();
     let mut outwards = String::new();
     for number in 21..=24 {
         for ports in ["21", passive].iter().filter(|ports| !ports.is_empty()) {
-            inwards +=
-                &format!("        ip daddr 198.51.100.{number} tcp dport {ports} dnat to 10.2.0.{number}\n");
+            inwards += &format!(
+                "        ip daddr 198.51.100.{number} tcp dport {ports} dnat to {network}.{number}\n"
+            );
         }
-        outwards +=
-            &format!("        oifname \"internet\" ip saddr 10.2.0.{number} snat to 198.51.100.{number}\n");
+        outwards += &format!(
+            "        oifname \"internet\" ip saddr {network}.{number} snat to 198.51.100.{number}\n"
+        );
     }
     format!(
         "\
