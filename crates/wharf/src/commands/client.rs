@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use wharf_client::attempt::Attempt;
 use wharf_client::digest::Sum;
@@ -63,7 +64,17 @@ pub(crate) fn run(
     json: bool,
     work: impl AsyncFnOnce(&mut Client) -> Result<(), ClientError>,
 ) -> ExitCode {
-    run_owned(connection, json, async |mut client| {
+    run_on(event_loop::start, connection, json, work)
+}
+
+/// As [`run`], with an event loop that `start` makes.
+pub(crate) fn run_on(
+    start: fn() -> Result<Runtime, ExitCode>,
+    connection: &ConnectionArguments,
+    json: bool,
+    work: impl AsyncFnOnce(&mut Client) -> Result<(), ClientError>,
+) -> ExitCode {
+    run_owned(start, connection, json, async |mut client| {
         let outcome = tokio::select! {
             outcome = work(&mut client) => Some(outcome),
             () = interruption() => None,
@@ -84,6 +95,7 @@ pub(crate) fn run(
 
 /// Runs what deals with interruptions by itself, and tells its exit code.
 pub(crate) fn run_owned(
+    start: fn() -> Result<Runtime, ExitCode>,
     connection: &ConnectionArguments,
     json: bool,
     work: impl AsyncFnOnce(Client) -> u8,
@@ -95,7 +107,7 @@ pub(crate) fn run_owned(
             return error.exit_code().into();
         }
     };
-    let runtime = match event_loop::start() {
+    let runtime = match start() {
         Ok(runtime) => runtime,
         Err(code) => return code,
     };

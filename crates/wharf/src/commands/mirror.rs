@@ -10,6 +10,7 @@ use wharf_client::operations::third_party::{Fxp, ThirdPartyOptions};
 use wharf_client::{ClientError, FtpUrl};
 
 use super::client::{self, Client};
+use super::event_loop;
 use crate::args::mirror::{FxpChoice, MirrorArguments, Place};
 use crate::output::mirror::Told;
 use crate::settings::parse_url;
@@ -17,7 +18,9 @@ use crate::settings::parse_url;
 pub(crate) fn run(arguments: MirrorArguments) -> ExitCode {
     let json = arguments.json;
     let connection = arguments.connection.clone();
-    client::run(&connection, json, async |client| mirror(client, arguments).await)
+    client::run_on(event_loop::start_on_each_core, &connection, json, async |client| {
+        mirror(client, arguments).await
+    })
 }
 
 /// One side of a mirror.

@@ -6,7 +6,7 @@ pub(crate) mod client;
 pub(crate) use client::describe_data;
 mod demo;
 mod doctor;
-mod event_loop;
+pub(crate) mod event_loop;
 mod explain;
 pub(crate) mod get;
 pub(crate) mod hash;

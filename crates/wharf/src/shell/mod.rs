@@ -39,6 +39,7 @@ use wharf_proto::pathname::{Pathname, escaped};
 
 use crate::args::shell::ShellArguments;
 use crate::commands::client::{self, Client, INTERRUPTED};
+use crate::commands::event_loop;
 use crate::output;
 use call::Call;
 use editor::{Event, Terminal, Typed};
@@ -76,7 +77,7 @@ pub(crate) fn run(arguments: ShellArguments) -> ExitCode {
             output::standard_output().and_then(|mut out| out.write_all(reference::reference().as_bytes()));
         return if printed.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
-    client::run_owned(&arguments.connection, arguments.json, async |client| {
+    client::run_owned(event_loop::start, &arguments.connection, arguments.json, async |client| {
         let input = match Input::open(&arguments.commands, arguments.file.as_deref()) {
             Ok(input) => input,
             Err(error) => {
