@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 use wharf_testkit::TestDirectory;
 use wharf_testkit::meddling::{Meddling, MeddlingBox};
+use wharf_testkit::namespace::NetworkNamespace;
 use wharf_testkit::peers::{CONTENT, Peer, PeerKind, PeerOptions, UP};
 use wharf_testkit::process::{Run, run_within};
 use wharf_testkit::served::Served;
@@ -40,14 +41,16 @@ enum Server {
 }
 
 impl Server {
-    fn ours() -> Self {
+    fn ours(namespace: &NetworkNamespace) -> Self {
         let directory = TestDirectory::new();
         for (name, content) in CONTENT {
             directory.write(name, *content);
         }
         directory.make_directory(UP);
-        let flags = ["--write", "--user", "test:secret"];
-        let served = Served::start(&wharf().display().to_string(), directory.path(), &flags);
+        let mut command = Command::new(wharf());
+        command.arg("serve").arg(directory.path());
+        command.args(["--listen", "127.0.0.1:0", "--write", "--user", "test:secret"]);
+        let served = Served::from_command(&mut namespace.adopt(&command));
         Self::Ours { served: Box::new(served), _directory: directory }
     }
 
@@ -84,14 +87,15 @@ impl Server {
 }
 
 /// Ours and all others that can be started here; whether that is every one of them.
-fn servers(others: &[PeerKind]) -> (Vec<Server>, bool) {
+fn servers(namespace: &NetworkNamespace, others: &[PeerKind]) -> (Vec<Server>, bool) {
+    let options = PeerOptions::new().namespace(namespace);
     let peers: Vec<Server> = others
         .iter()
-        .filter_map(|kind| Peer::start_or_skip(*kind, &PeerOptions::new()))
+        .filter_map(|kind| Peer::start_or_skip(*kind, &options))
         .map(|peer| Server::Peer(Box::new(peer)))
         .collect();
     let is_whole = peers.len() == others.len();
-    (std::iter::once(Server::ours()).chain(peers).collect(), is_whole)
+    (std::iter::once(Server::ours(namespace)).chain(peers).collect(), is_whole)
 }
 
 struct Case {
@@ -113,10 +117,16 @@ impl Case {
 
     #[track_caller]
     fn run(&self) {
-        let (servers, is_whole) = servers(self.others);
+        // Nobody else may connect to where a client waits for a server in vain.
+        let namespace = match NetworkNamespace::new() {
+            Ok(namespace) => namespace,
+            Err(reason) => wharf_testkit::skip!("{reason}"),
+        };
+        let (servers, is_whole) = servers(&namespace, self.others);
+        let namespace = &namespace;
         let rows: Vec<String> = thread::scope(|scope| {
             let running: Vec<_> =
-                servers.iter().map(|server| scope.spawn(move || self.row(server))).collect();
+                servers.iter().map(|server| scope.spawn(move || self.row(namespace, server))).collect();
             running.into_iter().map(|it| it.join().unwrap()).collect()
         });
         if is_whole {
@@ -126,17 +136,20 @@ impl Case {
         }
     }
 
-    fn row(&self, server: &Server) -> String {
-        let meddling = MeddlingBox::start(server.address(), self.meddling);
+    fn row(&self, namespace: &NetworkNamespace, server: &Server) -> String {
+        let meddling = namespace.enter(|| MeddlingBox::start(server.address(), self.meddling));
         let url = server.url(&format!("{UP}/"), meddling.address());
         let mut command = client();
         command.args(["doctor", "--json", "--lang", "en", "--write"]).args(self.doctor).arg(url);
-        let told = Diagnosed::from_run(run_within(LIMIT, &mut command));
-        told.check_against(&format!("{} at {}", self.name, server.name()), self.diagnosed, "");
+        let told = Diagnosed::from_run(run_within(LIMIT, &mut namespace.adopt(&command)));
         let (file, content) = CONTENT[0];
         let mut command = client();
         command.args(["get", "--json", "--timeout", "4", "-o", "/dev/null"]).args(self.get);
-        let run = run_within(LIMIT, command.arg(server.url(file, meddling.address())));
+        command.arg(server.url(file, meddling.address()));
+        let run = run_within(LIMIT, &mut namespace.adopt(&command));
+        // Its thread ends by a connection, which has to come from here.
+        namespace.enter(|| drop(meddling));
+        told.check_against(&format!("{} at {}", self.name, server.name()), self.diagnosed, "");
         let is_right = done(&run).is_some_and(|event| event["bytes"] == content.len());
         let mut words = told.words();
         words.extend(server.logged().iter().map(|cause| format!("log: {cause}")));
