@@ -20,6 +20,7 @@ use crate::attempt::{Attempt, Outcome};
 use crate::diagnosis;
 use crate::error::{ClientError, ControlFailure, NoDataConnection};
 use crate::passed_by::after_passing_by;
+use crate::rate::RateLimit;
 use crate::session::{Session, accepted};
 use crate::strategy::{WorkingMode, rungs};
 use crate::transfer::Final;
@@ -210,7 +211,8 @@ impl Session {
         let Some(authenticated) = self.pi.authenticated() else {
             return Err(ControlFailure::Broken("the server took the login back".to_owned()).into());
         };
-        let progress = Arc::<Progress>::default();
+        let rate = self.options.transfers.rate.as_ref();
+        let progress = Arc::new(rate.map_or_else(Progress::default, RateLimit::progress));
         let transfer = Transfer::open(stream, authenticated, verified, progress.clone());
         Ok(Step::Running(Box::new(Running { transfer, progress, attempt, before: Vec::new(), first, said })))
     }

@@ -75,7 +75,6 @@ pub mod observer;
 mod open_control;
 pub mod operations;
 pub mod options;
-mod paced;
 mod passed_by;
 pub mod probing;
 pub mod proxy;

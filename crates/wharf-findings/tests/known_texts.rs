@@ -13,7 +13,6 @@ fn what_real_programs_say() {
         (501, "Active mode is disabled", &[EpsvAll]),
         (501, "PASV not allowed after EPSV ALL.", &[EpsvAll]),
         (503, "EPSV ALL is in effect: only EPSV is allowed.", &[EpsvAll]),
-        (500, "Bad EPRT protocol.", &[FamilyMismatch]),
         (425, "No data connection", &[NoNegotiation]),
         (425, "Use EPSV, PASV, EPRT or PORT before each transfer.", &[NoNegotiation]),
         (425, "Security: Bad IP connecting.", &[DataPeerMismatch]),

@@ -21,8 +21,6 @@ use crate::digest::Sum;
 use crate::error::{ClientError, Incomplete, IncompleteReason, WayOn};
 use crate::local_target::{Destination, LocalTarget};
 use crate::observer::TransferStarted;
-use crate::paced::receive_paced;
-use crate::rate::RateLimit;
 use crate::session::Session;
 use crate::transfer::{DataEnd, Final, completion, is_about_the_file, size_in_preliminary};
 
@@ -167,8 +165,7 @@ impl Session {
         let had = target.length();
         let mut differs = false;
         let mut tls_end = self.end_of_data(expected.map(|expected| expected.saturating_sub(offset)), false);
-        let rate = self.options.transfers.rate.clone();
-        let taking = Taking { tail: &tail, ascii: options.ascii, rate: rate.as_ref(), progress: &progress };
+        let taking = Taking { tail: &tail, ascii: options.ascii, progress: &progress };
         let work = take_all(running.transfer, file, taking, &mut differs, &mut tls_end);
         let (end, said) = self.attend(work, running.said.take()).await;
         self.note_end(&tls_end);
@@ -209,7 +206,6 @@ pub(super) struct Taking<'a> {
     /// What is here already, and has to come first.
     pub(super) tail: &'a [u8],
     pub(super) ascii: bool,
-    pub(super) rate: Option<&'a RateLimit>,
     pub(super) progress: &'a Progress,
 }
 
@@ -222,7 +218,7 @@ pub(super) async fn take_all(
     differs: &mut bool,
     tls_end: &mut EndOfData,
 ) -> Result<(), PumpError> {
-    let Taking { tail, ascii, rate, progress } = taking;
+    let Taking { tail, ascii, progress } = taking;
     let mut buffer = vec![0; tail.len()];
     let mut compared = 0;
     while compared < tail.len() {
@@ -237,9 +233,7 @@ pub(super) async fn take_all(
         }
         compared = end;
     }
-    if let Some(rate) = rate {
-        receive_paced(&mut transfer, file, ascii, rate).await?;
-    } else if ascii {
+    if ascii {
         transfer.receive_text_to_file(file).await?;
     } else {
         transfer.receive_to_file(file).await?;

@@ -19,11 +19,13 @@ pub(super) async fn take_small(
     length: u64,
     tls_end: &mut EndOfData,
 ) -> Result<(), PumpError> {
-    // One byte more, for the end, or for what is too much.
-    let mut content = vec![0; usize::try_from(length.min(MOST)).unwrap_or(0) + 1];
+    // One byte more, for the end, or for what is too much: that is taken by itself, so that the rest is not lost with it.
+    let length = usize::try_from(length.min(MOST)).unwrap_or(0);
+    let mut content = vec![0; length + 1];
     let mut have = 0;
     let ended = loop {
-        match transfer.receive(&mut content[have..]).await {
+        let until = if have < length { length } else { length + 1 };
+        match transfer.receive(&mut content[have..until]).await {
             Ok(0) => break Ok(()),
             Ok(count) => have += count,
             Err(error) => break Err(error),

@@ -19,8 +19,6 @@ use crate::diagnosis;
 use crate::digest::Sum;
 use crate::error::{ClientError, ControlFailure, Incomplete, IncompleteReason, WayOn};
 use crate::observer::TransferStarted;
-use crate::paced::send_paced;
-use crate::rate::RateLimit;
 use crate::session::Session;
 use crate::times::modified;
 use crate::transfer::{DataEnd, Final, completion, is_about_the_file};
@@ -177,8 +175,7 @@ impl Session {
                 progress: progress.clone(),
             });
             let again = length.and_then(|_| file.try_clone().ok());
-            let rate = self.options.transfers.rate.clone();
-            let work = give_all(transfer, file, offset, length, ascii, rate.as_ref());
+            let work = give_all(transfer, file, offset, length, ascii);
             let (end, said) = self.attend(work, said).await;
             let sent = progress.bytes();
             if let Some(error) = self.rejected(&attempt, &said, sent) {
@@ -354,11 +351,8 @@ async fn give_all(
     offset: u64,
     length: Option<u64>,
     ascii: bool,
-    rate: Option<&RateLimit>,
 ) -> Result<(), PumpError> {
-    if let Some(rate) = rate {
-        send_paced(&mut transfer, file, length.map(|_| offset), ascii, rate).await?;
-    } else if let Some(length) = length {
+    if let Some(length) = length {
         transfer.send_file(file, offset, length).await?;
     } else {
         let mut reader = tokio::fs::File::from_std(file);

@@ -160,7 +160,9 @@ pub(super) async fn receive(
     buffer: &mut [u8],
     progress: &Progress,
 ) -> Result<usize, PumpError> {
-    let count = stream.read(buffer).await.map_err(network)?;
+    progress.may_move().await;
+    let most = progress.most(buffer.len());
+    let count = stream.read(&mut buffer[..most]).await.map_err(network)?;
     progress.take(count as u64)?;
     Ok(count)
 }

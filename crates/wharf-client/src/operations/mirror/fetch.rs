@@ -93,15 +93,14 @@ pub(super) async fn fetch(
     let mut differs = false;
     let left = expected.map(|size| size.saturating_sub(request.offset));
     let mut tls_end = session.end_of_data(left, false);
-    let rate = session.options.transfers.rate.clone();
     let (end, said) = match left {
-        Some(left) if left <= small::MOST && tail.is_empty() && rate.is_none() => {
+        Some(left) if left <= small::MOST && tail.is_empty() => {
             let work = take_small(running.transfer, &file, left, &mut tls_end);
             session.attend(work, running.said.take()).await
         }
         _ => {
             let writer = file.try_clone().map_err(local)?;
-            let taking = Taking { tail: &tail, ascii: false, rate: rate.as_ref(), progress: &progress };
+            let taking = Taking { tail: &tail, ascii: false, progress: &progress };
             let work = take_all(running.transfer, writer, taking, &mut differs, &mut tls_end);
             session.attend(work, running.said.take()).await
         }

@@ -25,7 +25,6 @@ use crate::observer::Observer;
 use crate::operations::OVERLAP;
 use crate::operations::download::settle;
 use crate::options::pause_before_retry;
-use crate::rate::RateLimit;
 use crate::session::Session;
 use crate::transfer::DataEnd;
 
@@ -309,8 +308,7 @@ impl Shared {
         };
         self.state().attempt.get_or_insert_with(|| running.attempt.clone());
         let mut tls_end = session.end_of_data(Some(size - offset), false);
-        let rate = session.options.transfers.rate.clone();
-        let taking = Taking { number, offset, tail, rate };
+        let taking = Taking { number, offset, tail };
         let work = self.take(running.transfer, taking, fetching, &mut tls_end);
         // Pure-FTPd has no final reply for a connection that the client has closed: it is not waited for as long as elsewhere.
         let grace = SHORT_GRACE + 2 * session.slowest_reply;
@@ -369,7 +367,6 @@ struct Taking {
     offset: u64,
     /// What has to come first.
     tail: Vec<u8>,
-    rate: Option<RateLimit>,
 }
 
 impl Shared {
@@ -382,7 +379,7 @@ impl Shared {
         tls_end: &mut EndOfData,
     ) -> Result<(), PumpError> {
         let size = self.identity.size;
-        let mut buffer = vec![0; taking.rate.as_ref().map_or(BUFFER, RateLimit::piece)];
+        let mut buffer = vec![0; BUFFER];
         let mut changes = self.changes.subscribe();
         let mut compared = 0;
         let mut recorded = Instant::now();
@@ -432,9 +429,6 @@ impl Shared {
             {
                 self.record(fetching.saved..fetching.position).await?;
                 (fetching.saved, recorded) = (fetching.position, Instant::now());
-            }
-            if let Some(rate) = &taking.rate {
-                rate.pace(count).await;
             }
         }
         if fetching.position < size {
