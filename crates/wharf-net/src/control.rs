@@ -10,8 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::{Errno, ioctl_fionbio, retry_on_intr};
-use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendFlags, recv};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::Interest;
@@ -20,7 +19,7 @@ use wharf_proto::dialogue::{Endpoints, Side};
 use crate::lending::{MOMENT, is_lent};
 use crate::proxy_protocol::Relayed;
 use crate::tls::{Channel, ClientTls, HandshakeError, Secured, Socket, TlsSession, flush, shake_hands};
-use crate::watched::Watched;
+use crate::watched::{Watched, let_reads_wait};
 
 /// Longest piece that is read from a control connection at once, in bytes. It lies on the stack, so that an idle
 /// session owns no buffer.
@@ -256,11 +255,8 @@ impl ControlConnection {
 
     /// Lets reads wait that do not say otherwise.
     fn prepare(&mut self) -> bool {
-        let socket = self.socket.socket();
-        let is_prepared = set_socket_timeout(socket, Timeout::Recv, Some(MOMENT)).is_ok()
-            && ioctl_fionbio(socket, false).is_ok();
-        self.patience.is_prepared = is_prepared;
-        is_prepared
+        self.patience.is_prepared = let_reads_wait(self.socket.socket(), MOMENT).is_ok();
+        self.patience.is_prepared
     }
 
     fn flags_of_read(&mut self) -> RecvFlags {

@@ -4,13 +4,23 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use rustix::event::PollFlags;
+use rustix::io::ioctl_fionbio;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::lending::poll_lent;
 use crate::registration::watch;
+
+/// Makes a non-blocking socket block, its reads for at most `longest`: the cheapest wait there is, where nothing else is waited
+/// for. What is not to wait has to say so (`MSG_DONTWAIT`), or to switch blocking off again.
+pub(crate) fn let_reads_wait(socket: &OwnedFd, longest: Duration) -> rustix::io::Result<()> {
+    set_socket_timeout(socket, Timeout::Recv, Some(longest))?;
+    ioctl_fionbio(socket, false)
+}
 
 /// A non-blocking socket, which the reactor watches only while somebody waits for it with the reactor.
 #[derive(Debug)]

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::io::{Errno, ioctl_fionbio, retry_on_intr};
-use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 use tokio::io::Interest;
 use wharf_proto::ascii::AsciiDecoder;
@@ -19,6 +18,7 @@ use crate::dtp::secured::{Decrypted, decrypt};
 use crate::dtp::stream::DataStream;
 use crate::lending::is_lent;
 use crate::tls::Channel;
+use crate::watched::let_reads_wait;
 
 /// Size of the first buffer, in bytes: most files are small, and a large one costs as much as they do.
 const FIRST_BUFFER: usize = 16 * 1024;
@@ -352,9 +352,7 @@ struct Patience<'a>(&'a OwnedFd);
 
 impl<'a> Patience<'a> {
     fn with(socket: &'a OwnedFd) -> Result<Self, PumpError> {
-        let fails = |error: Errno| PumpError::Local(error.into());
-        set_socket_timeout(socket, Timeout::Recv, Some(MOMENT)).map_err(fails)?;
-        ioctl_fionbio(socket, false).map_err(fails)?;
+        let_reads_wait(socket, MOMENT).map_err(|error| PumpError::Local(error.into()))?;
         Ok(Self(socket))
     }
 }
